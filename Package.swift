@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "postern",
+    products: [
+        .library(name: "FastCGI", targets: ["FastCGI"]),
+        .library(name: "Journal", targets: ["Journal"]),
+        .library(name: "Postern", targets: ["Postern"]),
+        .executable(name: "postern", targets: ["PosternCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .target(name: "CLinux"),
+        .target(
+            name: "FastCGI",
+            dependencies: ["CFastCGI", "CLinux"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Journal",
+            dependencies: ["CLinux"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Postern",
+            dependencies: ["CLinux", "CSodium", "FastCGI", "Journal", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "PosternCommand",
+            dependencies: [
+                "FastCGI", "Journal", "Postern",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Sources/postern",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "FastCGITests", dependencies: ["FastCGI"], swiftSettings: settings),
+        .testTarget(name: "JournalTests", dependencies: ["Journal"], swiftSettings: settings),
+        .testTarget(name: "PosternTests", dependencies: ["Postern"], swiftSettings: settings),
+        .testTarget(name: "IntegrationTests", dependencies: ["PosternCommand"], swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)

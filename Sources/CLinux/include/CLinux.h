@@ -1,0 +1,31 @@
+// The few calls of Linux that Swift's Glibc module does not show, because they stand behind
+// _GNU_SOURCE or in headers that it leaves out.
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/vfs.h>
+
+/// Takes (`true`) or drops (`false`) an exclusive open-file-description lock on the whole file,
+/// without waiting. Returns 0, or -1 with errno (EAGAIN or EACCES: another holds it). fcntl(2).
+int linux_lock_exclusive(int fd, bool lock);
+
+/// The process at the other end of a connected Unix socket. Returns 0, or -1 with errno. unix(7).
+int linux_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
+
+/// accept4(2) with SOCK_CLOEXEC; the connection is blocking.
+int linux_accept(int fd);
+
+/// dup3(2) with O_CLOEXEC: `target` stands for what `source` stands for from now on. Returns 0, or -1 with
+/// errno.
+int linux_replace_descriptor(int source, int target);
+
+/// Lowers the priority of the calling thread alone. Returns 0, or -1 with errno. setpriority(2).
+int linux_nice_thread(int nice);
+
+#endif

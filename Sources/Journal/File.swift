@@ -1,0 +1,136 @@
+internal import CLinux
+internal import Glibc
+
+/// An open regular file, and the system calls that journals are made of. EINTR is resumed here.
+final class File: Sendable {
+    let path: String
+    let descriptor: Int32
+
+    /// Which file it is, and how long.
+    struct Status: Equatable {
+        let size: Int64
+        let inode: UInt
+        let device: UInt
+
+        fileprivate init(_ status: stat) {
+            size = Int64(status.st_size)
+            inode = status.st_ino
+            device = status.st_dev
+        }
+    }
+
+    /// Opens an existing file for reading and writing.
+    /// - Parameter owner: Who must own it.
+    /// - Throws: ``JournalError`` for a link, a second link, another type, another owner, or a mode that lets others in.
+    init(opening path: String, owner: uid_t) throws(JournalError) {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard descriptor >= 0 else { throw Self.error("open", path) }
+        self.path = path
+        self.descriptor = descriptor
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw Self.error("fstat", path) }
+        guard status.st_mode & S_IFMT == S_IFREG, status.st_nlink <= 1 else { throw .wrongType(path: path) }
+        guard status.st_uid == owner else { throw .foreignOwner(path: path) }
+        guard status.st_mode & 0o077 == 0 else { throw .tooOpen(path: path, mode: "600") }
+    }
+
+    /// Makes a new file of mode 0600, whatever the umask, that belongs to `owner`.
+    init(creating path: String, owner: uid_t, group: gid_t) throws(JournalError) {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_CREAT | O_EXCL, 0o600)
+        guard descriptor >= 0 else { throw Self.error("open", path) }
+        self.path = path
+        self.descriptor = descriptor
+        guard fchmod(descriptor, 0o600) == 0 else { throw Self.error("fchmod", path) }
+        guard geteuid() == owner || fchown(descriptor, owner, group) == 0 else { throw Self.error("fchown", path) }
+    }
+
+    deinit { close(descriptor) }
+
+    func status() throws(JournalError) -> Status {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw Self.error("fstat", path) }
+        return Status(status)
+    }
+
+    /// Of the file that stands at the path now, which may be another one.
+    func statusAtPath() throws(JournalError) -> Status {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { throw Self.error("lstat", path) }
+        return Status(status)
+    }
+
+    /// Lets this descriptor stand for another file from now on, in one step: a thread that uses it meanwhile
+    /// meets the old file or the new one, never a closed descriptor.
+    func become(_ other: File) throws(JournalError) {
+        guard linux_replace_descriptor(other.descriptor, descriptor) == 0 else { throw Self.error("dup3", path) }
+    }
+
+    /// Up to `count` bytes from `offset` on; fewer only at the end of the file.
+    func read(_ count: Int, at offset: Int64) throws(JournalError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var filled = 0
+        while filled < count {
+            let result = bytes.withUnsafeMutableBytes {
+                pread(descriptor, $0.baseAddress.map { $0 + filled }, count - filled, off_t(offset) + off_t(filled))
+            }
+            if result < 0 {
+                if errno == EINTR { continue }
+                throw Self.error("pread", path)
+            }
+            if result == 0 { break }
+            filled += result
+        }
+        bytes.removeLast(count - filled)
+        return bytes
+    }
+
+    /// One write; the rest of a short one is tried again until it is done or fails.
+    func write(_ bytes: [UInt8], at offset: Int64, with calls: DiskCalls) throws(JournalError) {
+        var written = 0
+        while written < bytes.count {
+            let result = bytes.withUnsafeBytes {
+                calls.write(descriptor, UnsafeRawBufferPointer(rebasing: $0[written...]), offset + Int64(written))
+            }
+            if result < 0 {
+                if errno == EINTR { continue }
+                throw Self.error("pwrite", path)
+            }
+            written += result
+        }
+    }
+
+    func sync(with calls: DiskCalls) throws(JournalError) {
+        guard calls.sync(descriptor) == 0 else { throw Self.error("fdatasync", path) }
+    }
+
+    func truncate(to size: Int64, with calls: DiskCalls) throws(JournalError) {
+        while calls.truncate(descriptor, size) != 0 {
+            guard errno == EINTR else { throw Self.error("ftruncate", path) }
+        }
+    }
+
+    /// Makes the names in a folder as durable as the files that they name.
+    static func syncFolder(_ path: String) throws(JournalError) {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw error("open", path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw error("fsync", path) }
+    }
+
+    static func error(_ call: String, _ path: String) -> JournalError {
+        switch errno {
+        case ENOENT: .missing(path: path)
+        case ELOOP, EISDIR, ENXIO: .wrongType(path: path)
+        default: .system(call: call, path: path, errno: errno)
+        }
+    }
+}
+
+/// The calls that change a journal on disk. Tests put failing ones in their place.
+struct DiskCalls: Sendable {
+    var write: @Sendable (Int32, UnsafeRawBufferPointer, Int64) -> Int = {
+        pwrite($0, $1.baseAddress, $1.count, off_t($2))
+    }
+    var sync: @Sendable (Int32) -> Int32 = { fdatasync($0) }
+    var truncate: @Sendable (Int32, Int64) -> Int32 = { ftruncate($0, off_t($1)) }
+}

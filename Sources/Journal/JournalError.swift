@@ -1,0 +1,75 @@
+internal import Glibc
+
+/// Why a folder of journals cannot be opened, read or written. Nothing that was acknowledged is lost, and
+/// nothing that was not is kept, in any of these cases.
+public enum JournalError: Error, Equatable {
+    case missing(path: String)
+    case notAStore(path: String)
+    case newerVersion(path: String, found: String)
+    case notEmpty(path: String)
+    /// Neither a folder nor a regular file with one link, whichever it has to be.
+    case wrongType(path: String)
+    case foreignOwner(path: String)
+    /// Others may read or write it.
+    case tooOpen(path: String, mode: String)
+    /// Locks and syncs mean nothing there.
+    case networkFileSystem(path: String)
+    case foreignFile(path: String)
+    /// Bytes that were synced once do not check any more.
+    case damaged(path: String, line: Int, offset: Int64)
+    /// A line that checks, of a kind that the caller does not know.
+    case notUnderstood(path: String, line: Int, EventError)
+    /// Another process holds the lock for too long.
+    case locked(path: String, holder: Int32)
+    /// A sync failed, and the way back failed too: what the disk holds beyond the last good sync is unknown.
+    case poisoned(path: String, errno: Int32)
+    case system(call: String, path: String, errno: Int32)
+}
+
+/// Why an event whose checksum holds cannot be understood: a line of a later version, or written by hand.
+public enum EventError: Error, Equatable {
+    case unknown(String)
+    case malformed
+}
+
+extension JournalError: CustomStringConvertible {
+    /// One sentence: which file, what is wrong with it, and what to do.
+    public var description: String {
+        switch self {
+        case .missing(let path): "\(path) does not exist: make a store first, or name another."
+        case .notAStore(let path): "\(path) is not a store: it has no file VERSION that says so."
+        case .newerVersion(let path, let found):
+            "\(path) is a store of version \"\(found)\", which this version cannot read: upgrade the program."
+        case .notEmpty(let path): "\(path) exists and is not empty: name a folder that does not exist yet."
+        case .wrongType(let path):
+            "\(path) is a symbolic link, has a second link or is of another type than the store made it: put the real one there."
+        case .foreignOwner(let path): "\(path) belongs to another user: run this as its owner, or chown it."
+        case .tooOpen(let path, let mode):
+            "\(path) is open to other users: run chmod \(mode) \(path) and find out who read it."
+        case .networkFileSystem(let path):
+            "\(path) is on a network or FUSE file system, where locks cannot be trusted: use a local disk."
+        case .foreignFile(let path): "\(path) is not a journal of this store: restore the one that belongs there."
+        case .damaged(let path, let line, let offset):
+            "\(path) is damaged at line \(line), byte \(offset): restore it from a backup; nothing was changed."
+        case .notUnderstood(let path, let line, let error):
+            "\(path) line \(line) says what this version does not understand (\(error)): upgrade the program or restore the line."
+        case .locked(let path, let holder):
+            "\(path) is held by process \(holder) for too long: see what it does, or end it."
+        case .poisoned(let path, let error):
+            "\(path) could not be synced (\(Self.text(error))) and cannot be rewritten: free space or replace the disk, then try again."
+        case .system(let call, let path, let error):
+            "\(path): \(call) failed: \(Self.text(error))\(Self.advice(error))."
+        }
+    }
+
+    private static func text(_ error: Int32) -> String { String(cString: strerror(error)) }
+
+    private static func advice(_ error: Int32) -> String {
+        switch error {
+        case ENOSPC, EDQUOT, EFBIG: "; nothing was written: free space and try again"
+        case EROFS: "; the file system has to be writable"
+        case EACCES, EPERM: "; run this as the owner of the store"
+        default: ""
+        }
+    }
+}

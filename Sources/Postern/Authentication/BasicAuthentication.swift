@@ -1,0 +1,37 @@
+/// DRF's `BasicAuthentication` (RFC 7617): UTF-8, with Latin-1 for what is none, as DRF.
+public struct BasicAuthentication: Authenticator {
+    public let scheme = "Basic"
+    private let accounts: Accounts
+    private let realm: String
+
+    public init(accounts: Accounts, realm: String = "api") {
+        self.accounts = accounts
+        self.realm = realm
+    }
+
+    public var challenge: String? { "Basic realm=\"\(realm)\"" }
+
+    public func authenticate(_ request: APIRequest) throws(APIError) -> User? {
+        let authorization = AuthorizationWords(request.authorization)
+        guard authorization.isScheme("Basic".utf8) else { return nil }
+        let (name, password) = try Self.credentials(in: try authorization.credential(.basic))
+        guard let user = try accounts.user(named: name, password: password, waiting: request.willWait) else {
+            throw .authenticationFailed("Invalid username/password.")
+        }
+        return user
+    }
+
+    /// The user-id up to the first colon, and the password after it.
+    private static func credentials(
+        in encoded: ArraySlice<UInt8>
+    ) throws(APIError) -> (name: [UInt8], password: [UInt8]) {
+        guard let decoded = Base64.decodeLeniently(encoded) else { throw malformed }
+        let text = String(validating: decoded, as: UTF8.self) == nil ? Latin1.utf8(decoded) : decoded
+        guard let colon = text.firstIndex(of: UInt8(ascii: ":")) else { throw malformed }
+        return (Array(text[..<colon]), Array(text[(colon + 1)...]))
+    }
+
+    private static let malformed = APIError.authenticationFailed(
+        "Invalid basic header. Credentials not correctly base64 encoded."
+    )
+}

@@ -1,0 +1,57 @@
+internal import CSodium
+internal import Glibc
+
+/// Argon2id (RFC 9106) at 19 MiB, two passes, one lane: one of the pairs that OWASP's Password Storage
+/// Cheat Sheet names. Hashes are PHC strings with a salt of 128 bits from the system.
+enum Argon2id {
+    /// Memory of one hash, in bytes.
+    static let memory = 19 * 1024 * 1024
+    static let passes: UInt64 = 2
+
+    /// What a password is held against when there is no user: it costs what every other hash costs. Its
+    /// salt and its digest are zeros, which no known password gives.
+    static let hashOfNobody =
+        "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+    /// - Throws: ``PasswordError/unavailable`` when there is no memory for it.
+    static func hash(_ password: [UInt8]) throws(PasswordError) -> String {
+        var encoded = [CChar](repeating: 0, count: Int(crypto_pwhash_STRBYTES))
+        let status = withCharacters(of: password) { text, length in
+            crypto_pwhash_str_alg(&encoded, text, length, passes, memory, crypto_pwhash_ALG_ARGON2ID13)
+        }
+        guard status == 0 else { throw .unavailable }
+        return String(decoding: encoded.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// Whether `password` is the one that `hash` was made of.
+    /// - Throws: ``PasswordError/unavailable`` when the primitive failed. libsodium answers -1 for a wrong
+    ///   password and for want of memory alike, but sets `errno` to EINVAL only for the first.
+    static func verify(_ password: [UInt8], against hash: String) throws(PasswordError) -> Bool {
+        let (status, reason) = withCharacters(of: password) { text, length in
+            errno = 0
+            let status = crypto_pwhash_str_verify(hash, text, length)
+            return (status, errno)
+        }
+        if status == 0 { return true }
+        guard reason == EINVAL else { throw .unavailable }
+        return false
+    }
+
+    /// Whether `hash` was made with other parameters than those of today.
+    static func isOutdated(_ hash: String) -> Bool {
+        crypto_pwhash_str_needs_rehash(hash, passes, memory) != 0
+    }
+
+    /// Lends the password as C's `char` with its length: a NUL in it does not end it.
+    private static func withCharacters<Result>(
+        of password: [UInt8],
+        _ body: (UnsafePointer<CChar>, UInt64) -> Result
+    ) -> Result {
+        var text = password.map(CChar.init(bitPattern:))
+        text.append(0)
+        defer { sodium_memzero(&text, text.count) }
+        return text.withUnsafeBufferPointer { buffer in
+            withUnsafePointer(to: CChar(0)) { body(buffer.baseAddress ?? $0, UInt64(password.count)) }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+internal import FastCGI
+
+/// A request on its way through the pipeline, as authenticators, permissions and views see it: DRF's
+/// `Request`. Everything that the client chose is bytes.
+public struct APIRequest {
+    public let method: Method
+    /// `Authorization`, without its name; nil when there is none.
+    public let authorization: ArraySlice<UInt8>?
+    public let accept: ArraySlice<UInt8>?
+    public let contentType: ArraySlice<UInt8>?
+    /// Without the question mark.
+    public let query: ArraySlice<UInt8>
+    /// The request target as the client typed it. For logs only: web servers route by another form.
+    public let target: ArraySlice<UInt8>
+    /// The client's address, from `REMOTE_ADDR` alone.
+    public let remoteAddress: ArraySlice<UInt8>
+    /// Whether the web server says that the connection is encrypted.
+    public let isSecure: Bool
+
+    /// Who is asking; nil before authentication and for nobody.
+    public internal(set) var user: User?
+    /// The name of the scheme by which the user was recognised.
+    public internal(set) var scheme: String?
+
+    let source: FastCGI.Request
+
+    /// - Throws: ``APIError`` 400 for a request whose method is no token, or in which a parameter that
+    ///   decides about access stands twice.
+    init(_ source: FastCGI.Request) throws(APIError) {
+        var fields = Fields()
+        let parameters = source.parameters
+        for position in 0..<parameters.count {
+            let (name, value) = parameters[position]
+            guard fields.take(name, value) else { throw .malformedRequest }
+        }
+        guard let method = Method(fields.method ?? []) else { throw .malformedRequest }
+        self.method = method
+        authorization = fields.authorization
+        accept = fields.accept
+        contentType = fields.contentType
+        query = fields.query ?? []
+        target = fields.target ?? []
+        remoteAddress = fields.remoteAddress ?? []
+        isSecure = fields.https.map { ASCII.equalsIgnoringCase($0, "on".utf8) } ?? false
+        self.source = source
+    }
+
+    /// Whether `REMOTE_ADDR` is 127.0.0.0/8 or ::1.
+    public var isFromLoopback: Bool {
+        remoteAddress.starts(with: "127.".utf8) || remoteAddress.elementsEqual("::1".utf8)
+    }
+
+    /// The whole body, read on first demand.
+    /// - Parameter limit: In bytes.
+    /// - Throws: ``APIError`` 413 past the limit; 400 when the client went away or lied about its length.
+    public func body(limit: Int) throws(APIError) -> [UInt8] {
+        do {
+            return try source.body(limit: limit)
+        } catch {
+            switch error {
+            case .tooLarge: throw .contentTooLarge
+            case .interrupted: throw .malformedRequest
+            }
+        }
+    }
+
+    /// Says that what follows may take long: another thread takes over this one's other work.
+    public func willWait() { source.willWait() }
+
+    /// The parameters that this type is made of, found in one walk.
+    private struct Fields {
+        var method, authorization, accept, contentType, query, target, remoteAddress, https: ArraySlice<UInt8>?
+
+        /// - Returns: false when the parameter came before.
+        mutating func take(_ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) -> Bool {
+            switch name.count {
+            case 5 where name.elementsEqual("HTTPS".utf8): Self.set(&https, value)
+            case 11 where name.elementsEqual("HTTP_ACCEPT".utf8): Self.set(&accept, value)
+            case 11 where name.elementsEqual("REMOTE_ADDR".utf8): Self.set(&remoteAddress, value)
+            case 11 where name.elementsEqual("REQUEST_URI".utf8): Self.set(&target, value)
+            case 12 where name.elementsEqual("CONTENT_TYPE".utf8): Self.set(&contentType, value)
+            case 12 where name.elementsEqual("QUERY_STRING".utf8): Self.set(&query, value)
+            case 14 where name.elementsEqual("REQUEST_METHOD".utf8): Self.set(&method, value)
+            case 18 where name.elementsEqual("HTTP_AUTHORIZATION".utf8): Self.set(&authorization, value)
+            default: true
+            }
+        }
+
+        private static func set(_ field: inout ArraySlice<UInt8>?, _ value: ArraySlice<UInt8>) -> Bool {
+            guard field == nil else { return false }
+            field = value
+            return true
+        }
+    }
+}

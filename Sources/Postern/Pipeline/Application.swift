@@ -1,0 +1,82 @@
+public import FastCGI
+public import Logging
+
+/// The way of a request, in DRF's order: content negotiation, authentication, permission, method, view.
+///
+/// Nothing is decided twice and nothing is let through by default: a request without a view is 404, one
+/// whose location cannot be understood is 500, and no credential is looked at in either case.
+public final class Application: Sendable {
+    private let accounts: Accounts
+    private let views: ViewRegistry
+    private let logger: Logger
+    private let policies = PolicyCache()
+
+    /// - Parameter views: nil: our own.
+    public init(accounts: Accounts, views: ViewRegistry? = nil, logger: Logger) {
+        self.accounts = accounts
+        self.views = views ?? ViewRegistry(accounts: accounts)
+        self.logger = logger
+    }
+
+    /// Answers one request. The handler for a `FastCGI.Server`.
+    public func respond(to source: FastCGI.Request) -> FastCGI.Response {
+        var renderer = Renderer()
+        do throws(APIError) {
+            var request = try APIRequest(source)
+            renderer.isHead = request.method == .head
+            let policy = try policy(of: source, request)
+            renderer.policy = policy
+            renderer.indent = try Negotiation.indent(accept: request.accept, query: request.query)
+            try admit(&request, by: policy)
+            return renderer.render(try answer(request, policy.view))
+        } catch {
+            log(error, source)
+            return renderer.render(error)
+        }
+    }
+
+    /// Authentication, then permission.
+    private func admit(_ request: inout APIRequest, by policy: Policy) throws(APIError) {
+        if policy.refusesUnencrypted(request), request.authorization != nil || policy.view.takesSecret {
+            throw .insecureTransport
+        }
+        for authenticator in policy.authenticators {
+            guard let user = try authenticator.authenticate(request) else { continue }
+            request.user = user
+            request.scheme = authenticator.scheme
+            break
+        }
+        guard policy.permission.allows(request) else {
+            throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
+        }
+    }
+
+    private func answer(_ request: APIRequest, _ view: any APIView) throws(APIError) -> APIResponse {
+        guard view.allowedMethods.contains(request.method) else { throw .methodNotAllowed(request.method) }
+        return request.method == .options && !view.methods.contains(.options)
+            ? APIResponse(Metadata.body(of: view))
+            : try view.respond(to: request)
+    }
+
+    private func policy(of source: FastCGI.Request, _ request: APIRequest) throws(APIError) -> Policy {
+        let outcome = policies.policy(of: source.parameters) {
+            Result { () throws(PolicyError) in
+                try Policy(try PolicySettings(source.parameters), views: views, accounts: accounts)
+            }
+        }
+        switch outcome {
+        case .success(let policy?): return policy
+        case .success(nil): throw .notFound
+        case .failure(let error): throw .misconfigured(error)
+        }
+    }
+
+    private func log(_ error: APIError, _ source: FastCGI.Request) {
+        let level: Logger.Level = error.status >= 500 ? .error : .debug
+        logger.log(
+            level: level,
+            "answered \(error.status): \(LogText(error.reason))",
+            metadata: ["target": "\(LogText(source.parameters.value(of: "REQUEST_URI")))"]
+        )
+    }
+}

@@ -1,0 +1,52 @@
+/// A request method (RFC 9110, section 9): known ones and any other token.
+public struct Method: Sendable, Hashable, CustomStringConvertible {
+    public let name: String
+
+    public static let get = Method(known: "GET")
+    public static let head = Method(known: "HEAD")
+    public static let options = Method(known: "OPTIONS")
+    public static let post = Method(known: "POST")
+    public static let put = Method(known: "PUT")
+    public static let patch = Method(known: "PATCH")
+    public static let delete = Method(known: "DELETE")
+
+    private init(known name: String) { self.name = name }
+
+    /// - Returns: nil for what is no token (RFC 9110, section 5.6.2) or has more than 64 bytes.
+    public init?(_ bytes: ArraySlice<UInt8>) {
+        guard !bytes.isEmpty, bytes.count <= 64, bytes.allSatisfy(ASCII.isTokenCharacter) else { return nil }
+        name = String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// DRF's `SAFE_METHODS`.
+    public var isSafe: Bool { self == .get || self == .head || self == .options }
+
+    public var description: String { name }
+}
+
+/// Classes of bytes, as RFC 9110 and Python's `bytes` define them.
+enum ASCII {
+    /// RFC 9110, section 5.6.2: `tchar`.
+    static func isTokenCharacter(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"):
+            true
+        default: tokenPunctuation.contains(byte)
+        }
+    }
+
+    /// Where Python's `bytes.split()` splits, and so DRF an `Authorization` field.
+    static func isWhiteSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+
+    /// Whether two texts are the same but for the case of ASCII letters.
+    static func equalsIgnoringCase(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) -> Bool {
+        left.elementsEqual(right) { lowercased($0) == lowercased($1) }
+    }
+
+    private static let tokenPunctuation = Set("!#$%&'*+-.^_`|~".utf8)
+
+    private static func lowercased(_ byte: UInt8) -> UInt8 {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+    }
+}

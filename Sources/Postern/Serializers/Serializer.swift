@@ -1,0 +1,85 @@
+/// Takes fields out of a body, with DRF's messages for what is missing or wrong: DRF's `Serializer` of
+/// `CharField`s that are all required.
+struct Serializer {
+    let fields: [CharField]
+
+    /// - Returns: The fields' values by name.
+    /// - Throws: ``APIError/invalid(_:)`` with the messages of all fields.
+    func validate(_ data: JSONValue) throws(APIError) -> [String: String] {
+        let members: [(name: String, value: JSONValue)]
+        switch data {
+        case .object(let object): members = object
+        case .null: throw Self.nonFieldError("No data provided")
+        default: throw Self.nonFieldError("Invalid data. Expected a dictionary, but got \(data.pythonType).")
+        }
+        var values: [String: String] = [:]
+        var errors: [(name: String, value: JSONValue)] = []
+        for field in fields {
+            switch field.validate(members.last { $0.name.utf8.elementsEqual(field.name.utf8) }?.value) {
+            case .success(let value): values[field.name] = value
+            case .failure(let messages): errors.append((field.name, .array(messages.texts.map { .string($0) })))
+            }
+        }
+        guard errors.isEmpty else { throw .invalid(.object(errors)) }
+        return values
+    }
+
+    /// DRF's `NON_FIELD_ERRORS_KEY`.
+    static func nonFieldError(_ text: String) -> APIError {
+        .invalid(.object([("non_field_errors", .array([.string(text)]))]))
+    }
+}
+
+/// DRF's `CharField`, required and not blank.
+struct CharField {
+    let name: String
+    let trimsWhitespace: Bool
+
+    struct Messages: Error {
+        let texts: [String]
+
+        init(_ texts: String...) { self.init(texts: texts) }
+
+        init(texts: [String]) { self.texts = texts }
+    }
+
+    /// - Parameter value: nil when the body has no such field.
+    func validate(_ value: JSONValue?) -> Result<String, Messages> {
+        var surrogate: UInt16?
+        let text: String
+        switch value {
+        case nil: return .failure(Messages("This field is required."))
+        case .null: return .failure(Messages("This field may not be null."))
+        case .string(let string): text = string
+        case .brokenString(let half, let string): (surrogate, text) = (half, string)
+        case .integer(let number): text = String(number)
+        case .bigInteger(let digits): text = digits
+        case .number(let number): text = number.description
+        case .bool, .array, .object: return .failure(Messages("Not a valid string."))
+        }
+        let trimmed = Self.trimmed(text)
+        guard !text.isEmpty, !trimsWhitespace || !trimmed.isEmpty else {
+            return .failure(Messages("This field may not be blank."))
+        }
+        var messages: [String] = []
+        if text.utf8.contains(0) { messages.append("Null characters are not allowed.") }
+        if let surrogate {
+            messages.append("Surrogate characters are not allowed: U+\(String(surrogate, radix: 16, uppercase: true)).")
+        }
+        guard messages.isEmpty else { return .failure(Messages(texts: messages)) }
+        return .success(trimsWhitespace ? trimmed : text)
+    }
+
+    /// Python's `str.strip()`.
+    private static func trimmed(_ text: String) -> String {
+        let scalars = text.unicodeScalars
+        let start = scalars.firstIndex { !isPythonSpace($0) } ?? scalars.endIndex
+        let end = scalars.lastIndex { !isPythonSpace($0) }.map { scalars.index(after: $0) } ?? start
+        return String(scalars[start..<end])
+    }
+
+    /// Python's `str.isspace`: Unicode's white space, and the four information separators.
+    private static func isPythonSpace(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.isWhitespace || (0x1C...0x1F).contains(scalar.value)
+    }
+}

@@ -1,0 +1,29 @@
+public import Journal
+
+/// Why the store did not do what it was asked for. Nothing was written in any of these cases.
+public enum StoreError: Error {
+    case usernameTaken(Username)
+    case noSuchUser
+    case noSuchToken
+    /// The record changed between the look at it and the attempt to write.
+    case conflict
+    /// The journals cannot be read or written; says which file, why, and what to do.
+    case journal(JournalError)
+    /// A line whose checksum holds says what this version does not understand.
+    case unknownEvent(String)
+
+    init(_ error: JournalError) { self = .journal(error) }
+}
+
+extension StoreError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .usernameTaken(let name): "There is already a user named \(name)."
+        case .noSuchUser: "There is no such user."
+        case .noSuchToken: "There is no such token."
+        case .conflict: "The record was changed by another process at the same time: try again."
+        case .journal(let error): error.description
+        case .unknownEvent(let text): "The store holds an event that this version does not understand: \(text)."
+        }
+    }
+}

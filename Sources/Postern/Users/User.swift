@@ -1,0 +1,40 @@
+public import Journal
+
+/// Somebody who may present credentials. What the web server's locations ask for is judged against
+/// these fields; they are read anew for every request, so a change counts from the next one on.
+public struct User: Sendable, Equatable {
+    /// Given once, never reused, so that a credential of a deleted user can never become another's.
+    public typealias ID = Int64
+
+    public let id: ID
+    public var username: Username
+    /// A PHC string, or nil where no password opens the account.
+    public var passwordHash: String?
+    public var isActive: Bool
+    /// DRF's `is_staff`: what `IsAdminUser` asks for.
+    public var isStaff: Bool
+    public var isSuperuser: Bool
+    /// A credential that was issued under an older epoch is dead.
+    public var epoch: Int64
+    public let created: Timestamp
+
+    public init(
+        id: ID,
+        username: Username,
+        passwordHash: String?,
+        isActive: Bool = true,
+        isStaff: Bool = false,
+        isSuperuser: Bool = false,
+        epoch: Int64 = 1,
+        created: Timestamp
+    ) {
+        self.id = id
+        self.username = username
+        self.passwordHash = passwordHash
+        self.isActive = isActive
+        self.isStaff = isStaff
+        self.isSuperuser = isSuperuser
+        self.epoch = epoch
+        self.created = created
+    }
+}

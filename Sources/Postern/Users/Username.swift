@@ -1,0 +1,59 @@
+/// A name to log in with: 1 to 150 code points of UTF-8 (Django's limit), compared byte by byte.
+///
+/// There is no colon in it (RFC 7617, section 2, ends the user-id there), no control or formatting
+/// character that could end a header field or turn a log line around, and no white space at either end,
+/// because DRF's login trims what it is given.
+public struct Username: Sendable, Hashable, CustomStringConvertible {
+    public static let maximumLength = 150
+
+    public let bytes: [UInt8]
+
+    /// - Throws: ``UsernameError`` with the rule that `bytes` break.
+    public init(_ bytes: some Sequence<UInt8>) throws(UsernameError) {
+        let bytes = Array(bytes)
+        guard !bytes.isEmpty else { throw .empty }
+        guard bytes.count <= 4 * Self.maximumLength else { throw .tooLong }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUTF8 }
+        let scalars = text.unicodeScalars
+        guard scalars.count <= Self.maximumLength else { throw .tooLong }
+        for scalar in scalars where Self.isForbidden(scalar) { throw .forbidden(scalar) }
+        guard let first = scalars.first, let last = scalars.last,
+            !first.properties.isWhitespace, !last.properties.isWhitespace
+        else { throw .whiteSpaceAtEnd }
+        self.bytes = bytes
+    }
+
+    public var description: String { String(decoding: bytes, as: UTF8.self) }
+
+    private static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: true
+        default: scalar == ":"
+        }
+    }
+}
+
+/// The rule that a text breaks which should have been a ``Username``.
+public enum UsernameError: Error, Equatable, CustomStringConvertible {
+    case empty
+    case tooLong
+    case notUTF8
+    case forbidden(Unicode.Scalar)
+    case whiteSpaceAtEnd
+
+    public var description: String {
+        switch self {
+        case .empty: "A username cannot be empty."
+        case .tooLong: "A username has at most \(Username.maximumLength) characters."
+        case .notUTF8: "A username has to be valid UTF-8."
+        case .forbidden(let scalar):
+            "A username cannot hold the character U+\(hexadecimal(scalar.value)): colons, control and invisible formatting characters are refused."
+        case .whiteSpaceAtEnd: "A username cannot begin or end with white space."
+        }
+    }
+
+    private func hexadecimal(_ value: UInt32) -> String {
+        let digits = String(value, radix: 16, uppercase: true)
+        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
+}

@@ -1,0 +1,61 @@
+/// What answers once the policy of a location has let the request in: DRF's `APIView`.
+public protocol APIView: Sendable {
+    /// DRF's `get_view_name`: what OPTIONS calls it.
+    var name: String { get }
+
+    /// DRF's `get_view_description`.
+    var description: String { get }
+
+    /// The methods it takes, without OPTIONS, which is answered for it, and with HEAD only where it
+    /// differs from GET.
+    var methods: [Method] { get }
+
+    /// What it asks for in a location that does not say.
+    var defaultPermission: any Permission { get }
+
+    /// The media types of the bodies that it reads.
+    var parses: [String] { get }
+
+    /// Whether its body carries a secret, which is then refused over a connection that is not encrypted.
+    var takesSecret: Bool { get }
+
+    /// DRF's `actions` in the answer to OPTIONS, for views that take fields.
+    var actions: JSONValue? { get }
+
+    func respond(to request: APIRequest) throws(APIError) -> APIResponse
+}
+
+extension APIView {
+    public var description: String { "" }
+    public var defaultPermission: any Permission { IsAuthenticated() }
+    public var parses: [String] {
+        ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
+    }
+    public var takesSecret: Bool { false }
+    public var actions: JSONValue? { nil }
+
+    /// DRF's `allowed_methods`, in its order: what `Allow` says.
+    var allowedMethods: [Method] {
+        let order: [Method] = [.get, .post, .put, .patch, .delete, .head, .options]
+        return order.filter { method in
+            method == .options || methods.contains(method) || method == .head && methods.contains(.get)
+        }
+    }
+}
+
+/// What a view answers: a status and a JSON body.
+public struct APIResponse: Sendable {
+    public var status: Int
+    public var body: JSONValue?
+    /// Header fields beside those that every answer has.
+    public var fields: [(name: String, value: String)]
+
+    public init(status: Int = 200, _ body: JSONValue?, fields: [(name: String, value: String)] = []) {
+        self.status = status
+        self.body = body
+        self.fields = fields
+    }
+
+    /// For answers that carry a credential or an identity (RFC 9111, section 5.2.2.5).
+    static let noStore = (name: "Cache-Control", value: "no-store")
+}

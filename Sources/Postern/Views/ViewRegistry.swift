@@ -1,0 +1,50 @@
+/// The views that a location can name, ours and those of an engineer who builds on the library.
+public struct ViewRegistry: Sendable {
+    /// Makes the view of one location from what the location says.
+    public typealias Maker = @Sendable (ViewSettings) throws(PolicyError) -> any APIView
+
+    private var makers: [String: Maker]
+
+    /// Our own views.
+    public init(accounts: Accounts) {
+        makers = [
+            "token.obtain": { _ in ObtainTokenView(accounts: accounts) },
+            "message": { settings throws(PolicyError) in try MessageView(settings) },
+            "whoami": { _ in WhoAmIView() },
+            "health": { _ in HealthView(store: accounts.store) },
+        ]
+    }
+
+    /// Binds `name`, as `POSTERN_VIEW` has it, to a view of your own; in place of ours if it is the same.
+    public mutating func register(_ name: String, _ maker: @escaping Maker) {
+        makers[name] = maker
+    }
+
+    subscript(name: String) -> Maker? { makers[name] }
+}
+
+/// What a location says to its view.
+public struct ViewSettings: Sendable {
+    /// `POSTERN_MESSAGE`.
+    public let message: String?
+    /// `POSTERN_METHODS`, nil where it is not given. Never empty, and without OPTIONS, which every view answers.
+    public let methods: [Method]?
+
+    init(_ settings: PolicySettings) throws(PolicyError) {
+        message = settings[.message]
+        guard let names = settings.words(.methods) else {
+            methods = nil
+            return
+        }
+        let known: [Method] = [.get, .head, .post, .put, .patch, .delete, .options]
+        var methods: [Method] = []
+        for name in names {
+            guard let method = known.first(where: { $0.name == name }) else {
+                throw settings.error(.methods, "names the unknown method \(name)")
+            }
+            if method != .options { methods.append(method) }
+        }
+        guard !methods.isEmpty else { throw settings.error(.methods, "names no method") }
+        self.methods = methods
+    }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+import Glibc
+
+/// `postern`: serves requests, and administers users and tokens.
+@main
+struct PosternCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "postern",
+        abstract: "Authentication and permissions for APIs behind nginx or lighttpd.",
+        discussion: """
+            The web server's locations say what is required where; postern answers who is asking and \
+            whether they may. The store is a folder of flat files, named by --store or by the environment \
+            variable POSTERN_STORE; any number of processes may use it at the same time.
+            """,
+        subcommands: [ServeCommand.self, UserCommand.self, TokenCommand.self, StoreCommand.self]
+    )
+
+    /// Ends with one sentence on standard error and an exit code of sysexits.h.
+    static func main() {
+        // A pipe that nobody reads and a file-size limit are errors of the write, not ends of the process.
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            guard let failure = Failure(error) else { exit(withError: error) }
+            StandardError.write("postern: \(failure.message)\n")
+            Glibc.exit(failure.code.rawValue)
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import ArgumentParser
+import Glibc
+import Postern
+
+/// How a command shows what it found: aligned columns for people, JSON for scripts.
+struct OutputOptions: ParsableArguments {
+    @Flag(name: .long, help: "Print JSON.")
+    var json = false
+
+    /// One object a row in an array, or a table with a line of headings.
+    func print(_ rows: [[(key: String, value: JSONValue)]], headings: [String]) {
+        if json {
+            StandardOutput.write(JSONValue.array(rows.map { .object($0.map { ($0.key, $0.value) }) }))
+        } else {
+            StandardOutput.write(table([headings] + rows.map { $0.map { text(of: $0.value) } }))
+        }
+    }
+
+    /// One object, or a line for each of its members.
+    func print(_ row: [(key: String, value: JSONValue)]) {
+        if json {
+            StandardOutput.write(.object(row.map { ($0.key, $0.value) }))
+        } else {
+            StandardOutput.write(table(row.map { [$0.key, text(of: $0.value)] }))
+        }
+    }
+
+    private func table(_ rows: [[String]]) -> String {
+        var widths: [Int] = []
+        for row in rows {
+            for (column, cell) in row.enumerated() {
+                if column == widths.count { widths.append(0) }
+                widths[column] = max(widths[column], cell.count)
+            }
+        }
+        return rows.map { row in
+            var line = ""
+            for (column, cell) in row.enumerated() {
+                line += cell
+                if column < row.count - 1 { line += String(repeating: " ", count: widths[column] - cell.count + 2) }
+            }
+            return line + "\n"
+        }.joined()
+    }
+
+    private func text(of value: JSONValue) -> String {
+        switch value {
+        case .null: "-"
+        case .bool(let value): value ? "yes" : "no"
+        case .integer(let value): String(value)
+        case .string(let value): printable(String(value))
+        default: ""
+        }
+    }
+}
+
+/// Text as it may go to a terminal: no control and no formatting character in it.
+func printable(_ text: String) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: result += "\\u{\(String(scalar.value, radix: 16))}"
+        default: result.unicodeScalars.append(scalar)
+        }
+    }
+    return result
+}
+
+enum StandardOutput {
+    static func write(_ text: String) { writeAll(Array(text.utf8), to: STDOUT_FILENO) }
+
+    /// JSON on a line of its own.
+    static func write(_ value: JSONValue) { writeAll(JSONWriter.bytes(of: value) + [0x0A], to: STDOUT_FILENO) }
+}
+
+enum StandardError {
+    static func write(_ text: String) { writeAll(Array(text.utf8), to: STDERR_FILENO) }
+}
+
+private func writeAll(_ bytes: [UInt8], to descriptor: Int32) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+        let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        if written < 0, errno == EINTR { continue }
+        // Nobody is there to be told that standard output is gone.
+        guard written > 0 else { return }
+        rest = rest.dropFirst(written)
+    }
+}

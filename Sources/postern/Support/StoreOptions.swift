@@ -1,0 +1,36 @@
+import ArgumentParser
+import Glibc
+import Postern
+
+/// Which store a command works on.
+struct StoreOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The folder of the store.",
+            discussion: "Default: the environment variable POSTERN_STORE.",
+            valueName: "path"
+        )
+    )
+    var store: String?
+
+    /// - Throws: ``Failure`` when no store is named.
+    func path() throws -> String {
+        if let store { return store }
+        if let path = getenv("POSTERN_STORE") { return String(cString: path) }
+        throw Failure(.usage, "Name the store: --store PATH, or the environment variable POSTERN_STORE.")
+    }
+
+    func open() throws -> Store { try Store(opening: try path()) }
+}
+
+extension Store {
+    /// The user of this name.
+    /// - Throws: ``Failure`` when there is none.
+    func existingUser(_ name: String) throws -> User {
+        guard let username = try? Username(name.utf8), let user = try user(named: username) else {
+            throw Failure(.noUser, "There is no user named \"\(printable(name))\": see postern user list.")
+        }
+        return user
+    }
+}

@@ -1,0 +1,202 @@
+import ArgumentParser
+import Glibc
+import Journal
+import Postern
+
+struct UserCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "user",
+        abstract: "Add, show and change users.",
+        subcommands: [
+            Add.self, List.self, Show.self, SetPassword.self, Enable.self, Disable.self, Grant.self, Delete.self,
+        ]
+    )
+
+    struct Add: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Add a user.",
+            discussion: """
+                The password comes from a prompt, or is one line of standard input where that is no terminal. \
+                With --with-token the token stands alone on standard output, for the only time.
+                """
+        )
+
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var output: OutputOptions
+        @OptionGroup var rules: PasswordOptions
+        @Argument(help: "The username.")
+        var name: String
+        @Flag(help: "May pass IsAdminUser (DRF's is_staff).")
+        var staff = false
+        @Flag(help: "DRF's is_superuser.")
+        var superuser = false
+        @Flag(help: "Make a token for the user as well and print it.")
+        var withToken = false
+        @Flag(help: "No password opens the account: it is for tokens alone.")
+        var noPassword = false
+
+        func run() throws {
+            let username = try Username(name.utf8)
+            let store = try store.open()
+            guard try store.user(named: username) == nil else { throw StoreError.usernameTaken(username) }
+            let (user, secret) = try Accounts(store: store, rules: try rules.rules()).addUser(
+                username,
+                password: noPassword ? nil : try PasswordInput.newPassword(for: name),
+                isStaff: staff,
+                isSuperuser: superuser,
+                withToken: withToken
+            )
+            if output.json {
+                output.print(user.members + (secret.map { [("token", .string($0.text))] } ?? []))
+            } else if let secret {
+                StandardOutput.write(secret.text + "\n")
+            }
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List all users.")
+
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            output.print(
+                try store.open().allUsers().map(\.members),
+                headings: ["ID", "USERNAME", "ACTIVE", "STAFF", "SUPERUSER", "PASSWORD", "CREATED"]
+            )
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show a user.")
+
+        @OptionGroup var target: UserArgument
+        @OptionGroup var output: OutputOptions
+
+        func run() throws { output.print(try target.user().1.members) }
+    }
+
+    struct SetPassword: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "set-password",
+            abstract: "Set a password. Every credential issued before is dead.",
+            discussion: "The password comes from a prompt, or is one line of standard input where that is no terminal."
+        )
+
+        @OptionGroup var target: UserArgument
+        @OptionGroup var rules: PasswordOptions
+
+        func run() throws {
+            let (store, user) = try target.user()
+            try Accounts(store: store, rules: try rules.rules())
+                .setPassword(of: user, to: try PasswordInput.newPassword(for: target.name))
+        }
+    }
+
+    struct Enable: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Let a disabled user in again, with new credentials.")
+
+        @OptionGroup var target: UserArgument
+
+        func run() throws {
+            let (store, user) = try target.user()
+            try store.setActive(user.id, true)
+        }
+    }
+
+    struct Disable: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Keep a user out. Every credential issued before is dead, also after enabling again."
+        )
+
+        @OptionGroup var target: UserArgument
+
+        func run() throws {
+            let (store, user) = try target.user()
+            try store.setActive(user.id, false)
+        }
+    }
+
+    struct Grant: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Give or take a user's flags.")
+
+        @OptionGroup var target: UserArgument
+        @Flag(inversion: .prefixedNo, help: "May pass IsAdminUser (DRF's is_staff).")
+        var staff: Bool?
+        @Flag(inversion: .prefixedNo, help: "DRF's is_superuser.")
+        var superuser: Bool?
+
+        func validate() throws {
+            if staff == nil, superuser == nil { throw ValidationError("Name a flag to give or to take.") }
+        }
+
+        func run() throws {
+            let (store, user) = try target.user()
+            try store.grant(user.id, staff: staff, superuser: superuser)
+        }
+    }
+
+    struct Delete: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Delete a user. Their credentials are dead with them."
+        )
+
+        @OptionGroup var target: UserArgument
+        @Flag(help: "Do not ask.")
+        var yes = false
+
+        func run() throws {
+            let (store, user) = try target.user()
+            guard yes || confirms() else {
+                throw Failure(.usage, "Not deleted: say --yes, or answer yes at the terminal.")
+            }
+            try store.deleteUser(user.id)
+        }
+
+        private func confirms() -> Bool {
+            guard isatty(STDIN_FILENO) == 1 else { return false }
+            StandardError.write("Delete \(printable(target.name)) for good? Type yes: ")
+            return readLine() == "yes"
+        }
+    }
+}
+
+/// An existing user in a store.
+struct UserArgument: ParsableArguments {
+    @OptionGroup var store: StoreOptions
+    @Argument(help: "The username.")
+    var name: String
+
+    func user() throws -> (Store, User) {
+        let store = try store.open()
+        return (store, try store.existingUser(name))
+    }
+}
+
+/// What a new password must be.
+struct PasswordOptions: ParsableArguments {
+    @Option(help: "Characters that a password needs at least; not below \(PasswordRules.lowestMinimum).")
+    var minimumPasswordLength = 15
+
+    func rules() throws -> PasswordRules {
+        guard minimumPasswordLength >= PasswordRules.lowestMinimum else {
+            throw Failure(.usage, "--minimum-password-length cannot be below \(PasswordRules.lowestMinimum).")
+        }
+        return PasswordRules(minimumLength: minimumPasswordLength)
+    }
+}
+
+extension User {
+    var members: [(key: String, value: JSONValue)] {
+        [
+            ("id", .integer(id)),
+            ("username", .string(username.description)),
+            ("is_active", .bool(isActive)),
+            ("is_staff", .bool(isStaff)),
+            ("is_superuser", .bool(isSuperuser)),
+            ("has_password", .bool(passwordHash != nil)),
+            ("created", .string(created.rfc3339)),
+        ]
+    }
+}

@@ -1,0 +1,85 @@
+import Testing
+
+@testable import Postern
+
+@Suite("Passwords")
+struct PasswordTests {
+    private let hasher = PasswordHasher(threads: 2)
+    private static let djangoHash =
+        "$argon2id$v=19$m=102400,t=2,p=8$Qaoz1pJbeEMzPEUllQcyqg$B1HpFwcz1Pf5BtsuvL2fUuETTbKVzOXyKraNaqh3XxY"
+
+    @Test("A hash is a PHC string of Argon2id with OWASP's parameters, and a salt of its own")
+    func form() throws {
+        let first = try hasher.hash(Array("correct horse battery".utf8))
+        #expect(first.hasPrefix("$argon2id$v=19$m=19456,t=2,p=1$"))
+        #expect(try hasher.hash(Array("correct horse battery".utf8)) != first)
+        #expect(!Argon2id.isOutdated(first))
+    }
+
+    @Test("The whole password counts, every byte of it", arguments: [1, 64, 128, 1024])
+    func whole(length: Int) throws {
+        let password = [UInt8](repeating: 0x61, count: length)
+        let hash = try hasher.hash(password)
+        #expect(try hasher.verify(password, against: hash))
+        #expect(try !hasher.verify(password.dropLast() + [0x62], against: hash))
+    }
+
+    @Test("A NUL does not end a password")
+    func nul() throws {
+        let hash = try hasher.hash(Array("before\0after".utf8))
+        #expect(try hasher.verify(Array("before\0after".utf8), against: hash))
+        #expect(try !hasher.verify(Array("before\0other".utf8), against: hash))
+        #expect(try !hasher.verify(Array("before".utf8), against: hash))
+    }
+
+    @Test("Composed and decomposed letters are different passwords")
+    func normalisation() throws {
+        let hash = try hasher.hash(Array("\u{E9}".utf8))
+        #expect(try !hasher.verify(Array("e\u{301}".utf8), against: hash))
+    }
+
+    @Test("A password of Django's argon2 hasher with eight lanes is understood")
+    func lanes() throws {
+        // Made by argon2-cffi with the parameters of Django 5's Argon2PasswordHasher and the password "lètmein".
+        #expect(try hasher.verify(Array("lètmein".utf8), against: Self.djangoHash))
+        #expect(Argon2id.isOutdated(Self.djangoHash))
+    }
+
+    @Test("Without a hash, or beyond the longest password, the answer is no after the same work")
+    func nobody() throws {
+        #expect(try !hasher.verify(Array("anything".utf8), against: nil))
+        let long = [UInt8](repeating: 0x61, count: PasswordRules.maximumBytes + 1)
+        #expect(try !hasher.verify(long, against: try hasher.hash([])))
+        #expect(!Argon2id.isOutdated(Argon2id.hashOfNobody))
+        #expect(try !Argon2id.verify([], against: Argon2id.hashOfNobody))
+    }
+
+    @Test("What is no hash opens nothing", arguments: ["", "!", "*0", "$2b$12$abc", "password"])
+    func noHash(text: String) throws {
+        #expect(try !hasher.verify(Array(text.utf8), against: text))
+    }
+
+    @Test("Where no more may wait, or the wait is over, the answer is to try again")
+    func limits() {
+        let full = PasswordHasher(threads: 1, maximumQueue: 0)
+        #expect(throws: PasswordError.unavailable) { try full.verify([], against: nil) }
+        let impatient = PasswordHasher(threads: 1, patience: .zero)
+        #expect(throws: PasswordError.unavailable) { try impatient.hash([]) }
+    }
+
+    @Test("15 characters are asked for, whatever they are; a setting goes down to 8")
+    func rules() throws {
+        let ann = try Username("ann".utf8)
+        let rules = PasswordRules()
+        try rules.check(Array("😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀".utf8), for: ann)
+        #expect(throws: PasswordError.self) { try rules.check(Array("fourteen chars".utf8), for: ann) }
+        try PasswordRules(minimumLength: 8).check(Array("12345678".utf8), for: ann)
+        #expect(throws: PasswordError.self) {
+            try PasswordRules(minimumLength: 1).check(Array("1234567".utf8), for: ann)
+        }
+        #expect(throws: PasswordError.self) { try rules.check([UInt8](repeating: 0x61, count: 1025), for: ann) }
+        #expect(throws: PasswordError.self) { try rules.check([UInt8](repeating: 0xFF, count: 20), for: ann) }
+        let long = try Username("a-username-of-some-length".utf8)
+        #expect(throws: PasswordError.self) { try rules.check(long.bytes, for: long) }
+    }
+}

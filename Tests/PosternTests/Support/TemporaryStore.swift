@@ -1,0 +1,37 @@
+import Glibc
+import Postern
+import Testing
+
+/// A store in a folder that is gone with the test.
+final class TemporaryStore {
+    let path: String
+    let store: Store
+
+    init() throws {
+        var template = Array("/tmp/postern-test-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        let parent = String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        path = parent + "/store"
+        try Store.create(at: path)
+        store = try Store(opening: path)
+    }
+
+    /// The same store, opened as another process would.
+    func reopened() throws -> Store { try Store(opening: path) }
+
+    /// A file of the store, whole.
+    func contents(of name: String) throws -> [UInt8] {
+        let descriptor = open(path + "/" + name, O_RDONLY)
+        defer { close(descriptor) }
+        try #require(descriptor >= 0)
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        let count = read(descriptor, &bytes, bytes.count)
+        return Array(bytes.prefix(max(0, count)))
+    }
+
+    deinit {
+        for name in ["users", "tokens", "lock", "VERSION"] { unlink(path + "/" + name) }
+        rmdir(path)
+        rmdir(String(path.dropLast("/store".count)))
+    }
+}
