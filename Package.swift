@@ -49,9 +49,14 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI"], swiftSettings: settings),
-        .testTarget(name: "JournalTests", dependencies: ["Journal"], swiftSettings: settings),
+        .testTarget(name: "JournalTests", dependencies: ["CLinux", "Journal"], swiftSettings: settings),
         .testTarget(name: "PosternTests", dependencies: ["Postern"], swiftSettings: settings),
-        .testTarget(name: "IntegrationTests", dependencies: ["PosternCommand"], swiftSettings: settings),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: ["PosternCommand"],
+            exclude: ["DRF"],
+            swiftSettings: settings
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -10,6 +10,7 @@ final class Connection: Sendable {
     private let state = Atomic<UInt8>(State.idle)
     /// Nanoseconds of the monotonic clock at which the first byte of an incomplete request was seen; 0: none.
     private let incompleteSince = Atomic<UInt64>(0)
+    private let head = Mutex<[UInt8]>([])
 
     private enum State {
         static let idle: UInt8 = 0
@@ -57,12 +58,20 @@ final class Connection: Sendable {
         state.compareExchange(expected: State.idle, desired: State.owned, ordering: .acquiringAndReleasing).exchanged
     }
 
-    func setIncomplete(_ isIncomplete: Bool) {
-        if !isIncomplete {
-            if incompleteSince.load(ordering: .relaxed) != 0 { incompleteSince.store(0, ordering: .relaxed) }
-        } else {
-            _ = incompleteSince.compareExchange(expected: 0, desired: Self.monotonicTime(), ordering: .relaxed)
-        }
+    /// The part of a request that was taken from the connection before the rest had arrived.
+    var pending: [UInt8] { incompleteSince.load(ordering: .relaxed) == 0 ? [] : head.withLock { $0 } }
+
+    /// Keeps that part, and begins to count the time, unless that has begun.
+    func setPending(_ bytes: [UInt8]) {
+        head.withLock { $0 = bytes }
+        _ = incompleteSince.compareExchange(expected: 0, desired: Self.monotonicTime(), ordering: .relaxed)
+    }
+
+    /// The request is whole.
+    func clearPending() {
+        guard incompleteSince.load(ordering: .relaxed) != 0 else { return }
+        head.withLock { $0 = [] }
+        incompleteSince.store(0, ordering: .relaxed)
     }
 
     /// Whether part of a request has been there for longer than `timeout`.

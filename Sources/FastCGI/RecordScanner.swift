@@ -12,8 +12,8 @@ enum RecordScanner {
     static let maximumHead = 2 * maximumParameters
 
     enum Outcome: Equatable {
-        /// Good so far; more is to come.
-        case incomplete
+        /// Good so far; more is to come. That many of the bytes belong to the head, whatever comes.
+        case incomplete(length: Int)
         /// No web server sends this.
         case refused
         case head(Head)
@@ -39,11 +39,9 @@ enum RecordScanner {
 
     static func scan(_ bytes: UnsafeRawBufferPointer) -> Outcome {
         var position = 0
-        guard let begin = RecordHeader(bytes, at: position) else {
-            return bytes.isEmpty ? .incomplete : incompleteHeader(bytes, position)
-        }
+        guard let begin = RecordHeader(bytes, at: position) else { return incompleteHeader(bytes, position) }
         guard begin.type == .beginRequest, begin.id != 0, begin.contentLength == 8 else { return .refused }
-        guard begin.end(from: position) <= bytes.count else { return .incomplete }
+        guard begin.end(from: position) <= bytes.count else { return .incomplete(length: bytes.count) }
         let role: Role
         switch (bytes[position + 8], bytes[position + 9]) {
         case (0, 1): role = .responder
@@ -59,7 +57,7 @@ enum RecordScanner {
             let end = min(content + header.contentLength, bytes.count)
             guard pairs.take(UnsafeRawBufferPointer(rebasing: bytes[content..<end])) else { return .refused }
             position = header.end(from: position)
-            guard position <= bytes.count else { return .incomplete }
+            guard position <= bytes.count else { return .incomplete(length: bytes.count) }
             if header.contentLength == 0 { break }
         }
         guard pairs.isComplete else { return .refused }
@@ -71,7 +69,8 @@ enum RecordScanner {
             .head(Head(id: head.id, role: head.role, length: head.length, body: body))
         }
         guard let header = RecordHeader(bytes, at: head.length) else {
-            return head.role == .authorizer ? outcome(.ofNoInterest) : incompleteHeader(bytes, head.length)
+            if head.role == .authorizer { return outcome(.ofNoInterest) }
+            return incompleteHeader(bytes, head.length) == .refused ? .refused : .incomplete(length: head.length)
         }
         guard header.type == .stdin, header.id == head.id else { return .refused }
         guard header.contentLength == 0 else { return outcome(head.role == .authorizer ? .ofNoInterest : .follows) }
@@ -82,7 +81,8 @@ enum RecordScanner {
     /// A header that is not there whole: its first byte, the version, is looked at all the same.
     private static func incompleteHeader(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> Outcome {
         guard bytes.count - position < RecordHeader.length else { return .refused }
-        return position < bytes.count && bytes[position] != RecordHeader.version ? .refused : .incomplete
+        let isOfOtherVersion = position < bytes.count && bytes[position] != RecordHeader.version
+        return isOfOtherVersion ? .refused : .incomplete(length: bytes.count)
     }
 }
 

@@ -51,22 +51,39 @@ final class Worker {
     }
 
     private func answerNext(_ connection: Connection) -> Outcome {
-        let count = recv(connection.descriptor, buffer.baseAddress, buffer.count, Int32(MSG_PEEK | MSG_DONTWAIT))
+        let pending = connection.pending
+        buffer.copyBytes(from: pending)
+        let free = UnsafeMutableRawBufferPointer(rebasing: buffer[pending.count...])
+        let count = recv(connection.descriptor, free.baseAddress, free.count, Int32(MSG_PEEK | MSG_DONTWAIT))
         guard count > 0 else { return count < 0 && (errno == EAGAIN || errno == EINTR) ? .keep : .close }
-        switch RecordScanner.scan(UnsafeRawBufferPointer(rebasing: buffer[..<count])) {
+        switch RecordScanner.scan(UnsafeRawBufferPointer(rebasing: buffer[..<(pending.count + count)])) {
         case .refused: return .close
-        case .incomplete:
-            connection.setIncomplete(true)
-            return count < buffer.count ? .keep : .close
+        case .incomplete(let length):
+            // What has come is taken, so that the peer has room for the rest.
+            guard length < buffer.count, take(pending.count..<length, from: connection) else { return .close }
+            connection.setPending(Array(buffer[..<length]))
+            return .keep
         case .head(let head):
-            connection.setIncomplete(false)
-            return answer(head, connection)
+            connection.clearPending()
+            return answer(head, taken: pending.count, connection)
         }
     }
 
-    private func answer(_ head: RecordScanner.Head, _ connection: Connection) -> Outcome {
+    /// Takes bytes from the connection that have been looked at, to where they are in the buffer already.
+    private func take(_ range: Range<Int>, from connection: Connection) -> Bool {
+        let place = UnsafeMutableRawBufferPointer(rebasing: buffer[range])
+        return range.isEmpty
+            || recv(connection.descriptor, place.baseAddress, place.count, Int32(MSG_DONTWAIT)) == place.count
+    }
+
+    /// - Parameter taken: How many bytes of the head are not in the connection any more.
+    private func answer(_ head: RecordScanner.Head, taken: Int, _ connection: Connection) -> Outcome {
         var request = FCGX_Request()
-        guard accept(head, connection, &request) else { return request.ipcFd < 0 ? .closed : .close }
+        // Nothing but this request is there, so libfcgi may read it from the connection.
+        let isDirect = head.body == .none && taken == 0
+        guard isDirect ? accept(connection, &request) : acceptCopy(of: head, taken: taken, connection, &request) else {
+            return request.ipcFd < 0 ? .closed : .close
+        }
         let keeps = request.keepConnection != 0 && head.body != .ofNoInterest
         // The descriptor is ours to close, whatever the peer wants.
         request.keepConnection = 1
@@ -93,55 +110,52 @@ final class Worker {
         return keeps && isDrained ? .keep : .close
     }
 
-    /// Lets libfcgi read the parameters.
-    private func accept(_ head: RecordScanner.Head, _ connection: Connection, _ request: inout FCGX_Request) -> Bool {
-        FCGX_InitRequest(&request, -1, 0)
-        request.keepConnection = 1
-        // Where it closes a descriptor itself, it does so without waiting for the peer.
-        request.detached = 1
-        switch head.body {
-        case .none:
-            // Nothing but this request is there, so libfcgi may read it from the connection.
-            request.ipcFd = connection.descriptor
-            guard FCGX_Accept_r(&request) == 0 else { return false }
-            // Of more than 8 KiB the empty record that ends the body is still unread.
-            _ = FCGX_GetChar(request.in)
-            return true
-        case .follows, .ofNoInterest:
-            guard let copy = detour(head, connection) else { return false }
-            request.ipcFd = copy
-            let isAccepted = FCGX_Accept_r(&request) == 0
-            if isAccepted { Glibc.close(copy) }
-            request.ipcFd = connection.descriptor
-            return isAccepted
-        }
+    /// Lets libfcgi read the request from its connection.
+    private func accept(_ connection: Connection, _ request: inout FCGX_Request) -> Bool {
+        guard accept(connection.descriptor, &request) else { return false }
+        // Of more than 8 KiB the empty record that ends the body is still unread.
+        _ = FCGX_GetChar(request.in)
+        return true
     }
 
-    /// Takes the request up to its body from the connection, and makes it readable, with an empty body, at
-    /// the end of a socket pair: libfcgi reads more than it needs, and would take what it finds for records.
-    private func detour(_ head: RecordScanner.Head, _ connection: Connection) -> Int32? {
-        var pair: (Int32, Int32) = (-1, -1)
-        let result = withUnsafeMutableBytes(of: &pair) { bytes in
-            socketpair(
-                AF_UNIX,
-                Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue),
-                0,
-                bytes.baseAddress?.assumingMemoryBound(to: Int32.self)
-            )
-        }
-        guard result == 0 else { return nil }
-        defer { Glibc.close(pair.0) }
-        let consumed = recv(connection.descriptor, buffer.baseAddress, head.length, Int32(MSG_DONTWAIT))
+    /// Lets libfcgi read a copy of the request up to its body, with an empty body, from a socket pair: it
+    /// reads more than it needs, and would take what it finds in a body for records.
+    private func acceptCopy(
+        of head: RecordScanner.Head,
+        taken: Int,
+        _ connection: Connection,
+        _ request: inout FCGX_Request
+    ) -> Bool {
         let end: [UInt8] = [
             RecordHeader.version, RecordHeader.Kind.stdin.rawValue, UInt8(head.id >> 8), UInt8(head.id & 0xFF), 0, 0, 0,
             0,
         ]
-        guard consumed == head.length, send(pair.0, buffer.baseAddress, head.length, 0) == head.length,
-            send(pair.0, end, end.count, 0) == end.count
-        else {
-            Glibc.close(pair.1)
-            return nil
+        request.ipcFd = connection.descriptor
+        var pair: [Int32] = [-1, -1]
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &pair) == 0 else {
+            return false
         }
-        return pair.1
+        defer { Glibc.close(pair[0]) }
+        let isWritten =
+            send(pair[0], buffer.baseAddress, head.length, 0) == head.length
+            && send(pair[0], end, end.count, 0) == end.count
+        guard isWritten, take(taken..<head.length, from: connection) else {
+            Glibc.close(pair[1])
+            return false
+        }
+        let isAccepted = accept(pair[1], &request)
+        if isAccepted { Glibc.close(pair[1]) }
+        request.ipcFd = connection.descriptor
+        return isAccepted
+    }
+
+    /// - Returns: false when libfcgi refused the request and closed the descriptor.
+    private func accept(_ descriptor: Int32, _ request: inout FCGX_Request) -> Bool {
+        FCGX_InitRequest(&request, -1, 0)
+        request.keepConnection = 1
+        // Where it closes a descriptor itself, it does so without waiting for the peer.
+        request.detached = 1
+        request.ipcFd = descriptor
+        return FCGX_Accept_r(&request) == 0
     }
 }

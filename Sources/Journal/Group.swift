@@ -158,7 +158,8 @@ struct ChainPosition: Equatable {
         var greatest: Int64 = 0
         var rest = bytes
         while let start = rest.firstIndex(of: UInt8(ascii: "#")) {
-            if let line = Line(rest[start...].prefix(Self.longestHeader), seed: fileChecksum),
+            let candidate = rest[start...].prefix(Self.longestHeader)
+            if candidate.dropFirst().first == 0x09, let line = Line(candidate, seed: fileChecksum),
                 let header = GroupHeader(line)
             {
                 greatest = max(greatest, header.synced)

@@ -104,7 +104,10 @@ public final class JournalFolder: Sendable {
     }
 
     private static func isEmptyFolder(_ path: String) throws(JournalError) -> Bool {
-        guard let folder = opendir(path) else { throw File.error("opendir", path) }
+        guard let folder = opendir(path) else {
+            if errno == ENOTDIR { return false }
+            throw File.error("opendir", path)
+        }
         defer { closedir(folder) }
         var count = 0
         while readdir(folder) != nil { count += 1 }

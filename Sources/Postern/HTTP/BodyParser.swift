@@ -8,7 +8,8 @@ enum BodyParser {
         if type.matches("application", "x-www-form-urlencoded") { return .object(try Form.fields(in: body)) }
         if type.matches("multipart", "form-data") { return .object(try Multipart.fields(in: body, type: type)) }
         guard type.matches("application", "json") else {
-            throw .unsupportedMediaType(String(decoding: contentType ?? [], as: UTF8.self))
+            // As WSGI hands it to DRF.
+            throw .unsupportedMediaType(String(decoding: Latin1.utf8(Array(contentType ?? [])), as: UTF8.self))
         }
         do {
             return try JSONReader.read(body)

@@ -1,4 +1,4 @@
-/// `multipart/form-data` (RFC 7578) as Django's `MultiPartParser` reads it; files are passed over.
+/// `multipart/form-data` (RFC 7578) as Django's `MultiPartParser` reads it; of files only the names count.
 enum Multipart {
     /// Django's `MAX_TOTAL_HEADER_SIZE`.
     private static let maximumHeader = 1024
@@ -57,10 +57,12 @@ enum Multipart {
             }
         }
         guard let disposition, disposition.type.elementsEqual("form-data".utf8),
-            disposition.parameter("filename") == nil,
             let name = disposition.parameter("name")
         else { return nil }
-        return (String(decoding: name, as: UTF8.self), .string(String(decoding: part[position...], as: UTF8.self)))
+        // A file stands among the data as what is no string.
+        let isFile = disposition.parameter("filename") != nil
+        let value = isFile ? .object([]) : JSONValue.string(String(decoding: part[position...], as: UTF8.self))
+        return (String(decoding: name, as: UTF8.self), value)
     }
 
     /// Where the line that begins at `position` ends, without and with its line break; nil at the end of `text`.

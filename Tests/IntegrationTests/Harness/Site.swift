@@ -1,0 +1,240 @@
+import Foundation
+import Testing
+
+/// A store, postern on it, and nginx and lighttpd in front of it, from the files that the project ships. All
+/// of it lives in a folder of its own and ends with the site.
+///
+/// Sendable because the one site that tests share is only read after it was made.
+final class Site: @unchecked Sendable {
+    let folder: String
+    let store: String
+    let socket: String
+    let nginxPort: UInt16
+    let lighttpdPort: UInt16
+    /// What `{name}` stands for in questions.
+    private(set) var tokens: [String: String] = [:]
+    private(set) var servers: [Child] = []
+    private var webServers: [Child] = []
+
+    static let password = "correct horse battery staple"
+
+    /// A site that tests share which leave it as it is.
+    static let shared = Result { try Site() }
+
+    init(serverArguments: [String] = [], users: Bool = true) throws {
+        folder = try Self.temporaryFolder()
+        store = folder + "/store"
+        socket = folder + "/postern.sock"
+        nginxPort = try freePort()
+        lighttpdPort = try freePort()
+        try postern(["store", "init", store]).expectSuccess()
+        if users { try addUsers() }
+        try startServer(serverArguments)
+        try startNginx()
+        try startLighttpd()
+        for port in [nginxPort, lighttpdPort] {
+            try eventually("the web server on port \(port) answers") {
+                (try? get("/health/", port: port))?.status == 200
+            }
+        }
+    }
+
+    deinit {
+        for child in webServers + servers { child.end() }
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    static func temporaryFolder() throws -> String {
+        var template = Array("/tmp/postern-integration-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw HarnessError("mkdtemp: \(errno)") }
+        return String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// Runs the command on this site's store.
+    @discardableResult
+    func postern(_ arguments: [String], input: String = "") throws -> Child.Finished {
+        try Child.run(Self.binary, arguments, input: input, environment: ["POSTERN_STORE": store])
+    }
+
+    func token(_ arguments: [String]) throws -> String {
+        let result = try postern(["token", "create"] + arguments)
+        try result.expectSuccess()
+        return result.output.trimmingCharacters(in: .newlines)
+    }
+
+    func get(_ path: String, token: String? = nil, port: UInt16? = nil) throws -> HTTPAnswer {
+        try HTTP.exchange(
+            port ?? nginxPort,
+            HTTP.request("GET", path, token.map { [("Authorization", "Token " + $0)] } ?? [])
+        )
+    }
+
+    /// Ends the server, by SIGTERM or the signal that is named, and starts another.
+    func restartServer(_ arguments: [String] = [], with signal: Int32 = SIGTERM) throws {
+        for server in servers { server.end(with: signal) }
+        servers = []
+        try startServer(arguments)
+    }
+
+    var log: String { (try? String(contentsOfFile: folder + "/postern.log", encoding: .utf8)) ?? "" }
+
+    /// The product that stands beside the test bundle.
+    static let binary: String = {
+        let bundle = ProcessInfo.processInfo.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
+        return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("postern").path
+    }()
+
+    /// The folder of the package.
+    static let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().path
+
+    private func addUsers() throws {
+        for (name, flags) in [("ann", []), ("stella", ["--staff"]), ("émile", []), ("ina", [])] {
+            let password =
+                ["stella": "correct:horse:battery:staple", "émile": "motdepassé très long"][name] ?? Self.password
+            let result = try postern(["user", "add", name, "--with-token"] + flags, input: password + "\n")
+            try result.expectSuccess()
+            tokens[name] = result.output.trimmingCharacters(in: .newlines)
+        }
+        try postern(["user", "disable", "ina"]).expectSuccess()
+    }
+
+    func startServer(_ arguments: [String] = []) throws {
+        servers.append(
+            try Child(
+                Self.binary,
+                ["serve", "--listen", socket, "--log-level", "debug"] + arguments,
+                environment: ["POSTERN_STORE": store],
+                log: folder + "/postern.log"
+            )
+        )
+        try eventually("postern listens") { FastCGIClient.canConnect(self.socket) }
+    }
+
+    private func startNginx() throws {
+        for file in ["postern-upstream.conf", "postern-fastcgi.conf", "postern-endpoints.conf", "example.conf"] {
+            try copy("nginx/" + file, as: file)
+        }
+        var text = try String(contentsOfFile: folder + "/example.conf", encoding: .utf8)
+        let locations = Self.locations.map { location in
+            let parameters = location.parameters.map { "fastcgi_param \($0.name) \"\($0.value)\";" }.joined(
+                separator: " "
+            )
+            return "location \(location.path) { include postern-fastcgi.conf; \(parameters) }"
+        }
+        guard let place = text.range(of: "# Everybody may read") else { throw HarnessError("example.conf has changed") }
+        text.insert(contentsOf: locations.joined(separator: "\n        ") + "\n        ", at: place.lowerBound)
+        text = text.replacingOccurrences(of: "127.0.0.1:8080", with: "127.0.0.1:\(nginxPort)")
+        if geteuid() == 0 { text = "user root;\n" + text }
+        try text.write(toFile: folder + "/example.conf", atomically: true, encoding: .utf8)
+        webServers.append(
+            try Child(
+                "/usr/sbin/nginx",
+                ["-p", folder, "-c", folder + "/example.conf", "-g", "daemon off;"],
+                log: folder + "/nginx.log"
+            )
+        )
+    }
+
+    private func startLighttpd() throws {
+        try FileManager.default.createDirectory(atPath: folder + "/lighttpd", withIntermediateDirectories: false)
+        try copy("lighttpd/postern.conf", as: "lighttpd/postern.conf")
+        try copy("lighttpd/example.conf", as: "lighttpd/example.conf")
+        var text = try String(contentsOfFile: folder + "/lighttpd/example.conf", encoding: .utf8)
+            .replacingOccurrences(of: "server.port = 8080", with: "server.port = \(lighttpdPort)")
+            .replacingOccurrences(of: "/var/www/html", with: folder)
+        for location in Self.locations {
+            let parameters = location.parameters.map { "\"\($0.name)\" => \"\($0.value)\"" }.joined(separator: ", ")
+            text += "\n$HTTP[\"url\"] =^ \"\(location.path)\" {\n  setenv.add-environment = ( \(parameters) )\n"
+            text += "  fastcgi.server = ( \"/\" => ( var.postern ) )\n}\n"
+        }
+        try text.write(toFile: folder + "/lighttpd/example.conf", atomically: true, encoding: .utf8)
+        webServers.append(
+            try Child(
+                "/usr/sbin/lighttpd",
+                ["-D", "-f", folder + "/lighttpd/example.conf"],
+                log: folder + "/lighttpd.log"
+            )
+        )
+    }
+
+    private func copy(_ source: String, as target: String) throws {
+        try String(contentsOfFile: Self.sources + "/" + source, encoding: .utf8)
+            .replacingOccurrences(of: "/run/postern/postern.sock", with: socket)
+            .write(toFile: folder + "/" + target, atomically: true, encoding: .utf8)
+    }
+}
+
+extension Site {
+    /// Locations beside those of the example, the same in both web servers.
+    private static var locations: [(path: String, parameters: [(name: String, value: String)])] {
+        func message(_ text: String, _ permission: String, _ more: [(String, String)] = []) -> [(
+            name: String, value: String
+        )] {
+            [("POSTERN_VIEW", "message"), ("POSTERN_MESSAGE", text), ("POSTERN_PERMISSION", permission)] + more
+        }
+        let every = ("POSTERN_METHODS", "GET POST PUT PATCH DELETE")
+        return [
+            ("/public/", message("Public", "AllowAny", [every])),
+            ("/staff/", message("Staff", "IsAdminUser", [every])),
+            ("/users/", message("Users", "IsAuthenticated", [every])),
+            (
+                "/basic-first/",
+                message(
+                    "Basic",
+                    "IsAuthenticated",
+                    [("POSTERN_AUTHENTICATION", "BasicAuthentication TokenAuthentication")]
+                )
+            ),
+            (
+                "/bearer/",
+                message(
+                    "Bearer",
+                    "IsAuthenticated",
+                    [("POSTERN_AUTHENTICATION", "Token"), ("POSTERN_TOKEN_KEYWORD", "Bearer")]
+                )
+            ),
+            ("/nobody/", message("Nobody", "IsAuthenticated", [("POSTERN_AUTHENTICATION", "None")])),
+            ("/bad/view/", [("POSTERN_VIEW", "mesage")]),
+            ("/bad/permission/", message("In", "IsAuthentcated")),
+            ("/bad/authentication/", message("In", "AllowAny", [("POSTERN_AUTHENTICATION", "Token Kerberos")])),
+            ("/bad/name/", message("In", "AllowAny", [("POSTERN_PERMISION", "IsAdminUser")])),
+            ("/bad/methods/", message("In", "AllowAny", [("POSTERN_METHODS", "GET,POST")])),
+            ("/bad/https/", message("In", "AllowAny", [("POSTERN_REQUIRE_HTTPS", "yes")])),
+            ("/bad/message/", [("POSTERN_VIEW", "message"), ("POSTERN_PERMISSION", "AllowAny")]),
+            ("/no-view/", [("POSTERN_PERMISSION", "AllowAny")]),
+            ("/https/", message("Encrypted", "AllowAny", [("POSTERN_REQUIRE_HTTPS", "on"), every])),
+        ]
+    }
+}
+
+struct HarnessError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// Looks again and again until the condition holds.
+/// - Throws: When it does not within 20 seconds.
+func eventually(_ what: String, _ condition: () throws -> Bool) throws {
+    let deadline = ContinuousClock().now + .seconds(20)
+    while try !condition() {
+        guard ContinuousClock().now < deadline else { throw HarnessError("not within 20 seconds: \(what)") }
+        usleep(5000)
+    }
+}
+
+/// A port of the loopback address that nobody uses now.
+func freePort() throws -> UInt16 {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = HTTP.loopback(port: 0)
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            bind(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
+        }
+    }
+    guard isBound else { throw HarnessError("no free port") }
+    return UInt16(bigEndian: address.sin_port)
+}

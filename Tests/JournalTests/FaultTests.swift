@@ -1,0 +1,216 @@
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Journal
+
+@Suite("Disks that fail")
+struct FaultTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test("After a failed sync nothing is acknowledged, and the journal comes back as it was synced last")
+    func failedSync() throws {
+        let fault = Fault()
+        let one = try folder.open(calls: fault.calls)
+        let other = try folder.open()
+        try one.append(["a"])
+        fault.failsSync = true
+        #expect(throws: JournalError.system(call: "fdatasync", path: folder.journalPath, errno: EIO)) {
+            try one.append(["lost"])
+        }
+        // As long as the disk fails, the file cannot be rewritten either.
+        #expect(throws: JournalError.poisoned(path: folder.journalPath, errno: EIO)) { try one.append(["b"]) }
+        fault.failsSync = false
+        try other.append(["c"])
+        #expect(try other.read() == ["a", "c"])
+        #expect(try one.read() == ["a", "c"])
+        #expect(try folder.open().read() == ["a", "c"])
+    }
+
+    @Test("The first sync after a boot that fails loses nothing of what was there")
+    func failedFirstSync() throws {
+        try folder.open().append(["a", "b"])
+        try folder.forgetSyncs()
+        let fault = Fault()
+        fault.failsSync = true
+        #expect(throws: JournalError.self) { try folder.open(calls: fault.calls).append(["lost"]) }
+        let reader = try folder.open()
+        try reader.append(["c"])
+        #expect(try folder.open().read() == ["a", "b", "c"])
+    }
+
+    @Test("A write that ends early is cut back, and the next one is good", arguments: [0, 1, 40])
+    func shortWrite(length: Int) throws {
+        let fault = Fault()
+        let one = try folder.open(calls: fault.calls)
+        try one.append(["a"])
+        let before = try folder.bytes()
+        fault.room = length
+        #expect(throws: JournalError.system(call: "pwrite", path: folder.journalPath, errno: ENOSPC)) {
+            try one.append(["b"])
+        }
+        #expect(try folder.bytes() == before)
+        #expect(try one.read() == ["a"])
+        fault.room = nil
+        try one.append(["c"])
+        #expect(try folder.open().read() == ["a", "c"])
+    }
+
+    @Test("Where cutting back fails too, the next writer does it")
+    func failedTruncate() throws {
+        let fault = Fault()
+        let one = try folder.open(calls: fault.calls)
+        try one.append(["a"])
+        fault.room = 10
+        fault.failsTruncate = true
+        #expect(throws: JournalError.self) { try one.append(["b"]) }
+        #expect(try folder.open().read() == ["a"])
+        try folder.open().append(["c"])
+        #expect(try one.read() == ["a", "c"])
+    }
+
+    @Test("A write in pieces, and calls that a signal interrupts, are not seen")
+    func pieces() throws {
+        let fault = Fault()
+        fault.piece = 7
+        let one = try folder.open(calls: fault.calls)
+        try one.append(["a", "b"])
+        #expect(try folder.open().read() == ["a", "b"])
+    }
+
+    @Test("A store is opened only where it is what it was made as")
+    func opening() throws {
+        func open() throws { _ = try folder.open().read() }
+        try open()
+        chmod(folder.path, 0o750)
+        #expect(throws: JournalError.tooOpen(path: folder.path, mode: "700")) { try open() }
+        chmod(folder.path, 0o700)
+        chmod(folder.journalPath, 0o640)
+        #expect(throws: JournalError.tooOpen(path: folder.journalPath, mode: "600")) { try open() }
+        chmod(folder.journalPath, 0o600)
+        link(folder.journalPath, folder.parent + "/second")
+        #expect(throws: JournalError.wrongType(path: folder.journalPath)) { try open() }
+        unlink(folder.parent + "/second")
+        try open()
+        rename(folder.journalPath, folder.parent + "/real")
+        symlink(folder.parent + "/real", folder.journalPath)
+        #expect(throws: JournalError.wrongType(path: folder.journalPath)) { try open() }
+        unlink(folder.journalPath)
+        mkfifo(folder.journalPath, 0o600)
+        #expect(throws: JournalError.wrongType(path: folder.journalPath)) { try open() }
+        unlink(folder.journalPath)
+        #expect(throws: JournalError.missing(path: folder.journalPath)) { try open() }
+        rename(folder.parent + "/real", folder.journalPath)
+        try open()
+    }
+
+    @Test("A folder that is no store, or one of another version or kind, is refused by name")
+    func versions() throws {
+        func open(_ path: String, kind: String = "test", version: Int = 1) throws {
+            _ = try JournalFolder(opening: path, kind: kind, version: version)
+        }
+        #expect(throws: JournalError.missing(path: folder.parent + "/none")) { try open(folder.parent + "/none") }
+        #expect(throws: JournalError.notAStore(path: folder.parent)) { try open(folder.parent) }
+        #expect(throws: JournalError.notAStore(path: folder.path)) { try open(folder.path, kind: "other") }
+        #expect(throws: JournalError.newerVersion(path: folder.path, found: "test 1")) {
+            try open(folder.path, version: 0)
+        }
+        #expect(throws: JournalError.notEmpty(path: folder.path)) {
+            try JournalFolder.create(at: folder.path, kind: "test", version: 1, journals: [])
+        }
+        #expect(throws: JournalError.notEmpty(path: folder.journalPath)) {
+            try JournalFolder.create(at: folder.journalPath, kind: "test", version: 1, journals: [])
+        }
+        symlink(folder.path, folder.parent + "/link")
+        #expect(throws: JournalError.wrongType(path: folder.parent + "/link")) { try open(folder.parent + "/link") }
+        unlink(folder.parent + "/link")
+    }
+
+    @Test("Files and folder have their modes whatever the umask", arguments: [0, 0o777] as [mode_t])
+    func modes(mask: mode_t) throws {
+        let path = folder.parent + "/masked"
+        let old = umask(mask)
+        let result = Result { try JournalFolder.create(at: path, kind: "test", version: 1, journals: ["events"]) }
+        umask(old)
+        try result.get()
+        var status = stat()
+        #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o700)
+        for name in ["events", "lock", "VERSION"] {
+            #expect(stat(path + "/" + name, &status) == 0 && status.st_mode & 0o777 == 0o600)
+            unlink(path + "/" + name)
+        }
+        rmdir(path)
+    }
+}
+
+/// System calls that fail as a test wants.
+private final class Fault: Sendable {
+    private struct State {
+        var failsSync = false
+        var failsTruncate = false
+        var room: Int?
+        var piece: Int?
+        var interruptsNext = true
+    }
+
+    private let state = Mutex(State())
+
+    var failsSync: Bool {
+        get { state.withLock { $0.failsSync } }
+        set { state.withLock { $0.failsSync = newValue } }
+    }
+
+    var failsTruncate: Bool {
+        get { state.withLock { $0.failsTruncate } }
+        set { state.withLock { $0.failsTruncate = newValue } }
+    }
+
+    /// Bytes that the disk still takes.
+    var room: Int? {
+        get { state.withLock { $0.room } }
+        set { state.withLock { $0.room = newValue } }
+    }
+
+    /// Bytes that a call writes at most; every second call is interrupted.
+    var piece: Int? {
+        get { state.withLock { $0.piece } }
+        set { state.withLock { $0.piece = newValue } }
+    }
+
+    var calls: DiskCalls {
+        var calls = DiskCalls()
+        calls.write = { descriptor, bytes, offset in
+            let allowed = self.state.withLock { state -> Int? in
+                if let piece = state.piece {
+                    state.interruptsNext.toggle()
+                    return state.interruptsNext ? min(piece, bytes.count) : nil
+                }
+                guard let room = state.room else { return bytes.count }
+                state.room = max(0, room - bytes.count)
+                return room == 0 ? 0 : min(room, bytes.count)
+            }
+            guard let allowed else {
+                errno = EINTR
+                return -1
+            }
+            guard allowed > 0 else {
+                errno = ENOSPC
+                return -1
+            }
+            return pwrite(descriptor, bytes.baseAddress, allowed, off_t(offset))
+        }
+        calls.sync = { descriptor in
+            guard self.failsSync else { return fdatasync(descriptor) }
+            errno = EIO
+            return -1
+        }
+        calls.truncate = { descriptor, size in
+            guard self.failsTruncate else { return ftruncate(descriptor, off_t(size)) }
+            errno = EIO
+            return -1
+        }
+        return calls
+    }
+}

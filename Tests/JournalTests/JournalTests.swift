@@ -1,0 +1,128 @@
+import CLinux
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Journal
+
+@Suite("Appending to and following a journal")
+struct JournalTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test("What one process appends is what another one reads")
+    func follows() throws {
+        let (one, other) = (try folder.open(), try folder.open())
+        #expect(try other.read() == [])
+        try one.append(["a", "b"])
+        #expect(try other.read() == ["a", "b"])
+        try other.append(["c"])
+        #expect(try one.read() == ["a", "b", "c"])
+        #expect(try folder.open().read() == ["a", "b", "c"])
+        #expect(one.resets == 0)
+    }
+
+    @Test("The decision is made on the state with everything in it that others appended")
+    func decides() throws {
+        let (one, other) = (try folder.open(), try folder.open())
+        try other.append(["a"])
+        var seen: [String] = []
+        try one.append { state in
+            seen = state
+            return []
+        }
+        #expect(seen == ["a"])
+        let before = try folder.bytes()
+        try one.append { _ in [] }
+        #expect(try folder.bytes() == before)
+    }
+
+    @Test("Of eight threads on two open folders each appends numbers that nobody else has appended")
+    func contention() async throws {
+        let readers = [try folder.open(), try folder.open()]
+        await withTaskGroup(of: Void.self) { group in
+            for number in 0..<8 {
+                group.addTask {
+                    for _ in 0..<25 { try? readers[number % 2].append { ["\($0.count)"] } }
+                }
+            }
+        }
+        #expect(try folder.open().read() == (0..<200).map(String.init))
+    }
+
+    @Test("A reader looks at the file with one call, and reads only what is new")
+    func settled() throws {
+        let one = try folder.open()
+        try one.append(["a"])
+        _ = try one.read()
+        // With nothing new, what the file holds is not looked at.
+        var bytes = try folder.bytes()
+        bytes[bytes.count - 2] ^= 1
+        try folder.setBytes(bytes)
+        #expect(try one.read() == ["a"])
+        #expect(try folder.open().read() == [])
+    }
+
+    @Test("Times never go back, whatever the clock does")
+    func clock() throws {
+        let one = try folder.open()
+        let future = Timestamp(microseconds: Timestamp.now().microseconds + 3_600_000_000)
+        let header = try #require(FileHeader(name: "events", parsing: try folder.bytes()[...]))
+        let position = ChainPosition(after: header)
+        try folder.setBytes(
+            header.line + position.group(of: [Event(time: future, [Array("a".utf8)])], synced: position.offset)
+        )
+        #expect(try one.read() == ["a"])
+        #expect(one.folder.now() >= future)
+    }
+
+    @Test("A line of another version ends the reading, and names its line")
+    func notUnderstood() throws {
+        let one = try folder.open()
+        try one.append(["a"])
+        #expect(throws: JournalError.notUnderstood(path: folder.journalPath, line: 5, .unknown("unknown"))) {
+            try one.append(["unknown"])
+        }
+        #expect(throws: JournalError.self) { try folder.open().read() }
+        #expect(throws: JournalError.self) { try one.read() }
+    }
+
+    @Test("A held lock is waited for, but not for ever, and the error names its holder")
+    func locked() throws {
+        let holder = try File(opening: folder.path + "/lock", owner: geteuid())
+        let one = try folder.open(patience: .milliseconds(50))
+        try one.append(["a"])
+        #expect(linux_lock_exclusive(holder.descriptor, true) == 0)
+        #expect(throws: JournalError.locked(path: folder.path + "/lock", holder: getpid())) { try one.append(["b"]) }
+        #expect(try one.read() == ["a"])
+        #expect(linux_lock_exclusive(holder.descriptor, false) == 0)
+        try one.append(["b"])
+        #expect(try one.read() == ["a", "b"])
+    }
+
+    @Test("A file that takes the place of the journal is followed, and told from its beginning")
+    func replaced() throws {
+        let one = try folder.open()
+        try one.append(["a"])
+        let old = try folder.bytes()
+        try one.append(["b"])
+        #expect(try one.read() == ["a", "b"])
+        try folder.replaceFile(with: old)
+        #expect(try one.read() == ["a"])
+        #expect(one.resets == 1)
+        try one.append(["c"])
+        #expect(try folder.open().read() == ["a", "c"])
+    }
+
+    @Test("A journal that is gone is an error, and nothing is written to the orphan")
+    func deleted() throws {
+        let one = try folder.open()
+        try one.append(["a"])
+        rename(folder.journalPath, folder.path + "/events.old")
+        #expect(throws: JournalError.missing(path: folder.journalPath)) { try one.read() }
+        #expect(throws: JournalError.missing(path: folder.journalPath)) { try one.append(["b"]) }
+        rename(folder.path + "/events.old", folder.journalPath)
+        #expect(try one.read() == ["a"])
+    }
+}

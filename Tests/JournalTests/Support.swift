@@ -1,0 +1,101 @@
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Journal
+
+/// A folder with one journal, `events`, that is gone with the test.
+final class TemporaryFolder {
+    let parent: String
+    let path: String
+
+    init() throws {
+        var template = Array("/tmp/journal-test-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        parent = String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        path = parent + "/store"
+        try JournalFolder.create(at: path, kind: "test", version: 1, journals: ["events"])
+    }
+
+    deinit {
+        for name in ["events", "events.new", "events.old", "lock", "VERSION"] { unlink(path + "/" + name) }
+        rmdir(path)
+        unlink(path)
+        rmdir(parent)
+    }
+
+    var journalPath: String { path + "/events" }
+
+    func open(calls: DiskCalls = DiskCalls(), patience: Duration = .seconds(5)) throws -> Reader {
+        let folder = try JournalFolder(opening: path, kind: "test", version: 1, patience: patience, calls: calls)
+        return Reader(try Journal(opening: "events", in: folder), folder)
+    }
+
+    func bytes() throws -> [UInt8] {
+        let file = try File(opening: journalPath, owner: geteuid())
+        return try file.read(Int(try file.status().size), at: 0)
+    }
+
+    /// Replaces what is in the file, in place.
+    func setBytes(_ bytes: [UInt8]) throws {
+        let file = try File(opening: journalPath, owner: geteuid())
+        try file.truncate(to: 0, with: DiskCalls())
+        try file.write(bytes, at: 0, with: DiskCalls())
+    }
+
+    /// Writes what is there to another file, which takes the place of the first.
+    func replaceFile(with bytes: [UInt8]) throws {
+        rename(journalPath, path + "/events.old")
+        let file = try File(creating: journalPath, owner: geteuid(), group: getegid())
+        try file.write(bytes, at: 0, with: DiskCalls())
+    }
+
+    /// As after a boot: nobody knows what was synced.
+    func forgetSyncs() throws {
+        let file = try File(opening: path + "/lock", owner: geteuid())
+        let text = try file.read(Int(try file.status().size), at: 0)
+        try file.write(text.map { $0 == 0x0A ? 0x0A : 0x20 }, at: 0, with: DiskCalls())
+        try file.write(LockFile.initialText(journals: ["events"]), at: 0, with: DiskCalls())
+    }
+}
+
+/// A journal and the first columns of its events, as one process would hold them.
+final class Reader: Sendable {
+    let journal: Journal
+    let folder: JournalFolder
+    private let told = Mutex<(texts: [String], resets: Int)>(([], 0))
+
+    init(_ journal: Journal, _ folder: JournalFolder) {
+        self.journal = journal
+        self.folder = folder
+    }
+
+    var texts: [String] { told.withLock { $0.texts } }
+    var resets: Int { told.withLock { $0.resets } }
+
+    /// Follows, and says what is there.
+    func read() throws -> [String] {
+        try journal.follow(reset: reset, apply: apply)
+        return texts
+    }
+
+    func append(_ texts: [String]) throws {
+        try append { _ in texts }
+    }
+
+    /// Appends what the closure makes of what is there.
+    func append(deciding: ([String]) -> [String]) throws {
+        try journal.append(reset: reset, apply: apply) {
+            deciding(self.texts).map { Event([Array($0.utf8)]) }
+        }
+    }
+
+    private func reset() {
+        told.withLock { $0 = ([], $0.resets + 1) }
+    }
+
+    private func apply(_ event: Event) throws(EventError) {
+        guard let column = event.columns.first, column != Array("unknown".utf8) else { throw .unknown("unknown") }
+        told.withLock { $0.texts.append(String(decoding: column, as: UTF8.self)) }
+    }
+}
