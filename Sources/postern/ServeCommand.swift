@@ -36,12 +36,14 @@ struct ServeCommand: ParsableCommand {
     var logLevel: Logger.Level = .notice
 
     func run() throws {
+        let stopSignals = StopSignals()
         forbidCoreDumps()
         let store = try store.open()
+        // As a CGI program we find our parameters in the environment, and this is none of them.
+        unsetenv("POSTERN_STORE")
         var logger = Logger(label: "postern") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = logLevel
-        let accounts = Accounts(store: store, issuesTokenWithUser: withToken)
-        let application = Application(accounts: accounts, logger: logger)
+        let application = Application(accounts: Accounts(store: store, issuesTokenWithUser: withToken), logger: logger)
         let handler: Handler = { application.respond(to: $0) }
 
         let listeners = try listeners()
@@ -59,10 +61,9 @@ struct ServeCommand: ParsableCommand {
         options.allowsRemote = allowRemote
         if !allowUser.isEmpty { options.allowedUsers = Set(try allowUser.map(userID) + [0, geteuid()]) }
         let server = try Server(listeners: listeners, options: options, handler: handler)
-        let sources = [SIGTERM, SIGINT].map { stop(server, on: $0) }
+        stopSignals.whenReceived { server.stop() }
         logger.info("serving")
         server.run()
-        withExtendedLifetime(sources) {}
         logger.info("stopped")
     }
 
@@ -99,14 +100,6 @@ struct ServeCommand: ParsableCommand {
         return entry.pointee.pw_uid
     }
 
-    private func stop(_ server: Server, on number: Int32) -> any DispatchSourceSignal {
-        signal(number, SIG_IGN)
-        let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-        source.setEventHandler { server.stop() }
-        source.activate()
-        return source
-    }
-
     /// A core would hold every secret that is in memory.
     private func forbidCoreDumps() {
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
@@ -120,5 +113,31 @@ struct ServeCommand: ParsableCommand {
         guard getrlimit(resource, &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max
         setrlimit(resource, &limit)
+    }
+}
+
+/// SIGTERM and SIGINT, which wait from the first moment on for somebody to take them: none is lost that comes
+/// while the server starts, and no handler that a library installs gets one.
+private struct StopSignals {
+    init() { Self.block() }
+
+    func whenReceived(_ body: @escaping @Sendable () -> Void) {
+        DispatchQueue.global().async {
+            var signals = Self.block()
+            var received: Int32 = 0
+            sigwait(&signals, &received)
+            body()
+        }
+    }
+
+    /// In the calling thread, and in those that it makes from now on.
+    @discardableResult
+    private static func block() -> sigset_t {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGTERM)
+        sigaddset(&signals, SIGINT)
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        return signals
     }
 }

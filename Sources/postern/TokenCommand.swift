@@ -27,8 +27,10 @@ struct TokenCommand: ParsableCommand {
         func run() throws {
             let store = try store.open()
             let user = try store.existingUser(name)
+            let end = expires.time(from: store.now())
+            if let end, end <= store.now() { throw Failure(.dataError, "--expires is in the past: \(end.rfc3339).") }
             let (token, secret) = try Accounts(store: store)
-                .issueToken(for: user, label: label, expires: expires.time(from: store.now()))
+                .issueToken(for: user, label: label, expires: end)
             if output.json {
                 output.print(token.members(username: name) + [("token", .string(secret.text))])
             } else {

@@ -3,12 +3,12 @@ import Synchronization
 import Testing
 
 /// A process that we started. It does not outlive the tests.
-final class Child {
-    private let process = Process()
-    let path: String
-
-    var pid: Int32 { process.processIdentifier }
-    var isRunning: Bool { process.isRunning }
+///
+/// Its outputs are files, not pipes: a server that it leaves behind inherits them, and the end of a pipe would
+/// never come.
+final class Child: Sendable {
+    let pid: Int32
+    private let status = Mutex<Int32?>(nil)
 
     /// Those that run now, for the end of the test process.
     private static let running = Mutex<Set<Int32>>([])
@@ -17,41 +17,74 @@ final class Child {
         atexit { Child.running.withLock { for pid in $0 { kill(pid, SIGKILL) } } }
     }()
 
-    /// - Parameter log: A file to which both outputs are appended.
-    init(_ path: String, _ arguments: [String], environment: [String: String] = [:], log: String) throws {
-        self.path = path
-        if !FileManager.default.fileExists(atPath: log) {
-            _ = FileManager.default.createFile(atPath: log, contents: nil)
-        }
-        guard let handle = FileHandle(forWritingAtPath: log) else { throw HarnessError("cannot write \(log)") }
-        handle.seekToEndOfFile()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = handle
-        process.standardError = handle
-        try Self.start(process)
+    /// - Parameters:
+    ///   - log: A file to which both outputs are appended.
+    convenience init(_ path: String, _ arguments: [String], environment: [String: String] = [:], log: String) throws {
+        try self.init(path, arguments, environment: environment, input: "/dev/null", output: log, error: log)
+    }
+
+    private init(
+        _ path: String,
+        _ arguments: [String],
+        environment: [String: String],
+        input: String,
+        output: String,
+        error: String
+    ) throws {
+        _ = Self.endAtExit
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        posix_spawn_file_actions_addopen(&actions, 2, error, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        // Threads of a test runner block signals, and a child inherits that.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var (none, all) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0.key)=\($0.value)" }
+        var argv = ([path] + arguments).map { strdup($0) } + [nil]
+        var envp = variables.map { strdup($0) } + [nil]
+        defer { for text in argv + envp { free(text) } }
+        var pid: pid_t = 0
+        let result = posix_spawn(&pid, path, &actions, &attributes, &argv, &envp)
+        guard result == 0 else { throw HarnessError("cannot start \(path): \(String(cString: strerror(result)))") }
+        self.pid = pid
+        Self.running.withLock { _ = $0.insert(pid) }
     }
 
     deinit { end(with: SIGKILL) }
 
+    var isRunning: Bool { status.withLock { $0 == nil && kill(pid, 0) == 0 } }
+
     /// Ends it and waits for it.
     @discardableResult
     func end(with signal: Int32 = SIGTERM) -> Int32 {
-        if process.isRunning { kill(pid, signal) }
+        if status.withLock({ $0 == nil }) { kill(pid, signal) }
         return wait()
     }
 
-    /// - Returns: The exit code, or the number of the signal.
+    /// - Returns: The exit code, or 128 and the number of the signal.
     @discardableResult
     func wait() -> Int32 {
-        process.waitUntilExit()
-        Self.running.withLock { _ = $0.remove(pid) }
-        return process.terminationStatus
+        status.withLock { known in
+            if let known { return known }
+            var status: Int32 = 0
+            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+            Self.running.withLock { _ = $0.remove(pid) }
+            let code = status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + (status & 0x7F)
+            known = code
+            return code
+        }
     }
 
-    struct Finished {
+    struct Finished: Sendable {
         let code: Int32
         let output: String
         let error: String
@@ -68,31 +101,16 @@ final class Child {
         input: String = "",
         environment: [String: String] = [:]
     ) throws -> Finished {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())
-        process.standardInput = stdin
-        process.standardOutput = stdout
-        process.standardError = stderr
-        try start(process)
-        try? stdin.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-        try? stdin.fileHandleForWriting.close()
-        let output = stdout.fileHandleForReading.readDataToEndOfFile()
-        let error = stderr.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        running.withLock { _ = $0.remove(process.processIdentifier) }
+        let folder = try Site.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let (inputFile, output, error) = (folder + "/input", folder + "/output", folder + "/error")
+        try input.write(toFile: inputFile, atomically: false, encoding: .utf8)
+        let child = try Child(path, arguments, environment: environment, input: inputFile, output: output, error: error)
+        let code = child.wait()
         return Finished(
-            code: process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus,
-            output: String(decoding: output, as: UTF8.self),
-            error: String(decoding: error, as: UTF8.self)
+            code: code,
+            output: try String(contentsOfFile: output, encoding: .utf8),
+            error: try String(contentsOfFile: error, encoding: .utf8)
         )
-    }
-
-    private static func start(_ process: Process) throws {
-        _ = endAtExit
-        try process.run()
-        running.withLock { _ = $0.insert(process.processIdentifier) }
     }
 }

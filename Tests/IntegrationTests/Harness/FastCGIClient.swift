@@ -23,6 +23,12 @@ final class FastCGIClient {
         _ = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }
 
+    /// Memory that is taken by what we sent and the peer has not read (unix(7), SIOCOUTQ).
+    var unreadByPeer: Int32 {
+        var count: Int32 = 0
+        return ioctl(descriptor, UInt(TIOCOUTQ), &count) == 0 ? count : -1
+    }
+
     /// Everything until the peer closes.
     func receiveAll() -> [UInt8] {
         var bytes: [UInt8] = []
@@ -71,7 +77,7 @@ final class FastCGIClient {
     }
 
     private static func connect(_ path: String) -> Int32? {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8).prefix($0.count - 1)) }

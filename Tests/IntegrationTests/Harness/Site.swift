@@ -226,7 +226,7 @@ func eventually(_ what: String, _ condition: () throws -> Bool) throws {
 
 /// A port of the loopback address that nobody uses now.
 func freePort() throws -> UInt16 {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(descriptor) }
     var address = HTTP.loopback(port: 0)
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
