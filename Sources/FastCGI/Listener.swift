@@ -27,12 +27,15 @@ public enum ListenAddress: Sendable, Equatable {
 /// A listening socket.
 public final class Listener: Sendable {
     let descriptor: Int32
-    /// Of the socket that we made ourselves and remove in the end.
+    /// Whether we made the socket, so that nobody else listens on it.
+    let isOurs: Bool
+    /// Of a Unix socket that we made.
     private let path: String?
     private let inode: UInt
 
-    private init(_ descriptor: Int32, path: String? = nil, inode: UInt = 0) {
+    private init(_ descriptor: Int32, isOurs: Bool, path: String? = nil, inode: UInt = 0) {
         self.descriptor = descriptor
+        self.isOurs = isOurs
         self.path = path
         self.inode = inode
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
@@ -51,7 +54,7 @@ public final class Listener: Sendable {
     /// The socket that spawn-fcgi, lighttpd or mod_fcgid leaves as file descriptor 0 (FastCGI 1.0, section
     /// 2.2); nil when descriptor 0 is no listening socket.
     public static func standardInput() -> Listener? {
-        isListening(STDIN_FILENO) ? Listener(STDIN_FILENO) : nil
+        isListening(STDIN_FILENO) ? Listener(STDIN_FILENO, isOurs: false) : nil
     }
 
     /// The sockets that systemd hands over: `LISTEN_FDS` of them from descriptor 3 on, meant for us when
@@ -60,7 +63,7 @@ public final class Listener: Sendable {
         guard let pid = getenv("LISTEN_PID").map({ String(cString: $0) }), Int32(pid) == getpid(),
             let count = getenv("LISTEN_FDS").flatMap({ Int32(String(cString: $0)) }), (1...64).contains(count)
         else { return [] }
-        return (3..<3 + count).filter(isListening).map { Listener($0) }
+        return (3..<3 + count).filter(isListening).map { Listener($0, isOurs: false) }
     }
 
     /// Makes a socket of our own.
@@ -100,7 +103,7 @@ public final class Listener: Sendable {
             close(descriptor)
             throw number == EADDRINUSE ? .inUse(path) : .system(call: "bind", address: path, errno: number)
         }
-        return Listener(descriptor, path: path, inode: status.st_ino)
+        return Listener(descriptor, isOurs: true, path: path, inode: status.st_ino)
     }
 
     /// - Throws: When somebody listens there, or what is there is no socket.
@@ -136,7 +139,7 @@ public final class Listener: Sendable {
             close(descriptor)
             throw number == EADDRINUSE ? .inUse(text) : .system(call: "bind", address: text, errno: number)
         }
-        return Listener(descriptor)
+        return Listener(descriptor, isOurs: true)
     }
 
     private static func unixAddress(_ path: String) -> sockaddr_un? {

@@ -29,9 +29,9 @@ enum RecordScanner {
     }
 
     enum Body {
-        /// The empty STDIN record is there, `length` bytes after the beginning, and nothing follows.
+        /// The empty STDIN record is there, and nothing behind it.
         case none
-        /// Records of STDIN follow.
+        /// Records of STDIN follow, perhaps only the empty one, and perhaps another request.
         case follows
         /// An authorizer gets none; what follows, if anything, is of no interest.
         case ofNoInterest
@@ -75,7 +75,7 @@ enum RecordScanner {
         guard header.type == .stdin, header.id == head.id else { return .refused }
         guard header.contentLength == 0 else { return outcome(head.role == .authorizer ? .ofNoInterest : .follows) }
         guard header.paddingLength == 0 else { return outcome(.follows) }
-        return head.length + RecordHeader.length == bytes.count ? outcome(.none) : .refused
+        return outcome(head.length + RecordHeader.length == bytes.count ? .none : .follows)
     }
 
     /// A header that is not there whole: its first byte, the version, is looked at all the same.
@@ -126,8 +126,8 @@ private struct PairChecker {
     private var missingLengthBytes = 0
     private var missingContent = 0
 
-    /// Whether the last pair is whole.
-    var isComplete: Bool { lengths == 0 && missingLengthBytes == 0 && missingContent == 0 }
+    /// Whether there are pairs, and the last one is whole.
+    var isComplete: Bool { total > 0 && lengths == 0 && missingLengthBytes == 0 && missingContent == 0 }
 
     /// - Returns: false for pairs that no web server sends: too long, or with a NUL, which would end a value
     ///   for whoever reads it as a C string.

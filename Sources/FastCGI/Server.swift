@@ -33,9 +33,9 @@ public final class Server: Sendable {
     public init(listeners: [Listener], options: ServerOptions = ServerOptions(), handler: @escaping Handler)
         throws(ServerError)
     {
-        // libfcgi takes SIGPIPE for itself where nobody has; a peer that goes away is an error of the write.
+        // A peer that goes away is an error of the write.
         signal(SIGPIPE, SIG_IGN)
-        FCGX_Init()
+        Self.initializeLibrary()
         self.options = options
         self.handler = handler
         self.listeners = Mutex(listeners)
@@ -55,8 +55,8 @@ public final class Server: Sendable {
         Glibc.close(stopEvent)
     }
 
-    /// Serves until ``stop()``: then takes no new connection, answers what has arrived, and returns when no
-    /// request runs any more or the grace period is over.
+    /// Serves until ``stop()``: then takes no new connection, answers what has arrived, and returns when every
+    /// connection is closed or the grace period is over.
     public func run() {
         let workers = DispatchGroup()
         for _ in 0..<max(1, options.workers) {
@@ -67,47 +67,84 @@ public final class Server: Sendable {
             }
         }
         while stopped.wait(timeout: .now() + .milliseconds(250)) == .timedOut { keepHouse() }
-        let grace = Int(options.gracePeriod / .milliseconds(1))
-        _ = workers.wait(timeout: .now() + .milliseconds(grace))
-        listeners.withLock { listeners in
-            for listener in listeners { listener.removeFile() }
-            listeners = []
-        }
-        for connection in connections.all where connection.acquireIfIdle() { close(connection) }
+        let deadline = ContinuousClock().now + options.gracePeriod
+        stopListening()
+        while closeQuietConnections() > 0, ContinuousClock().now < deadline { usleep(5000) }
+        eventfd_write(stopEvent, 1)
+        for _ in 0..<options.workers { places.signal() }
+        let rest = Int(max(.zero, ContinuousClock().now.duration(to: deadline)) / .milliseconds(1))
+        _ = workers.wait(timeout: .now() + .milliseconds(rest))
     }
 
     /// Ends ``run()``. May be called from any thread, more than once.
     public func stop() {
-        guard isStopping.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing).exchanged
-        else { return }
-        listeners.withLock { listeners in
-            for listener in listeners { epoll_ctl(epoll, EPOLL_CTL_DEL, listener.descriptor, nil) }
-        }
-        eventfd_write(stopEvent, 1)
-        for _ in 0..<options.workers { places.signal() }
+        guard !isStopping.exchange(true, ordering: .acquiringAndReleasing) else { return }
         stopped.signal()
+    }
+
+    /// Who has connected to a socket of our own is still answered; the others wait for the next process that
+    /// has their socket.
+    private func stopListening() {
+        let all = listeners.withLock { listeners in
+            defer { listeners = [] }
+            return listeners
+        }
+        for listener in all {
+            epoll_ctl(epoll, EPOLL_CTL_DEL, listener.descriptor, nil)
+            guard listener.isOurs else { continue }
+            listener.removeFile()
+            while accept(listener.descriptor) {}
+        }
+    }
+
+    /// libfcgi takes signals for itself that are the program's.
+    private static func initializeLibrary() {
+        var (onTerminate, onUser) = (sigaction(), sigaction())
+        sigaction(SIGTERM, nil, &onTerminate)
+        sigaction(SIGUSR1, nil, &onUser)
+        FCGX_Init()
+        sigaction(SIGTERM, &onTerminate, nil)
+        sigaction(SIGUSR1, &onUser, nil)
+    }
+
+    /// Closes the connections on which nothing has arrived.
+    /// - Returns: How many there were.
+    private func closeQuietConnections() -> Int {
+        let all = connections.all
+        for connection in all where connection.acquireIfIdle() {
+            var byte: UInt8 = 0
+            let isQuiet =
+                recv(connection.descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) <= 0 && connection.pending.isEmpty
+            if isQuiet || connection.isOverdue(options.receiveTimeout) {
+                close(connection)
+            } else if !connection.release() {
+                // An event came meanwhile: its worker believes that we look at the connection.
+                _ = connection.release()
+                watchAgain(connection)
+            }
+        }
+        return all.count
     }
 
     // MARK: Events
 
     enum Happening {
-        case connection(Connection)
+        case connection(Connection, isHalfClosed: Bool)
         case nothing
-        /// The server stops.
+        /// The server has stopped.
         case end
     }
 
-    /// Waits for what a worker can do. Once the server stops, the event that says so comes round again and
-    /// again, in turn with those of connections that have something to say.
+    /// Waits for what a worker can do.
     func next() -> Happening {
         var event = epoll_event()
         guard epoll_wait(epoll, &event, 1, -1) == 1 else { return .nothing }
         let key = event.data.u64
         if key == Self.stopKey { return .end }
         if key >> 32 == 0 {
-            accept(Int32(truncatingIfNeeded: key & ~Self.listenerKey))
+            _ = accept(Int32(truncatingIfNeeded: key & ~Self.listenerKey))
         } else if let connection = connections[key], connection.acquire() {
-            return .connection(connection)
+            return .connection(connection, isHalfClosed: event.events & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue) != 0)
         }
         return .nothing
     }
@@ -132,18 +169,28 @@ public final class Server: Sendable {
         )
     }
 
-    private func accept(_ listener: Int32) {
+    /// - Returns: Whether more may be waiting.
+    private func accept(_ listener: Int32) -> Bool {
         for _ in 0..<8 {
             let descriptor = linux_accept(listener)
             guard descriptor >= 0 else {
                 if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { pauseAccepting() }
-                return
+                return errno == ECONNABORTED || errno == EINTR
             }
             guard isAllowed(descriptor), watch(connection: descriptor) else {
                 Glibc.close(descriptor)
                 continue
             }
         }
+        return true
+    }
+
+    private static let connectionEvents = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+
+    /// Makes an event for what is there already.
+    private func watchAgain(_ connection: Connection) {
+        var event = epoll_event(events: Self.connectionEvents, data: epoll_data_t(u64: connection.key))
+        epoll_ctl(epoll, EPOLL_CTL_MOD, connection.descriptor, &event)
     }
 
     private func watch(connection descriptor: Int32) -> Bool {
@@ -152,7 +199,7 @@ public final class Server: Sendable {
         let connection = connections.add(descriptor)
         let isWatched = watch(
             descriptor,
-            EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue,
+            Self.connectionEvents,
             key: connection.key
         )
         if !isWatched { connections.remove(connection) }

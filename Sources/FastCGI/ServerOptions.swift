@@ -11,7 +11,7 @@ public struct ServerOptions: Sendable {
     public var receiveTimeout = Duration.seconds(5)
 
     /// How long the body of a request may take to arrive.
-    public var bodyTimeout = Duration.seconds(30)
+    public var bodyTimeout = Duration.seconds(5)
 
     /// How many bytes of a body that nobody read are read and forgotten, so that the peer gets its answer.
     public var drainLimit = 1 << 20

@@ -8,46 +8,55 @@ final class Worker {
     private var parameters = Parameters()
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordScanner.maximumHead, alignment: 16)
 
+    /// libfcgi keeps its address from one call to the next, so it has a place of its own.
+    private let request = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
+
     init(_ server: Server) {
         self.server = server
         place = WorkerPlace(among: server.places)
+        request.initialize(to: FCGX_Request())
     }
 
-    deinit { buffer.deallocate() }
+    deinit {
+        buffer.deallocate()
+        request.deallocate()
+    }
 
     func run() {
-        var ends = 0
-        // Two in a row: between them every connection had its turn.
-        while ends < 2 {
+        while true {
             if !place.isHeld { place.take() }
             switch server.next() {
-            case .connection(let connection):
-                serve(connection)
-                ends = 0
-            case .nothing: ends = 0
-            case .end: ends += 1
+            case .connection(let connection, let isHalfClosed): serve(connection, looksAgain: isHalfClosed)
+            case .nothing: break
+            case .end: return place.giveUp()
             }
         }
-        place.giveUp()
     }
 
     /// What becomes of a connection.
     private enum Outcome {
-        case keep
+        /// There is nothing to answer.
+        case idle
+        /// More may be there already, of which no event tells.
+        case answered(mayHaveMore: Bool)
         case close
         /// libfcgi has closed it.
         case closed
     }
 
     /// Answers requests until nothing more has arrived.
-    private func serve(_ connection: Connection) {
-        repeat {
+    ///
+    /// - Parameter looksAgain: Whether the peer sends nothing any more, so that no event will tell of its end.
+    private func serve(_ connection: Connection, looksAgain: Bool) {
+        while true {
             switch answerNext(connection) {
-            case .keep: break
+            case .answered(let mayHaveMore) where mayHaveMore || looksAgain: continue
+            case .idle, .answered:
+                if connection.release() { return }
             case .close: return server.close(connection)
             case .closed: return server.connections.remove(connection)
             }
-        } while !connection.release()
+        }
     }
 
     private func answerNext(_ connection: Connection) -> Outcome {
@@ -55,14 +64,14 @@ final class Worker {
         buffer.copyBytes(from: pending)
         let free = UnsafeMutableRawBufferPointer(rebasing: buffer[pending.count...])
         let count = recv(connection.descriptor, free.baseAddress, free.count, Int32(MSG_PEEK | MSG_DONTWAIT))
-        guard count > 0 else { return count < 0 && (errno == EAGAIN || errno == EINTR) ? .keep : .close }
+        guard count > 0 else { return count < 0 && (errno == EAGAIN || errno == EINTR) ? .idle : .close }
         switch RecordScanner.scan(UnsafeRawBufferPointer(rebasing: buffer[..<(pending.count + count)])) {
         case .refused: return .close
         case .incomplete(let length):
             // What has come is taken, so that the peer has room for the rest.
             guard length < buffer.count, take(pending.count..<length, from: connection) else { return .close }
             connection.setPending(Array(buffer[..<length]))
-            return .keep
+            return .idle
         case .head(let head):
             connection.clearPending()
             return answer(head, taken: pending.count, connection)
@@ -78,21 +87,20 @@ final class Worker {
 
     /// - Parameter taken: How many bytes of the head are not in the connection any more.
     private func answer(_ head: RecordScanner.Head, taken: Int, _ connection: Connection) -> Outcome {
-        var request = FCGX_Request()
         // Nothing but this request is there, so libfcgi may read it from the connection.
         let isDirect = head.body == .none && taken == 0
-        guard isDirect ? accept(connection, &request) : acceptCopy(of: head, taken: taken, connection, &request) else {
-            return request.ipcFd < 0 ? .closed : .close
+        guard isDirect ? accept(connection) : acceptCopy(of: head, taken: taken, connection) else {
+            return request.pointee.ipcFd < 0 ? .closed : .close
         }
-        let keeps = request.keepConnection != 0 && head.body != .ofNoInterest
+        let keeps = request.pointee.keepConnection != 0 && head.body != .ofNoInterest
         // The descriptor is ours to close, whatever the peer wants.
-        request.keepConnection = 1
+        request.pointee.keepConnection = 1
         // libfcgi puts the role in front of what the peer sent.
-        parameters.load(request.envp, skipping: 1)
+        parameters.load(request.pointee.envp, skipping: 1)
         let body = RequestBody(
             connection.descriptor,
             id: head.id,
-            isAtEnd: head.body != .follows,
+            isAtEnd: isDirect || head.body == .ofNoInterest,
             place: place,
             timeout: server.options.bodyTimeout
         )
@@ -102,19 +110,19 @@ final class Worker {
             _ = FCGX_PutStr(
                 bytes.baseAddress?.assumingMemoryBound(to: CChar.self),
                 Int32(clamping: bytes.count),
-                request.out
+                request.pointee.out
             )
         }
-        FCGX_Finish_r(&request)
-        if request.ipcFd < 0 { return .closed }
-        return keeps && isDrained ? .keep : .close
+        FCGX_Finish_r(request)
+        if request.pointee.ipcFd < 0 { return .closed }
+        return keeps && isDrained ? .answered(mayHaveMore: !isDirect) : .close
     }
 
     /// Lets libfcgi read the request from its connection.
-    private func accept(_ connection: Connection, _ request: inout FCGX_Request) -> Bool {
-        guard accept(connection.descriptor, &request) else { return false }
+    private func accept(_ connection: Connection) -> Bool {
+        guard accept(connection.descriptor) else { return false }
         // Of more than 8 KiB the empty record that ends the body is still unread.
-        _ = FCGX_GetChar(request.in)
+        _ = FCGX_GetChar(request.pointee.in)
         return true
     }
 
@@ -123,14 +131,13 @@ final class Worker {
     private func acceptCopy(
         of head: RecordScanner.Head,
         taken: Int,
-        _ connection: Connection,
-        _ request: inout FCGX_Request
+        _ connection: Connection
     ) -> Bool {
         let end: [UInt8] = [
             RecordHeader.version, RecordHeader.Kind.stdin.rawValue, UInt8(head.id >> 8), UInt8(head.id & 0xFF), 0, 0, 0,
             0,
         ]
-        request.ipcFd = connection.descriptor
+        request.pointee.ipcFd = connection.descriptor
         var pair: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &pair) == 0 else {
             return false
@@ -143,19 +150,19 @@ final class Worker {
             Glibc.close(pair[1])
             return false
         }
-        let isAccepted = accept(pair[1], &request)
+        let isAccepted = accept(pair[1])
         if isAccepted { Glibc.close(pair[1]) }
-        request.ipcFd = connection.descriptor
+        request.pointee.ipcFd = connection.descriptor
         return isAccepted
     }
 
     /// - Returns: false when libfcgi refused the request and closed the descriptor.
-    private func accept(_ descriptor: Int32, _ request: inout FCGX_Request) -> Bool {
-        FCGX_InitRequest(&request, -1, 0)
-        request.keepConnection = 1
+    private func accept(_ descriptor: Int32) -> Bool {
+        FCGX_InitRequest(request, -1, 0)
+        request.pointee.keepConnection = 1
         // Where it closes a descriptor itself, it does so without waiting for the peer.
-        request.detached = 1
-        request.ipcFd = descriptor
-        return FCGX_Accept_r(&request) == 0
+        request.pointee.detached = 1
+        request.pointee.ipcFd = descriptor
+        return FCGX_Accept_r(request) == 0
     }
 }

@@ -1,150 +1,149 @@
 import FastCGI
 import Glibc
-import Synchronization
 import Testing
 
-/// Bytes that a web server never sends, among them those that end a process that hands them to libfcgi.
-@Suite("Peers that are no web server")
+/// The rows of what is known to hurt libfcgi, as the very bytes on the socket.
+@Suite("No bytes on the socket harm the process or others")
 struct HostilePeerTests {
-    private static let killers: [(name: String, bytes: [UInt8])] = [
-        (
-            "a length that overflows (CVE-2025-23016)",
-            Records.begin() + Records.record(4, [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF] + Array("AAAA".utf8))
+    struct Attack: CustomTestStringConvertible {
+        let testDescription: String
+        let bytes: [UInt8]
+    }
+
+    private static let method = Wire.pair("REQUEST_METHOD", "GET")
+    private static let getValues = Wire.record(
+        9,
+        id: 0,
+        (0..<4).flatMap { _ in Wire.pair("FCGI_MPXS_CONNS", "") }.prefix(64) + []
+    )
+
+    static let refused: [Attack] = [
+        Attack(
+            testDescription: "FC1: both lengths 0x7fffffff",
+            bytes: Wire.begin() + Wire.parameters([0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF])
+                + Wire.parameters([])
         ),
-        (
-            "a length of which Debian's fix knows nothing",
-            Records.begin() + [1, 4, 0, 1, 0, 5, 0, 0, 0xFF, 0xFF, 0xFF, 0xFE, 0x01]
+        Attack(
+            testDescription: "FC2: lengths 0x7ffffffe and 1",
+            bytes: Wire.begin() + Wire.parameters([0xFF, 0xFF, 0xFF, 0xFE, 1]) + Wire.parameters([]) + Wire.body([])
         ),
-        (
-            "GET_VALUES that asks one value four times, then a record",
-            Records.record(9, (0..<4).flatMap { _ in [15, 0] + Array("FCGI_MPXS_CONNS".utf8) }, id: 0) + Records.begin()
+        Attack(testDescription: "FC4: a value asked for four times", bytes: getValues + Wire.request()),
+        Attack(
+            testDescription: "FC4: the same among the parameters",
+            bytes: Wire.begin() + getValues + Wire.parameters(method) + Wire.parameters([]) + Wire.body([])
         ),
-        ("a length of 1 GiB", Records.begin() + Records.record(4, [0xBF, 0xFF, 0xFF, 0xFF, 0x00])),
-        ("STDIN where parameters are due", Records.begin() + Records.record(5)),
-        (
-            "ABORT among the parameters",
-            Records.begin() + Records.record(4, Records.pairs([("SAY", "x")])) + Records.record(2)
+        Attack(testDescription: "FC4: the same before the body", bytes: Wire.head() + getValues + Wire.body([])),
+        Attack(
+            testDescription: "FC5: STDIN where parameters are due",
+            bytes: Wire.begin() + Wire.body([]) + Wire.body([])
         ),
-        ("a second BEGIN", Records.begin() + Records.begin() + Records.record(4) + Records.record(5)),
-        ("no BEGIN", Records.record(4) + Records.record(5)),
-        ("an unknown role", Records.begin(role: 9)),
-        ("the role of a filter", Records.begin(role: 3)),
-        ("version 2", [2] + Records.begin().dropFirst()),
-        ("an unknown type", Records.begin() + Records.record(42, [1, 2, 3])),
-        ("another id", Records.begin() + Records.record(4, [], id: 2)),
-        ("id 0", Records.record(1, [0, 1, 1, 0, 0, 0, 0, 0], id: 0)),
-        (
-            "parameters cut off by their end",
-            Records.begin() + Records.record(4, [3, 9] + Array("SAY".utf8)) + Records.record(4) + Records.record(5)
+        Attack(
+            testDescription: "FC5: STDIN among the parameters",
+            bytes: Wire.begin() + Wire.parameters(method) + Wire.body([]) + Wire.parameters([]) + Wire.body([])
         ),
-        ("a NUL in a value", Records.request([("SAY", "x\0y")])),
-        (
-            "more than 64 KiB of parameters",
-            Records.begin() + Records.record(4, Records.pairs([("A", String(repeating: "x", count: 60_000))]))
-                + Records.record(4, Records.pairs([("B", String(repeating: "x", count: 60_000))]))
+        Attack(
+            testDescription: "FC6: ABORT among the parameters",
+            bytes: Wire.begin() + Wire.parameters(method) + Wire.record(2) + Wire.parameters([]) + Wire.body([])
         ),
-        ("HTTP", Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8)),
+        Attack(testDescription: "no parameters at all", bytes: Wire.begin() + Wire.parameters([]) + Wire.body([])),
+        Attack(testDescription: "FC7: an unknown type", bytes: Wire.record(77, [1, 2, 3]) + Wire.request()),
+        Attack(testDescription: "FC7: a foreign id", bytes: Wire.begin() + Wire.parameters(method, id: 2)),
+        Attack(
+            testDescription: "a second BEGIN",
+            bytes: Wire.begin() + Wire.begin() + Wire.parameters(method) + Wire.parameters([]) + Wire.body([])
+        ),
+        Attack(
+            testDescription: "a name that ends in a later pair",
+            bytes: Wire.begin() + Wire.parameters([10, 0, 65]) + Wire.parameters([]) + Wire.body([])
+        ),
+        Attack(
+            testDescription: "FC9: a zero byte in a value",
+            bytes: Wire.begin() + Wire.parameters(Wire.pair("A", [65, 0, 66])) + Wire.parameters([]) + Wire.body([])
+        ),
+        Attack(testDescription: "FC13: a role that is unknown", bytes: Wire.request(role: 9)),
+        Attack(testDescription: "FC13: the filter's role", bytes: Wire.request(role: 3)),
+        Attack(testDescription: "FC13: version 2", bytes: Wire.record(1, [0, 1, 1, 0, 0, 0, 0, 0], version: 2)),
+        Attack(testDescription: "request id 0", bytes: Wire.begin(id: 0) + Wire.parameters(method, id: 0)),
+        Attack(testDescription: "a begin record that is too short", bytes: Wire.record(1, [0, 1, 1]) + Wire.request()),
+        Attack(testDescription: "HTTP", bytes: Array("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)),
+        Attack(
+            testDescription: "parameters without end",
+            bytes: Wire.begin()
+                + (0..<40).flatMap { _ in Wire.parameters(Wire.pair("A", String(repeating: "b", count: 4000))) }
+        ),
     ]
 
-    @Test("The connection is closed, no handler runs, and others are answered", arguments: killers.indices)
-    func killer(index: Int) throws {
-        let (name, bytes) = Self.killers[index]
-        let calls = Mutex(0)
-        let server = try TestServer { request in
-            calls.withLock { $0 += 1 }
-            return echo(request)
-        }
-        let other = try Client(server.path)
-        let hostile = try Client(server.path)
-        hostile.send(bytes)
-        #expect(hostile.isClosed(), "\(name)")
-        other.send(Records.request([("SAY", "still here")]))
-        #expect(other.receive() == "still here", "\(name)")
-        #expect(calls.withLock { $0 } == 1, "\(name)")
+    @Test("the connection is closed, and others are answered", arguments: refused)
+    func isRefused(_ attack: Attack) throws {
+        let server = try RunningServer()
+        let other = try server.client()
+        #expect(try other.ask(Wire.request()).status == 200)
+        let attacker = try server.client(patience: 2)
+        attacker.send(attack.bytes)
+        #expect(attacker.isClosedWithoutAnswer())
+        #expect(try other.ask(Wire.request()).status == 200)
+        #expect(try server.client().ask(Wire.request()).status == 200)
     }
 
-    @Test("The same bytes one at a time do no harm either", arguments: killers.indices)
-    func dribbled(index: Int) throws {
-        let server = try TestServer(handler: echo)
-        let hostile = try Client(server.path)
-        for byte in Self.killers[index].bytes.prefix(300) { hostile.send([byte]) }
-        let other = try Client(server.path)
-        other.send(Records.request([("SAY", "still here")]))
-        #expect(other.receive() == "still here")
-    }
-
-    @Test("Records in a body are its content, read or unread, and never a request", arguments: [true, false])
-    func forged(isRead: Bool) throws {
-        let seen = Mutex<[String]>([])
-        let server = try TestServer { request in
-            let body = isRead ? (try? request.body(limit: 1 << 20)) ?? [] : []
-            let text = String(decoding: request.parameters.value(of: "SAY") ?? [], as: UTF8.self)
-            seen.withLock { $0.append(text) }
-            return answer("\(text) \(body.count)")
-        }
-        let forged = Records.request([("SAY", "forged"), ("POSTERN_PERMISSION", "AllowAny")])
-        let poison = Records.record(9, (0..<4).flatMap { _ in [15, 0] + Array("FCGI_MPXS_CONNS".utf8) }, id: 0)
-        for filler in [0, 7, 8192 - 60, 8192, 20_000] {
-            let body = [UInt8](repeating: 0x20, count: filler) + poison + forged + forged
-            let client = try Client(server.path)
-            client.send(Records.request([("SAY", "real"), ("CONTENT_LENGTH", "\(body.count)")], body: body))
-            #expect(client.receive() == "real \(isRead ? body.count : 0)")
-            client.send(Records.request([("SAY", "next")]))
-            #expect(client.receive() == "next 0")
-        }
-        #expect(seen.withLock { Set($0) } == ["real", "next"])
-    }
-
-    @Test("A management record in the middle of a body ends the connection, not the process")
-    func managementInBody() throws {
-        let server = try TestServer { request in
-            (try? request.body(limit: 1000)) == nil ? answer("interrupted", status: 400) : answer("whole")
-        }
-        let client = try Client(server.path)
-        let poison = Records.record(9, (0..<4).flatMap { _ in [15, 0] + Array("FCGI_MPXS_CONNS".utf8) }, id: 0)
-        client.send(Records.head([("CONTENT_LENGTH", "10")]) + Records.record(5, Array("abc".utf8)) + poison)
-        #expect(client.receive() == "interrupted")
-        #expect(client.isClosed())
-    }
-
-    @Test("Half a request holds no worker and is closed in time, while others are answered")
-    func halfOpen() throws {
-        let server = try TestServer(
-            {
-                $0.workers = 2
-                $0.pollers = 1
-                $0.receiveTimeout = .milliseconds(300)
-            },
-            handler: echo
+    @Test("FC9: doubled names, a name with an equals sign, an empty name and a long value arrive as they are meant")
+    func oddParameters() throws {
+        let server = try RunningServer()
+        let long = String(repeating: "w", count: 60_000)
+        let pairs =
+            Wire.pair("A", "1") + Wire.pair("A", "2") + Wire.pair("N=M", "3") + Wire.pair("", "4")
+            + Wire.pair("L", long)
+        let answer = try server.client().ask(
+            Wire.begin() + Wire.parameters(pairs) + Wire.parameters([]) + Wire.body([])
         )
-        let halves: [[UInt8]] = [
-            [1], Records.begin(), Records.begin() + Records.record(4, [3]),
-            Array(Records.request([("SAY", "x")]).dropLast()),
-        ]
-        let hanging = try (0..<64).map { number in
-            let client = try Client(server.path)
-            client.send(halves[number % halves.count])
-            return client
-        }
-        let other = try Client(server.path)
-        for _ in 0..<50 {
-            other.send(Records.request([("SAY", "prompt")]))
-            #expect(other.receive() == "prompt")
-        }
-        for client in hanging { #expect(client.isClosed()) }
-        other.send(Records.request([("SAY", "kept")]))
-        #expect(other.receive() == "kept")
+        #expect(answer.body == "A=1\nA=2\nN=M=3\nL=\(long)\n")
     }
 
-    @Test("A user who is not allowed gets no answer")
-    func peer() throws {
-        let server = try TestServer({ $0.allowedUsers = [geteuid() &+ 1] }, handler: echo)
-        let client = try Client(server.path)
-        client.send(Records.request([("SAY", "x")]))
-        #expect(client.isClosed())
-        let open = try TestServer({ $0.allowedUsers = [geteuid()] }, handler: echo)
-        let allowed = try Client(open.path)
-        allowed.send(Records.request([("SAY", "x")]))
-        #expect(allowed.receive() == "x")
+    static let stalled: [Attack] = [
+        Attack(testDescription: "one byte", bytes: [1]),
+        Attack(testDescription: "half a header", bytes: [1, 1, 0, 1]),
+        Attack(testDescription: "BEGIN, then silence", bytes: Wire.begin()),
+        Attack(testDescription: "half the parameters", bytes: Wire.begin() + Wire.parameters(method).dropLast(3)),
+        Attack(testDescription: "FC3: a length of 1 GiB", bytes: Wire.begin() + Wire.parameters([1, 0xC0, 0, 0, 0])),
+    ]
+
+    @Test("FC7: a hundred that stop half-way hold no worker and are closed in time", arguments: stalled)
+    func stalls(_ attack: Attack) throws {
+        let server = try RunningServer(.quick(workers: 2, receiveTimeout: .seconds(1)))
+        let stalled = try (0..<100).map { _ in try server.client() }
+        for client in stalled { client.send(attack.bytes) }
+        let other = try server.client()
+        for _ in 0..<50 { #expect(try other.ask(Wire.request()).status == 200) }
+        for client in stalled { #expect(client.isClosedWithoutAnswer()) }
+        #expect(try other.ask(Wire.request()).status == 200)
+    }
+
+    @Test("a peer that goes away half-way harms nobody", arguments: [1, 8, 20, 40, 60, 80])
+    func goesAway(after count: Int) throws {
+        let server = try RunningServer(.quick(workers: 2))
+        let whole = Wire.post(Array("0123456789".utf8))
+        for _ in 0..<50 { try server.client().send(Array(whole.prefix(count))) }
+        #expect(try server.client().ask(Wire.request()).status == 200)
+    }
+
+    @Test("a peer that does not wait for the answer harms nobody")
+    func doesNotWait() throws {
+        let server = try RunningServer(.quick(workers: 2)) { _ in
+            usleep(1000)
+            return Response(status: 200, fields: [], body: [UInt8](repeating: 65, count: 100_000))
+        }
+        for _ in 0..<50 { try server.client().send(Wire.request()) }
+        #expect(try server.client().ask(Wire.request()).status == 200)
+    }
+
+    @Test("a peer that has shut its side gets its answer and is then closed", arguments: [true, false])
+    func halfClosed(keep: Bool) throws {
+        let server = try RunningServer()
+        for _ in 0..<20 {
+            let client = try server.client(patience: 3)
+            client.send(Wire.request(keep: keep))
+            client.shutWriting()
+            #expect(try client.answer().status == 200)
+            #expect(client.isClosedWithoutAnswer())
+        }
     }
 }

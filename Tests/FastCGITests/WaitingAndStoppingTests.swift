@@ -1,0 +1,122 @@
+import FastCGI
+import Glibc
+import Synchronization
+import Testing
+
+@Suite("Handlers that wait, and the end of a server")
+struct WaitingAndStoppingTests {
+    /// A handler that waits for a sign when asked to.
+    private final class Gate: Sendable {
+        let isOpen = Atomic<Bool>(false)
+        let waiting = Atomic<Int>(0)
+
+        func handler(saysSo: Bool = true) -> Handler {
+            { request in
+                if request.parameters.value(of: "WAIT") != nil {
+                    if saysSo {
+                        request.willWait()
+                        request.willWait()
+                    }
+                    self.waiting.add(1, ordering: .releasing)
+                    wait(20) { self.isOpen.load(ordering: .acquiring) }
+                }
+                return Response(status: 200, fields: [], body: [])
+            }
+        }
+
+        func open() { isOpen.store(true, ordering: .releasing) }
+        func waitFor(_ count: Int) -> Bool { wait(20) { waiting.load(ordering: .acquiring) == count } }
+    }
+
+    @Test("more waiting handlers than pollers hold up nobody")
+    func waiting() throws {
+        let gate = Gate()
+        let server = try RunningServer(.quick(workers: 8, pollers: 2), handler: gate.handler())
+        let waiting = try (0..<7).map { _ in try server.client() }
+        for client in waiting { client.send(Wire.request([("WAIT", "")])) }
+        #expect(gate.waitFor(7))
+        let other = try server.client()
+        for _ in 0..<200 { #expect(try other.ask(Wire.request()).status == 200) }
+        gate.open()
+        for client in waiting { #expect(try client.answer().status == 200) }
+        for client in waiting { #expect(try client.ask(Wire.request()).status == 200) }
+    }
+
+    @Test("a body that is waited for holds up nobody")
+    func waitingForBody() throws {
+        let server = try RunningServer(.quick(workers: 8, pollers: 2)) { request in
+            Response(status: (try? request.body(limit: 100)) == nil ? 400 : 200, fields: [], body: [])
+        }
+        let slow = try (0..<7).map { _ in try server.client() }
+        for client in slow { client.send(Wire.head([("CONTENT_LENGTH", "2")]) + Wire.body([1])) }
+        let other = try server.client()
+        for _ in 0..<200 { #expect(try other.ask(Wire.request()).status == 200) }
+        for client in slow { client.send(Wire.body([1]) + Wire.body([])) }
+        for client in slow { #expect(try client.answer().status == 200) }
+    }
+
+    @Test("stopping answers what runs and what has arrived, closes the rest, and refuses whoever comes")
+    func stop() throws {
+        let gate = Gate()
+        let server = try RunningServer(.quick(workers: 4), handler: gate.handler())
+        let idle = try server.client()
+        #expect(try idle.ask(Wire.request()).status == 200)
+        let running = try server.client()
+        running.send(Wire.request([("WAIT", "")]))
+        #expect(gate.waitFor(1))
+        let begun = try server.client()
+        begun.send(Array(Wire.request().dropLast(20)))
+
+        server.server.stop()
+        #expect(idle.isClosedWithoutAnswer())
+        #expect(wait { (try? server.client()) == nil })
+        #expect(access(server.path, F_OK) != 0)
+        #expect(server.isRunning)
+        begun.send(Array(Wire.request().suffix(20)))
+        #expect(try begun.answer().status == 200)
+        gate.open()
+        #expect(try running.answer().status == 200)
+        #expect(running.isClosedWithoutAnswer())
+        #expect(wait { !server.isRunning })
+    }
+
+    @Test("who has connected but was not accepted yet is answered")
+    func backlog() throws {
+        let gate = Gate()
+        let server = try RunningServer(.quick(workers: 1, pollers: 1), handler: gate.handler(saysSo: false))
+        let running = try server.client()
+        running.send(Wire.request([("WAIT", "")]))
+        #expect(gate.waitFor(1))
+        let waiting = try (0..<20).map { _ in try server.client() }
+        for client in waiting { client.send(Wire.request()) }
+        server.server.stop()
+        gate.open()
+        for client in [running] + waiting { #expect(try client.answer().status == 200) }
+        #expect(wait { !server.isRunning })
+    }
+
+    @Test("a handler that does not end is not waited for longer than the grace period")
+    func grace() throws {
+        let gate = Gate()
+        let server = try RunningServer(.quick(gracePeriod: .milliseconds(200)), handler: gate.handler())
+        let running = try server.client()
+        running.send(Wire.request([("WAIT", "")]))
+        #expect(gate.waitFor(1))
+        server.server.stop()
+        #expect(wait { !server.isRunning })
+        gate.open()
+    }
+
+    @Test("a server that was stopped before it ran returns at once")
+    func stoppedBefore() throws {
+        let folder = try TemporaryFolder.make()
+        defer { TemporaryFolder.remove(folder) }
+        let server = try Server(listeners: [Listener.bind(to: .unix(path: folder + "/socket"))]) { _ in
+            Response(status: 200, fields: [], body: [])
+        }
+        server.stop()
+        server.stop()
+        server.run()
+        #expect(access(folder + "/socket", F_OK) != 0)
+    }
+}
