@@ -73,10 +73,12 @@ public final class Application: Sendable {
 
     private func log(_ error: APIError, _ source: FastCGI.Request) {
         let level: Logger.Level = error.status >= 500 ? .error : .debug
+        // Careless clients put secrets into the query.
+        let path = source.parameters.value(of: "REQUEST_URI")?.prefix { $0 != UInt8(ascii: "?") }
         logger.log(
             level: level,
             "answered \(error.status): \(LogText(error.reason))",
-            metadata: ["target": "\(LogText(source.parameters.value(of: "REQUEST_URI")))"]
+            metadata: ["path": "\(LogText(path))"]
         )
     }
 }

@@ -24,12 +24,13 @@ enum PasswordInput {
         }
         var silent = old
         silent.c_lflag &= ~tcflag_t(ECHO | ICANON | ISIG)
-        StandardError.write(text)
+        // Before the prompt: what was typed until now is thrown away, and what follows is not shown.
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
         defer {
             tcsetattr(STDIN_FILENO, TCSAFLUSH, &old)
             StandardError.write("\n")
         }
+        StandardError.write(text)
         return try edit()
     }
 

@@ -1,0 +1,148 @@
+import Foundation
+import Testing
+
+@Suite("The command line")
+struct CommandTests {
+    private let folder: String
+    private let store: String
+
+    init() throws {
+        folder = try Site.temporaryFolder()
+        store = folder + "/store"
+        try Child.run(Site.binary, ["store", "init", store]).expectSuccess()
+    }
+
+    @discardableResult
+    private func postern(_ arguments: [String], input: String = "") throws -> Child.Finished {
+        try Child.run(Site.binary, arguments, input: input, environment: ["POSTERN_STORE": store])
+    }
+
+    private func object(_ text: String) throws -> Any {
+        try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)
+    }
+
+    @Test("Users are added, shown, changed and deleted")
+    func users() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let added = try postern(["user", "add", "ann", "--json", "--with-token"], input: Site.password + "\n")
+        try added.expectSuccess()
+        let row = try #require(try object(added.output) as? [String: Any])
+        #expect(row["username"] as? String == "ann" && row["id"] as? Int == 1 && row["is_staff"] as? Bool == false)
+        #expect((row["token"] as? String)?.hasPrefix("pst_") == true)
+        #expect(try postern(["user", "add", "bot", "--no-password", "--staff"]).output.isEmpty)
+        let table = try postern(["user", "list"]).output.split(separator: "\n").map {
+            $0.split(separator: " ").map(String.init)
+        }
+        #expect(table.map { $0.first } == ["ID", "1", "2"])
+        #expect(table[1][1...5] == ["ann", "yes", "no", "no", "yes"])
+        #expect(table[2][1...5] == ["bot", "yes", "yes", "no", "no"])
+        try postern(["user", "grant", "ann", "--superuser"]).expectSuccess()
+        try postern(["user", "disable", "ann"]).expectSuccess()
+        let shown = try #require(try object(try postern(["user", "show", "ann", "--json"]).output) as? [String: Any])
+        #expect(shown["is_superuser"] as? Bool == true && shown["is_active"] as? Bool == false)
+        #expect(try postern(["user", "delete", "ann"]).code == 64)
+        try postern(["user", "delete", "ann", "--yes"]).expectSuccess()
+        #expect(try postern(["user", "show", "ann"]).code == 67)
+    }
+
+    @Test("Tokens are created, listed without the token, and revoked")
+    func tokens() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try postern(["user", "add", "ann", "--no-password"]).expectSuccess()
+        let created = try postern(["token", "create", "ann", "--label", "two words\u{1B}[31m"])
+        #expect(created.output.count == 41 && created.output.hasPrefix("pst_"))
+        let listed = try postern(["token", "list"])
+        #expect(listed.output.contains("two words\\u{1b}[31m") && !listed.output.contains("\u{1B}"))
+        #expect(!listed.output.contains(created.output.dropLast()))
+        let rows = try #require(try object(try postern(["token", "list", "--json"]).output) as? [[String: Any]])
+        #expect(rows.count == 1 && rows[0]["user"] as? String == "ann" && rows[0]["expires"] is String)
+        try postern(["token", "create", "ann", "--expires", "never"]).expectSuccess()
+        let never = try #require(
+            try object(try postern(["token", "list", "ann", "--json"]).output) as? [[String: Any]]
+        )
+        #expect(never.last?["expires"] is NSNull)
+        try postern(["token", "revoke", "1", "2"]).expectSuccess()
+        #expect(try object(try postern(["token", "list", "--json"]).output) as? [[String: Int]] == [])
+        #expect(try postern(["token", "revoke", "1"]).code == 65)
+    }
+
+    @Test(
+        "What is wrong is said in one sentence, with an exit code of sysexits.h",
+        arguments: [
+            (["user", "add", "a:b"], 65, "U+003A"), (["user", "add", "ann\nx"], 65, "U+000A"),
+            (["user", "show", "nobody"], 67, "nobody"),
+            (["token", "create", "nobody"], 67, "nobody"),
+            (["token", "create", "ann", "--expires", "soon"], 64, "--expires"),
+            (["user", "grant", "ann"], 64, "flag"), (["user", "add"], 64, "name"), (["bogus"], 64, "bogus"),
+            (["user", "add", "ann"], 73, "already"),
+            (["user", "set-password", "ann", "--minimum-password-length", "7"], 64, "8"),
+            (["serve", "--listen", "x"], 64, "--listen"),
+            (["serve", "--log-level", "loud", "--listen", "x"], 64, "loud"),
+            (["store", "init", "/proc/none"], 66, "/proc/none"),
+        ] as [([String], Int32, String)]
+    )
+    func failures(arguments: [String], code: Int32, text: String) throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try postern(["user", "add", "ann", "--no-password"]).expectSuccess()
+        let result = try postern(arguments, input: Site.password + "\n")
+        #expect(result.code == code, "\(result.error)")
+        #expect(result.error.contains(text), "\(result.error)")
+        #expect(result.output.isEmpty)
+    }
+
+    @Test("A password is one line of standard input, and has to be long enough")
+    func passwords() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        #expect(try postern(["user", "add", "ann"], input: "").code == 66)
+        let short = try postern(["user", "add", "ann"], input: "fourteen chars\n")
+        #expect(short.code == 65 && short.error.contains("15"))
+        #expect(try postern(["user", "add", "ann"], input: String(repeating: "x", count: 1025) + "\n").code == 65)
+        #expect(try postern(["user", "list", "--json"]).output == "[]\n")
+        try postern(["user", "add", "ann"], input: "fifteen chars!!\nand more").expectSuccess()
+        try postern(["user", "add", "ben", "--minimum-password-length", "8"], input: "8 letter").expectSuccess()
+    }
+
+    @Test("On a terminal the password is asked for twice, and not shown")
+    func terminal() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let typed = folder + "/typed"
+        func type(_ keys: String, _ arguments: String) throws -> Child.Finished {
+            try keys.write(toFile: typed, atomically: false, encoding: .utf8)
+            // Gives it a terminal; each line is typed after its prompt has appeared.
+            let program = """
+                import os, pty, sys, select
+                pid, terminal = pty.fork()
+                if pid == 0:
+                    os.execv(sys.argv[1], sys.argv[1:3] + sys.argv[4:])
+                lines, shown = open(sys.argv[3], "rb").read().split(b"|"), b""
+                while True:
+                    try:
+                        data = os.read(terminal, 1024)
+                    except OSError:
+                        break
+                    shown += data
+                    if data.endswith(b": ") and lines:
+                        os.write(terminal, lines.pop(0))
+                os.write(1, shown)
+                sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                """
+            return try Child.run(
+                "/usr/bin/env",
+                ["python3", "-c", program, Site.binary, "user", typed]
+                    + arguments.split(separator: " ").map(String.init),
+                environment: ["POSTERN_STORE": store]
+            )
+        }
+        let good = try type("correct horsx\u{7F}e battery staple\r|correct horse battery staple\r", "add ann")
+        #expect(good.code == 0, "\(good.output)")
+        #expect(
+            good.output.contains("Password for ann: ") && good.output.contains("Once more: ")
+                && !good.output.contains("horse")
+        )
+        #expect(try type("correct horse battery staple\r|correct horse battery stable\r", "add ben").code == 65)
+        #expect(try type("half a word\u{3}|", "add ben").code == 75)
+        #expect(try postern(["user", "list", "--json"]).output.components(separatedBy: "\"username\"").count == 2)
+        #expect(try type("yes\r", "delete ann").code == 0)
+        #expect(try postern(["user", "list", "--json"]).output == "[]\n")
+    }
+}
