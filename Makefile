@@ -3,10 +3,11 @@ SHELL := /bin/bash
 PORT ?= 8080
 
 # Debian packages. What is missing of them is installed by the targets that need it.
-TO_BUILD := ca-certificates git libfcgi-dev libsodium-dev pkg-config
+FOR_SWIFT := ca-certificates curl g++ git libncurses6 libsqlite3-0 libxml2 tzdata
+TO_BUILD := libfcgi-dev libsodium-dev pkg-config
 TO_RUN := curl nginx spawn-fcgi
-TO_TEST := $(TO_RUN) lighttpd
-TO_BENCH := $(TO_RUN) gcc libc6-dev python3 wrk
+TO_TEST := $(TO_RUN) lighttpd python3
+TO_BENCH := $(TO_RUN) gcc python3 wrk
 
 .PHONY: help run build test lint bench clean install-dependencies swift
 
@@ -42,12 +43,15 @@ bench: build
 	Benchmarks/run .build/release/postern
 
 install-dependencies:
-	@./install-missing $(TO_BUILD) $(TO_TEST) $(TO_BENCH)
+	@./install-missing $(FOR_SWIFT) $(TO_BUILD) $(TO_TEST) $(TO_BENCH)
 
 clean:
 	swift package clean
 
+# What the toolchain itself needs comes first: without it, it cannot even say its version.
 swift:
 	@command -v swift >/dev/null || { echo "There is no Swift toolchain: install Swift 6.2 or later, see swift.org." >&2; exit 1; }
-	@swift --version 2>/dev/null | grep -Eq 'Swift version (6\.([2-9]|[1-9][0-9])|[7-9]|[1-9][0-9])' || \
-		{ echo "The Swift toolchain is older than 6.2: install a newer one, see swift.org." >&2; exit 1; }
+	@./install-missing $(FOR_SWIFT)
+	@version=$$(swift --version 2>&1); \
+		grep -Eq 'Swift version (6\.([2-9]|[1-9][0-9])|[7-9]|[1-9][0-9])' <<<"$$version" || \
+		{ echo "Swift 6.2 or later is needed, see swift.org. This one says:"; echo "$$version"; exit 1; } >&2

@@ -50,7 +50,11 @@ let package = Package(
         ),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI"], swiftSettings: settings),
         .testTarget(name: "JournalTests", dependencies: ["CLinux", "Journal"], swiftSettings: settings),
-        .testTarget(name: "PosternTests", dependencies: ["Postern"], swiftSettings: settings),
+        .testTarget(
+            name: "PosternTests",
+            dependencies: ["FastCGI", "Postern", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["PosternCommand"],

@@ -1,0 +1,70 @@
+import Testing
+
+@testable import Postern
+
+@Suite("Bodies, fields and what they mean")
+struct HTTPTests {
+    @Test(
+        "Base64 is read as Python reads it",
+        arguments: [
+            ("YTpi", "a:b"), ("Y T p i", "a:b"), ("YTp\u{E9}i", "a:b"), ("YTo=", "a:"), ("YTo", nil), ("YTo=x", "a:"),
+            ("Y", nil), ("YQ==", "a"), ("Y=Q==", "a"),
+            ("", ""), ("====", ""), ("=", ""),
+        ] as [(String, String?)]
+    )
+    func base64(text: String, decoded: String?) {
+        let bytes = text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }
+        #expect(Base64.decodeLeniently(bytes[...]) == decoded.map { Array($0.utf8) })
+    }
+
+    @Test("A field of 64 KiB is read in time that grows with its length")
+    func longAccept() throws {
+        for part in [",", "a/b;q=1,", ";", "\"", "a", "*/*,"] {
+            let field = Array(String(repeating: part, count: 65_536 / part.utf8.count).utf8)
+            _ = try? Negotiation.indent(accept: field[...], query: [])
+            _ = MediaType(field[...])
+        }
+        #expect(
+            try Negotiation.indent(
+                accept: Array((String(repeating: "a/b,", count: 10_000) + "application/json; indent=3").utf8)[...],
+                query: []
+            ) == 3
+        )
+    }
+
+    @Test("More than a thousand fields are refused")
+    func manyFields() throws {
+        func form(_ count: Int) -> [UInt8] { Array((0..<count).map { "a\($0)=1" }.joined(separator: "&").utf8) }
+        #expect(try Form.fields(in: form(1000)).count == 1000)
+        #expect(throws: ParseError.self) { try Form.fields(in: form(1001)) }
+    }
+
+    @Test("A multipart body gives its fields, whatever stands around them")
+    func multipart() throws {
+        let type = MediaType(Array("multipart/form-data; boundary=\"a b'c\"".utf8)[...])
+        func fields(_ text: String) throws -> [String] {
+            try Multipart.fields(in: Array(text.utf8), type: type).map { name, value in
+                if case .string(let text) = value { "\(name)=\(text)" } else { name }
+            }
+        }
+        let body =
+            "preamble\r\n--a b'c\r\nContent-Disposition: form-data; name=\"x\"\r\nX: y\r\n\r\none\r\ntwo\r\n--a b'c\r\ncontent-disposition: form-data; name=y\r\n\r\n\r\n--a b'c\r\n\r\nno name\r\n--a b'c--\r\nepilogue"
+        #expect(try fields(body) == ["x=one\r\ntwo", "y="])
+        #expect(try fields(String(body.prefix(60))) == [])
+        for length in 0..<body.utf8.count {
+            _ = try fields(String(decoding: Array(body.utf8).prefix(length), as: UTF8.self))
+        }
+        #expect(throws: ParseError.malformed("Multipart form parse error - Invalid boundary in multipart: None")) {
+            try Multipart.fields(in: [], type: MediaType(Array("multipart/form-data".utf8)[...]))
+        }
+    }
+
+    @Test("What goes to the log is one line of visible ASCII, and not endless")
+    func logText() {
+        #expect(
+            LogText(Array("/a\r\nb\u{1B}[0m\u{2028}é\\".utf8)[...]).description
+                == #"/a\x0d\x0ab\x1b[0m\xe2\x80\xa8\xc3\xa9\x5c"#
+        )
+        #expect(LogText([UInt8](repeating: 0x61, count: 10_000)[...]).description.count == 513)
+    }
+}
