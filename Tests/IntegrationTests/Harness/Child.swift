@@ -14,7 +14,7 @@ final class Child: Sendable {
     private static let running = Mutex<Set<Int32>>([])
 
     private static let endAtExit: Void = {
-        atexit { Child.running.withLock { for pid in $0 { kill(pid, SIGKILL) } } }
+        atexit { Child.running.withLock { for pid in $0 { kill(pid, SIGTERM) } } }
     }()
 
     /// - Parameters:
@@ -59,7 +59,8 @@ final class Child: Sendable {
         Self.running.withLock { _ = $0.insert(pid) }
     }
 
-    deinit { end(with: SIGKILL) }
+    // Not SIGKILL, which would leave nginx's workers behind.
+    deinit { end() }
 
     var isRunning: Bool { status.withLock { $0 == nil && kill(pid, 0) == 0 } }
 
