@@ -55,23 +55,28 @@ public enum JSONWriter {
 
         private mutating func write(_ text: String) {
             bytes.append(UInt8(ascii: "\""))
-            for scalar in text.unicodeScalars {
-                switch scalar {
-                case "\"": bytes += "\\\"".utf8
-                case "\\": bytes += "\\\\".utf8
-                case "\n": bytes += "\\n".utf8
-                case "\r": bytes += "\\r".utf8
-                case "\t": bytes += "\\t".utf8
-                case "\u{8}": bytes += "\\b".utf8
-                case "\u{C}": bytes += "\\f".utf8
-                case "\u{0}"..."\u{1F}":
-                    bytes += ("\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)).utf8
-                case "\u{2028}": bytes += "\\u2028".utf8
-                case "\u{2029}": bytes += "\\u2029".utf8
-                default: bytes += UTF8.encode(scalar).map(Array.init) ?? []
+            for byte in text.utf8 {
+                switch byte {
+                case UInt8(ascii: "\""): bytes += "\\\"".utf8
+                case UInt8(ascii: "\\"): bytes += "\\\\".utf8
+                case 0x08: bytes += "\\b".utf8
+                case 0x09: bytes += "\\t".utf8
+                case 0x0A: bytes += "\\n".utf8
+                case 0x0C: bytes += "\\f".utf8
+                case 0x0D: bytes += "\\r".utf8
+                case 0..<0x20: bytes += ("\\u00" + (byte < 16 ? "0" : "") + String(byte, radix: 16)).utf8
+                case 0xA8, 0xA9: appendLast(byte)
+                default: bytes.append(byte)
                 }
             }
             bytes.append(UInt8(ascii: "\""))
+        }
+
+        /// The last byte of U+2028 or U+2029, which are escaped, or of another character.
+        private mutating func appendLast(_ byte: UInt8) {
+            guard bytes.suffix(2) == [0xE2, 0x80] else { return bytes.append(byte) }
+            bytes.removeLast(2)
+            bytes += (byte == 0xA8 ? "\\u2028" : "\\u2029").utf8
         }
     }
 }
