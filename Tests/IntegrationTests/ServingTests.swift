@@ -28,16 +28,19 @@ struct ServingTests {
         let (folder, store) = try store()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let script = folder + "/start"
-        try "#!/bin/sh\n\(preparation)exec '\(Site.binary)' serve --store '\(store)'\n".write(
+        try "\(preparation)exec '\(Site.binary)' serve --store '\(store)'\n".write(
             toFile: script,
             atomically: true,
             encoding: .utf8
         )
-        chmod(script, 0o755)
         let (socket, pidFile) = (folder + "/socket", folder + "/pid")
         // The server inherits the outputs, so they cannot be pipes whose end is waited for.
         #expect(
-            try Child("/usr/bin/spawn-fcgi", ["-s", socket, "-P", pidFile, "--", script], log: folder + "/log").wait()
+            try Child(
+                "/usr/bin/spawn-fcgi",
+                ["-s", socket, "-P", pidFile, "--", "/bin/sh", script],
+                log: folder + "/log"
+            ).wait()
                 == 0
         )
         let pid = try #require(Int32(try String(contentsOfFile: pidFile, encoding: .utf8)))
