@@ -61,7 +61,7 @@ public final class Server: Sendable {
         let workers = DispatchGroup()
         for _ in 0..<max(1, options.workers) {
             workers.enter()
-            startThread { [self] in
+            startThread(stackSize: 1 << 20) { [self] in
                 Worker(self).run()
                 workers.leave()
             }
@@ -242,30 +242,6 @@ public final class Server: Sendable {
             }
             for listener in listeners { _ = watch(listener) }
         }
-    }
-
-    private func startThread(_ body: @escaping @Sendable () -> Void) {
-        final class Body: Sendable {
-            let run: @Sendable () -> Void
-            init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-        }
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        pthread_attr_setstacksize(&attributes, 1 << 20)
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(Body(body)).toOpaque()
-        pthread_create(
-            &thread,
-            &attributes,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            },
-            context
-        )
-        pthread_attr_destroy(&attributes)
     }
 }
 

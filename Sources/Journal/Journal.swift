@@ -167,6 +167,12 @@ public final class Journal: Sendable {
     private func recover(_ follower: Follower, _ lock: LockFile) throws(JournalError) -> SyncRecord {
         try cutTail(follower)
         var record = SyncRecord(journal: name, fileID: follower.header.fileID, synced: follower.position.offset)
+        try sync(upTo: record.synced, &record, lock)
+        return record
+    }
+
+    /// Tells the next writer how far the file is on disk, or that a sync of it has failed.
+    private func sync(upTo end: Int64, _ record: inout SyncRecord, _ lock: LockFile) throws(JournalError) {
         do {
             try file.sync(with: folder.calls)
         } catch {
@@ -174,8 +180,8 @@ public final class Journal: Sendable {
             try lock.setRecord(record)
             throw error
         }
+        record.synced = end
         try lock.setRecord(record)
-        return record
     }
 
     private func cutTail(_ follower: Follower) throws(JournalError) {
@@ -198,15 +204,7 @@ public final class Journal: Sendable {
             try? file.truncate(to: start, with: folder.calls)
             throw error
         }
-        do {
-            try file.sync(with: folder.calls)
-        } catch {
-            record.failure = Self.number(of: error)
-            try lock.setRecord(record)
-            throw error
-        }
-        record.synced = start + Int64(group.count)
-        try lock.setRecord(record)
+        try sync(upTo: start + Int64(group.count), &record, lock)
     }
 
     /// The way back from a failed sync: the page cache may show lines that the disk does not have, so what

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import CSodium
 internal import Dispatch
+internal import FastCGI
 internal import Glibc
 internal import Synchronization
 
@@ -53,7 +54,8 @@ public final class PasswordHasher: Sendable {
             guard queue.jobs.count < maximumQueue else { return false }
             if !queue.isStarted {
                 queue.isStarted = true
-                for _ in 0..<threads { startThread() }
+                // A thread never ends, and holds the hasher for as long: hashers are made once a process.
+                for _ in 0..<threads { startThread(stackSize: 1 << 20) { [self] in takeJobs() } }
             }
             queue.jobs.append(job)
             return true
@@ -69,7 +71,7 @@ public final class PasswordHasher: Sendable {
     }
 
     /// Takes one job after the other, for as long as the process lives.
-    private func work() {
+    private func takeJobs() {
         linux_nice_thread(5)
         while true {
             jobsWaiting.wait()
@@ -87,26 +89,6 @@ public final class PasswordHasher: Sendable {
         case .verify(let password, let hash?): .verdict(try Argon2id.verify(password, against: hash))
         case .verify(let password, nil): .verdict(try Argon2id.verify(password, against: Argon2id.hashOfNobody))
         }
-    }
-
-    private func startThread() {
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        var thread = pthread_t()
-        // The thread never ends, and holds the hasher for as long: hashers are made once a process.
-        let context = Unmanaged.passRetained(self).toOpaque()
-        pthread_create(
-            &thread,
-            &attributes,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<PasswordHasher>.fromOpaque(context).takeRetainedValue().work()
-                return nil
-            },
-            context
-        )
-        pthread_attr_destroy(&attributes)
     }
 
     private enum Work: Sendable {
