@@ -6,17 +6,20 @@ final class File: Sendable {
     let path: String
     let descriptor: Int32
 
-    /// Which file it is, and how long.
-    struct Status: Equatable {
+    struct Status {
         let size: Int64
-        let inode: UInt
-        let device: UInt
+        let identity: Identity
 
         fileprivate init(_ status: stat) {
             size = Int64(status.st_size)
-            inode = status.st_ino
-            device = status.st_dev
+            identity = Identity(inode: status.st_ino, device: status.st_dev)
         }
+    }
+
+    /// Which file it is, whatever its name.
+    struct Identity: Equatable {
+        let inode: UInt
+        let device: UInt
     }
 
     /// Opens an existing file for reading and writing.
@@ -95,12 +98,17 @@ final class File: Sendable {
                 if errno == EINTR { continue }
                 throw Self.error("pwrite", path)
             }
+            guard result > 0 else { throw .system(call: "pwrite", path: path, errno: ENOSPC) }
             written += result
         }
     }
 
+    /// Never tried again when it fails: the system may count lost pages as written then.
     func sync(with calls: DiskCalls) throws(JournalError) {
-        guard calls.sync(descriptor) == 0 else { throw Self.error("fdatasync", path) }
+        // An interrupted call has not told of any failure; every other error ends it.
+        while calls.sync(descriptor) != 0 {
+            guard errno == EINTR else { throw Self.error("fdatasync", path) }
+        }
     }
 
     func truncate(to size: Int64, with calls: DiskCalls) throws(JournalError) {

@@ -15,11 +15,11 @@ public enum JournalError: Error, Equatable {
     /// Locks and syncs mean nothing there.
     case networkFileSystem(path: String)
     case foreignFile(path: String)
-    /// Bytes that were synced once do not check any more.
+    /// Bytes that were synced once do not check any more, or are gone.
     case damaged(path: String, line: Int, offset: Int64)
     /// A line that checks, of a kind that the caller does not know.
     case notUnderstood(path: String, line: Int, EventError)
-    /// Another process holds the lock for too long.
+    /// Another process, or 0 where it has not said which, holds the lock for too long.
     case locked(path: String, holder: Int32)
     /// A sync failed, and the way back failed too: what the disk holds beyond the last good sync is unknown.
     case poisoned(path: String, errno: Int32)
@@ -36,7 +36,7 @@ extension JournalError: CustomStringConvertible {
     /// One sentence: which file, what is wrong with it, and what to do.
     public var description: String {
         switch self {
-        case .missing(let path): "\(path) does not exist: make a store first, or name another."
+        case .missing(let path): "\(path) does not exist: make a store first, name another, or restore the file."
         case .notAStore(let path): "\(path) is not a store: it has no file VERSION that says so."
         case .newerVersion(let path, let found):
             "\(path) is a store of version \"\(found)\", which this version cannot read: upgrade the program."
@@ -50,11 +50,11 @@ extension JournalError: CustomStringConvertible {
             "\(path) is on a network or FUSE file system, where locks cannot be trusted: use a local disk."
         case .foreignFile(let path): "\(path) is not a journal of this store: restore the one that belongs there."
         case .damaged(let path, let line, let offset):
-            "\(path) is damaged at line \(line), byte \(offset): restore it from a backup; nothing was changed."
+            "\(path) is damaged at line \(line), byte \(offset): move it aside and put one from a backup in its place; nothing was changed."
         case .notUnderstood(let path, let line, let error):
             "\(path) line \(line) says what this version does not understand (\(error)): upgrade the program or restore the line."
         case .locked(let path, let holder):
-            "\(path) is held by process \(holder) for too long: see what it does, or end it."
+            "\(path) is held by \(holder == 0 ? "another process" : "process \(holder)") for too long: see what it does, or end it."
         case .poisoned(let path, let error):
             "\(path) could not be synced (\(Self.text(error))) and cannot be rewritten: free space or replace the disk, then try again."
         case .system(let call, let path, let error):

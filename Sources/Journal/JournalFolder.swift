@@ -13,27 +13,41 @@ public final class JournalFolder: Sendable {
     private let greatestTime = Atomic<Int64>(0)
 
     /// Makes a folder with empty journals in it, all of it on disk when this returns. Mode 0700, files 0600,
-    /// whatever the umask.
+    /// whatever the umask. A folder that is there already has to be empty; its files belong to its owner.
+    /// When this throws, nothing of it is left.
     ///
     /// - Parameters:
     ///   - kind: One word that says whose folder it is; with `version` the text of its file `VERSION`.
     ///   - journals: Names of the journals, of at most 32 ASCII letters.
     /// - Throws: ``JournalError/notEmpty(path:)`` when there is something at `path` already.
     public static func create(at path: String, kind: String, version: Int, journals: [String]) throws(JournalError) {
-        if mkdir(path, 0o700) != 0 {
-            guard errno == EEXIST else { throw File.error("mkdir", path) }
-            guard try isEmptyFolder(path) else { throw .notEmpty(path: path) }
+        let path = withoutSlashes(path)
+        let isNew = mkdir(path, 0o700) == 0
+        guard isNew || errno == EEXIST else { throw File.error("mkdir", path) }
+        let contents =
+            journals.map { ($0, FileHeader(name: $0, fileID: randomID()).line) } + [
+                (LockFile.name, LockFile.initialText(journals: journals)),
+                // Last, so that a crash before leaves what is no store.
+                (versionFile, Array("\(kind) \(version)\n".utf8)),
+            ]
+        var made: [String] = []
+        do throws(JournalError) {
+            guard try isNew ? true : isEmptyFolder(path) else { throw .notEmpty(path: path) }
+            guard chmod(path, 0o700) == 0 else { throw File.error("chmod", path) }
+            let status = try checkedStatus(of: path)
+            for (name, bytes) in contents {
+                let file = try File(creating: path + "/" + name, owner: status.st_uid, group: status.st_gid)
+                made.append(file.path)
+                try file.write(bytes, at: 0, with: DiskCalls())
+                try file.sync(with: DiskCalls())
+            }
+            try File.syncFolder(path)
+            try File.syncFolder(parent(of: path))
+        } catch {
+            for path in made { unlink(path) }
+            if isNew { rmdir(path) }
+            throw error
         }
-        guard chmod(path, 0o700) == 0 else { throw File.error("chmod", path) }
-        for name in journals {
-            let header = FileHeader(name: name, fileID: randomID())
-            try write(header.line, to: path + "/" + name)
-        }
-        try write(LockFile.initialText(journals: journals), to: path + "/" + LockFile.name)
-        // Last, so that a crash before leaves what is no store.
-        try write(Array("\(kind) \(version)\n".utf8), to: path + "/" + versionFile)
-        try File.syncFolder(path)
-        try File.syncFolder(parent(of: path))
     }
 
     /// - Parameters:
@@ -55,18 +69,14 @@ public final class JournalFolder: Sendable {
         patience: Duration,
         calls: DiskCalls
     ) throws(JournalError) {
-        var status = stat()
-        guard lstat(path, &status) == 0 else { throw File.error("lstat", path) }
-        guard status.st_mode & S_IFMT == S_IFDIR else { throw .wrongType(path: path) }
-        guard status.st_uid == geteuid() || geteuid() == 0 else { throw .foreignOwner(path: path) }
-        guard status.st_mode & 0o077 == 0 else { throw .tooOpen(path: path, mode: "700") }
-        guard try Self.isLocal(path) else { throw .networkFileSystem(path: path) }
+        let path = Self.withoutSlashes(path)
+        let status = try Self.checkedStatus(of: path)
         try Self.checkVersion(in: path, kind: kind, version: version, owner: status.st_uid)
         self.path = path
         self.calls = calls
         owner = status.st_uid
         group = status.st_gid
-        lockFile = LockFile(try File(opening: path + "/" + LockFile.name, owner: status.st_uid), patience: patience)
+        lockFile = try LockFile(in: path, owner: status.st_uid, patience: patience)
     }
 
     /// The clock by which events are dated and expiry is judged: what the system says, but never before the
@@ -80,6 +90,25 @@ public final class JournalFolder: Sendable {
     }
 
     private static let versionFile = "VERSION"
+
+    /// Of a folder that only its owner can get at and nobody else can put another in the place of.
+    private static func checkedStatus(of path: String) throws(JournalError) -> stat {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { throw File.error("lstat", path) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw .wrongType(path: path) }
+        guard status.st_uid == geteuid() || geteuid() == 0 else { throw .foreignOwner(path: path) }
+        guard status.st_mode & 0o077 == 0 else { throw .tooOpen(path: path, mode: "700") }
+        var above = stat()
+        let (parent, sticky) = (parent(of: path), mode_t(0o1000))
+        guard stat(parent, &above) == 0 else { throw File.error("stat", parent) }
+        guard above.st_mode & 0o002 == 0 || above.st_mode & sticky != 0 else {
+            throw .tooOpen(path: parent, mode: "o-w")
+        }
+        var fileSystem = statfs()
+        guard statfs(path, &fileSystem) == 0 else { throw File.error("statfs", path) }
+        guard isLocal(fileSystem: Int(fileSystem.f_type)) else { throw .networkFileSystem(path: path) }
+        return status
+    }
 
     private static func checkVersion(in path: String, kind: String, version: Int, owner: uid_t) throws(JournalError) {
         let file: File
@@ -95,18 +124,21 @@ public final class JournalFolder: Sendable {
         guard text == "\(kind) \(version)" else { throw .newerVersion(path: path, found: text) }
     }
 
-    /// Locks and syncs of network and user-space file systems are their makers' affair.
-    private static func isLocal(_ path: String) throws(JournalError) -> Bool {
+    /// Locks and syncs of network and user-space file systems are their makers' affair. statfs(2).
+    static func isLocal(fileSystem type: Int) -> Bool {
         let (nfs, cifs, smb, smb2, plan9, fuse) = (0x6969, 0xFF53_4D42, 0x517B, 0xFE53_4D42, 0x0102_1997, 0x6573_5546)
-        var status = statfs()
-        guard statfs(path, &status) == 0 else { throw File.error("statfs", path) }
-        return ![nfs, cifs, smb, smb2, plan9, fuse].contains(Int(status.f_type) & 0xFFFF_FFFF)
+        return ![nfs, cifs, smb, smb2, plan9, fuse].contains(type & 0xFFFF_FFFF)
     }
 
     private static func isEmptyFolder(_ path: String) throws(JournalError) -> Bool {
-        guard let folder = opendir(path) else {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else {
             if errno == ENOTDIR { return false }
-            throw File.error("opendir", path)
+            throw File.error("open", path)
+        }
+        guard let folder = fdopendir(descriptor) else {
+            close(descriptor)
+            throw File.error("fdopendir", path)
         }
         defer { closedir(folder) }
         var count = 0
@@ -114,17 +146,15 @@ public final class JournalFolder: Sendable {
         return count <= 2
     }
 
-    private static func write(_ bytes: [UInt8], to path: String) throws(JournalError) {
-        let file = try File(creating: path, owner: geteuid(), group: getegid())
-        try file.write(bytes, at: 0, with: DiskCalls())
-        try file.sync(with: DiskCalls())
+    /// A slash at the end of a symbolic link's path would follow it.
+    private static func withoutSlashes(_ path: String) -> String {
+        let trimmed = String(path.reversed().drop { $0 == "/" }.reversed())
+        return trimmed.isEmpty && !path.isEmpty ? "/" : trimmed
     }
 
     private static func parent(of path: String) -> String {
-        let trimmed = path.reversed().drop { $0 == "/" }
-        guard let slash = trimmed.firstIndex(of: "/") else { return "." }
-        let parent = String(trimmed[slash...].dropFirst().reversed())
-        return parent.isEmpty ? "/" : parent
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     private static func randomID() -> [UInt8] {

@@ -34,6 +34,9 @@ struct CrashTests {
     func kills() throws {
         let site = try Site(users: false)
         try site.postern(["user", "add", "ann", "--minimum-password-length", "8"], input: "password\n").expectSuccess()
+        // Moments from the first instruction to well after the last one, whatever else the machine does.
+        let whole = try ContinuousClock().measure { try site.postern(["token", "create", "ann"]).expectSuccess() }
+        let latest = UInt32(2 * max(10, whole / .milliseconds(1))) * 1000
         var acknowledged: [String] = []
         for round in 0..<100 {
             let output = site.folder + "/token-\(round)"
@@ -43,7 +46,7 @@ struct CrashTests {
                 environment: ["POSTERN_STORE": site.store],
                 log: output
             )
-            usleep(UInt32.random(in: 0..<30_000))
+            usleep(UInt32.random(in: 0..<latest))
             command.end(with: SIGKILL)
             let text = try String(contentsOfFile: output, encoding: .utf8)
             // A line that was printed was on disk before.
@@ -53,7 +56,7 @@ struct CrashTests {
                 acknowledged += tokens
             }
         }
-        #expect(acknowledged.count > 20)
+        #expect(acknowledged.count > 5)
         for token in acknowledged { #expect(try site.get("/secure/", token: token).status == 200) }
         try site.postern(["token", "list"]).expectSuccess()
     }

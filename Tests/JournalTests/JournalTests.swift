@@ -88,6 +88,36 @@ struct JournalTests {
         #expect(throws: JournalError.self) { try one.read() }
     }
 
+    @Test("The line that is named is that of the very event, wherever it stands in its group")
+    func notUnderstoodInGroup() throws {
+        let one = try folder.open()
+        #expect(throws: JournalError.notUnderstood(path: folder.journalPath, line: 4, .unknown("unknown"))) {
+            try one.append(["a", "unknown", "b", "c"])
+        }
+    }
+
+    @Test("A state is told to be whole only when everything has been applied, also after a file was replaced")
+    func told() throws {
+        let one = try folder.open()
+        try one.append(["a", "b"])
+        try one.append(["c"])
+        let state = Mutex<[String]>([])
+        func follow(_ journal: Journal) throws {
+            try journal.follow(
+                reset: { state.withLock { $0.append("reset") } },
+                apply: { _ in state.withLock { $0.append("event") } },
+                told: { state.withLock { $0.append("told") } }
+            )
+        }
+        let other = try folder.open()
+        try follow(other.journal)
+        try follow(other.journal)
+        #expect(state.withLock { $0 } == ["event", "event", "event", "told"])
+        try folder.replaceFile(with: try folder.bytes())
+        try follow(other.journal)
+        #expect(state.withLock { $0 }.dropFirst(4) == ["reset", "event", "event", "event", "told"])
+    }
+
     @Test("A held lock is waited for, but not for ever, and the error names its holder")
     func locked() throws {
         let holder = try File(opening: folder.path + "/lock", owner: geteuid())

@@ -36,11 +36,25 @@ final class TemporaryFolder {
         return try file.read(Int(try file.status().size), at: 0)
     }
 
-    /// Replaces what is in the file, in place.
-    func setBytes(_ bytes: [UInt8]) throws {
+    /// Replaces what is in the file, in place; `sameBoot` decides whether it is still known what was synced.
+    func setBytes(_ bytes: [UInt8], sameBoot: Bool = false) throws {
+        if !sameBoot { try forgetSyncs() }
         let file = try File(opening: journalPath, owner: geteuid())
         try file.truncate(to: 0, with: DiskCalls())
         try file.write(bytes, at: 0, with: DiskCalls())
+    }
+
+    /// Replaces what is in the file without making it shorter meanwhile.
+    func overwrite(_ bytes: [UInt8]) throws {
+        let file = try File(opening: journalPath, owner: geteuid())
+        try file.write(bytes, at: 0, with: DiskCalls())
+    }
+
+    /// Puts another lock file in the place of the first, as a copied store has it.
+    func replaceLock() throws {
+        unlink(path + "/lock")
+        let file = try File(creating: path + "/lock", owner: geteuid(), group: getegid())
+        try file.write(LockFile.initialText(journals: ["events"]), at: 0, with: DiskCalls())
     }
 
     /// Writes what is there to another file, which takes the place of the first.
@@ -53,8 +67,7 @@ final class TemporaryFolder {
     /// As after a boot: nobody knows what was synced.
     func forgetSyncs() throws {
         let file = try File(opening: path + "/lock", owner: geteuid())
-        let text = try file.read(Int(try file.status().size), at: 0)
-        try file.write(text.map { $0 == 0x0A ? 0x0A : 0x20 }, at: 0, with: DiskCalls())
+        try file.truncate(to: 0, with: DiskCalls())
         try file.write(LockFile.initialText(journals: ["events"]), at: 0, with: DiskCalls())
     }
 }

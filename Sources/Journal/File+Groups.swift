@@ -1,0 +1,46 @@
+/// Reading a journal's file group by group, whatever its length.
+extension File {
+    /// Bytes that are read at once.
+    static let chunk: Int64 = 1 << 20
+
+    /// Takes the whole groups that follow on `position`.
+    ///
+    /// - Parameters:
+    ///   - end: Where to stop; a group that goes on beyond it is not whole.
+    ///   - body: Called with the events of each, when `position` is behind it.
+    /// - Returns: The bytes before `end` that are no whole group.
+    func readGroups(
+        from position: inout ChainPosition,
+        to end: Int64,
+        _ body: ([Event], ChainPosition) throws(JournalError) -> Void
+    ) throws(JournalError) -> [UInt8] {
+        var tail: [UInt8] = []
+        var offset = position.offset
+        while offset < end {
+            let bytes = try read(Int(min(end - offset, Self.chunk)), at: offset)
+            if bytes.isEmpty { break }
+            offset += Int64(bytes.count)
+            tail += bytes
+            var consumed = 0
+            while let group = position.take(tail[consumed...]) {
+                consumed += group.length
+                try body(group.events, position)
+            }
+            tail.removeFirst(consumed)
+        }
+        return tail
+    }
+
+    /// The number of the line that begins at `offset`, counted from 1.
+    func lineNumber(at offset: Int64) throws(JournalError) -> Int {
+        var line = 1
+        var position: Int64 = 0
+        while position < offset {
+            let bytes = try read(Int(min(offset - position, Self.chunk)), at: position)
+            if bytes.isEmpty { break }
+            line += bytes.count { $0 == 0x0A }
+            position += Int64(bytes.count)
+        }
+        return line
+    }
+}

@@ -1,0 +1,60 @@
+internal import Glibc
+
+/// How far a journal is on disk, as the last holder of the lock left it.
+struct SyncRecord: Equatable {
+    let journal: String
+    let fileID: [UInt8]
+    /// Of the file that was synced: a copy of it that took its place may be shorter.
+    let inode: UInt
+    /// Bytes that a sync has covered. Always the end of a group.
+    var synced: Int64
+    /// The error of the sync that failed; 0: none did. Until the journal is rewritten nobody appends to it.
+    var failure: Int32 = 0
+
+    init(of journal: String, _ header: FileHeader, _ identity: File.Identity, synced: Int64) {
+        self.init(journal: journal, fileID: header.fileID, inode: identity.inode, synced: synced)
+    }
+
+    private init(journal: String, fileID: [UInt8], inode: UInt, synced: Int64) {
+        self.journal = journal
+        self.fileID = fileID
+        self.inode = inode
+        self.synced = synced
+    }
+
+    /// nil for a record of another boot, whose memory this is not.
+    init?(parsing text: ArraySlice<UInt8>) {
+        let columns = text.split(separator: 0x09, omittingEmptySubsequences: false)
+        guard columns.count == 7, columns[1].elementsEqual(Self.boot),
+            let inode = Decimal.parse(columns[3]).map({ UInt(bitPattern: Int($0)) }),
+            let synced = Decimal.parse(columns[4]),
+            let failure = Decimal.parse(columns[5]).flatMap({ Int32(exactly: $0) })
+        else { return nil }
+        self.init(
+            journal: String(decoding: columns[0], as: UTF8.self),
+            fileID: Array(columns[2]),
+            inode: inode,
+            synced: synced
+        )
+        self.failure = failure
+        guard self.text.elementsEqual(text) else { return nil }
+    }
+
+    /// At most 159 bytes for a name of 32.
+    var text: [UInt8] {
+        let content =
+            Array("\(journal)\t".utf8) + Self.boot + [0x09] + fileID
+            + Array("\t\(Int(bitPattern: inode))\t\(synced)\t\(failure)".utf8)
+        return content + Line.checksum(content, seed: 0).dropLast()
+    }
+
+    /// The id that Linux gives to each boot, its 32 digits. Where it cannot be read no record is believed.
+    private static let boot: [UInt8] = {
+        let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return Array("unknown \(getpid())".utf8) }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 36)
+        guard read(descriptor, &bytes, bytes.count) == bytes.count else { return Array("unknown \(getpid())".utf8) }
+        return bytes.filter { $0 != UInt8(ascii: "-") }
+    }()
+}
