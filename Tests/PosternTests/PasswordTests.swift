@@ -5,7 +5,7 @@ import Testing
 @Suite("Passwords")
 struct PasswordTests {
     private let hasher = PasswordHasher(threads: 2)
-    private static let djangoHash =
+    static let djangoHash =
         "$argon2id$v=19$m=102400,t=2,p=8$Qaoz1pJbeEMzPEUllQcyqg$B1HpFwcz1Pf5BtsuvL2fUuETTbKVzOXyKraNaqh3XxY"
 
     @Test("A hash is a PHC string of Argon2id with OWASP's parameters, and a salt of its own")

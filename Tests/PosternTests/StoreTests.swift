@@ -132,6 +132,35 @@ struct StoreTests {
         #expect(received.texts == ["created ann", "issued \(token.id)", "revoked \(token.id)", "failed ann"])
     }
 
+    @Test("A hash of other parameters is replaced at the next login, which ends nothing that was issued")
+    func renewedHash() throws {
+        let old = PasswordTests.djangoHash
+        let ann = try store.addUser(try Username("ann".utf8), passwordHash: old)
+        let accounts = Accounts(store: store)
+        #expect(try accounts.user(named: ann.username.bytes, password: Array("lètmein".utf8)) == ann)
+        let now = try #require(try store.user(ann.id))
+        #expect(now.passwordHash?.hasPrefix("$argon2id$v=19$m=19456,t=2,p=1$") == true)
+        #expect(now.epoch == ann.epoch)
+        #expect(try accounts.user(named: ann.username.bytes, password: Array("lètmein".utf8)) == now)
+    }
+
+    @Test("Whoever there is not, is disabled, has no password or no name costs a hash like everybody")
+    func sameCost() throws {
+        let password = Array("correct horse battery".utf8)
+        let accounts = Accounts(store: store)
+        let (ina, _) = try accounts.addUser(try Username("ina".utf8), password: password)
+        try store.setActive(ina.id, false)
+        _ = try accounts.addUser(try Username("bot".utf8), password: nil)
+        // Where no password can be hashed, an answer would have come without a hash.
+        let withoutHasher = Accounts(store: store, hasher: PasswordHasher(threads: 1, maximumQueue: 0))
+        for name in ["nobody", "ina", "bot", "", "a:b", "\u{0}", String(repeating: "x", count: 100_000)] {
+            for tried in [password, [], [UInt8](repeating: 0x61, count: 100_000)] {
+                #expect(throws: APIError.self) { try withoutHasher.user(named: Array(name.utf8), password: tried) }
+                if tried == password { #expect(try accounts.user(named: Array(name.utf8), password: tried) == nil) }
+            }
+        }
+    }
+
     @Test("Of a hundred threads that add the same name exactly one does")
     func racing() async throws {
         let name = try Username("ann".utf8)

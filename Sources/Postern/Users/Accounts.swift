@@ -27,7 +27,7 @@ public final class Accounts: Sendable {
     /// (Django's `ModelBackend`).
     ///
     /// - Parameter waiting: Called before a password is hashed, so that a server can use the thread's place.
-    /// - Throws: ``APIError/unavailable(retryAfter:)`` when too many passwords wait, or the store fails.
+    /// - Throws: ``APIError/unavailable(_:)`` when too many passwords wait, or the store fails.
     public func user(
         named name: [UInt8],
         password: [UInt8],
@@ -41,7 +41,8 @@ public final class Accounts: Sendable {
                 signals.send(.loginFailed(username: name))
                 return nil
             }
-            try renewHash(of: candidate, password)
+            // A login that is good stays good where the better hash cannot be made or written now.
+            try? renewHash(of: candidate, password)
             return candidate
         } catch let error as StoreError {
             throw .unavailable(error.description)
