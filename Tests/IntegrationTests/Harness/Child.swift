@@ -10,12 +10,23 @@ final class Child: Sendable {
     let pid: Int32
     private let status = Mutex<Int32?>(nil)
 
-    /// Those that run now, for the end of the test process.
-    private static let running = Mutex<Set<Int32>>([])
+    /// What has to go with the test process: children that run now, and folders.
+    private static let leftovers = Mutex<(pids: Set<Int32>, folders: [String])>(([], []))
 
     private static let endAtExit: Void = {
-        atexit { Child.running.withLock { for pid in $0 { kill(pid, SIGTERM) } } }
+        atexit {
+            let (pids, folders) = Child.leftovers.withLock { $0 }
+            for pid in pids { kill(pid, SIGTERM) }
+            for pid in pids { waitpid(pid, nil, 0) }
+            for folder in folders { try? FileManager.default.removeItem(atPath: folder) }
+        }
     }()
+
+    /// Removes a folder when the test process ends, if it is still there.
+    static func removeAtExit(_ folder: String) {
+        _ = endAtExit
+        leftovers.withLock { $0.folders.append(folder) }
+    }
 
     /// - Parameters:
     ///   - log: A file to which both outputs are appended.
@@ -56,7 +67,7 @@ final class Child: Sendable {
         let result = posix_spawn(&pid, path, &actions, &attributes, &argv, &envp)
         guard result == 0 else { throw HarnessError("cannot start \(path): \(String(cString: strerror(result)))") }
         self.pid = pid
-        Self.running.withLock { _ = $0.insert(pid) }
+        Self.leftovers.withLock { _ = $0.pids.insert(pid) }
     }
 
     // Not SIGKILL, which would leave nginx's workers behind.
@@ -78,7 +89,7 @@ final class Child: Sendable {
             if let known { return known }
             var status: Int32 = 0
             while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-            Self.running.withLock { _ = $0.remove(pid) }
+            Self.leftovers.withLock { _ = $0.pids.remove(pid) }
             let code = status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + (status & 0x7F)
             known = code
             return code

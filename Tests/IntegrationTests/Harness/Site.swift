@@ -47,7 +47,9 @@ final class Site: @unchecked Sendable {
     static func temporaryFolder() throws -> String {
         var template = Array("/tmp/postern-integration-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw HarnessError("mkdtemp: \(errno)") }
-        return String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let folder = String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        Child.removeAtExit(folder)
+        return folder
     }
 
     /// Runs the command on this site's store.
