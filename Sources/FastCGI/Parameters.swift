@@ -6,13 +6,21 @@ internal import Glibc
 /// All of them lie in one array, so that the parameters of one request after the other can be kept without
 /// an allocation for each.
 public struct Parameters: Sendable {
-    private var bytes: [UInt8] = []
-    private var entries: [Entry] = []
+    // Visible to other modules' optimiser: a request walks over its parameters more than once.
+    @usableFromInline var bytes: [UInt8] = []
+    @usableFromInline var entries: [Entry] = []
 
-    private struct Entry {
-        let start: Int
-        let nameEnd: Int
-        let end: Int
+    @usableFromInline
+    struct Entry: Sendable {
+        @usableFromInline let start: Int
+        @usableFromInline let nameEnd: Int
+        @usableFromInline let end: Int
+
+        init(start: Int, nameEnd: Int, end: Int) {
+            self.start = start
+            self.nameEnd = nameEnd
+            self.end = end
+        }
     }
 
     public init() {}
@@ -22,8 +30,10 @@ public struct Parameters: Sendable {
         for (name, value) in pairs { append(name: Array(name.utf8), value: value) }
     }
 
+    @inlinable
     public var count: Int { entries.count }
 
+    @inlinable
     public subscript(position: Int) -> (name: ArraySlice<UInt8>, value: ArraySlice<UInt8>) {
         let entry = entries[position]
         return (bytes[entry.start..<entry.nameEnd], bytes[entry.nameEnd..<entry.end])
