@@ -43,6 +43,18 @@ struct ForgeryTests {
         }
     }
 
+    @Test("A list in two fields is one list")
+    func accept() throws {
+        let site = try Site.shared.get()
+        for port in [site.nginxPort, site.lighttpdPort] {
+            let token = ("Authorization", "Token " + (site.tokens["ann"] ?? ""))
+            #expect(
+                try status(port, "/secure/", [token, ("Accept", "text/html"), ("Accept", "application/json")]) == 200
+            )
+            #expect(try status(port, "/secure/", [token, ("Accept", "text/html"), ("Accept", "text/plain")]) == 406)
+        }
+    }
+
     @Test("A token is taken from the Authorization field alone")
     func places() throws {
         let site = try Site.shared.get()

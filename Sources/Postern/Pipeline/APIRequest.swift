@@ -24,8 +24,8 @@ public struct APIRequest {
 
     let source: FastCGI.Request
 
-    /// - Throws: ``APIError`` 400 for a request whose method is no token, or in which a parameter that
-    ///   decides about access stands twice.
+    /// - Throws: ``APIError`` 400 for a request whose method is no token, or in which a parameter that is no
+    ///   list stands twice.
     init(_ source: FastCGI.Request) throws(APIError) {
         var fields = Fields()
         let parameters = source.parameters
@@ -75,7 +75,7 @@ public struct APIRequest {
         mutating func take(_ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) -> Bool {
             switch name.count {
             case 5 where name.elementsEqual("HTTPS".utf8): Self.set(&https, value)
-            case 11 where name.elementsEqual("HTTP_ACCEPT".utf8): Self.set(&accept, value)
+            case 11 where name.elementsEqual("HTTP_ACCEPT".utf8): addToAccept(value)
             case 11 where name.elementsEqual("REMOTE_ADDR".utf8): Self.set(&remoteAddress, value)
             case 11 where name.elementsEqual("REQUEST_URI".utf8): Self.set(&target, value)
             case 12 where name.elementsEqual("CONTENT_TYPE".utf8): Self.set(&contentType, value)
@@ -84,6 +84,12 @@ public struct APIRequest {
             case 18 where name.elementsEqual("HTTP_AUTHORIZATION".utf8): Self.set(&authorization, value)
             default: true
             }
+        }
+
+        /// A list, which may come in several fields (RFC 9110, section 5.3); nginx hands over each of them.
+        private mutating func addToAccept(_ value: ArraySlice<UInt8>) -> Bool {
+            accept = accept.map { $0 + Array(", ".utf8) + value } ?? value
+            return true
         }
 
         private static func set(_ field: inout ArraySlice<UInt8>?, _ value: ArraySlice<UInt8>) -> Bool {
