@@ -85,6 +85,16 @@ struct HostilePeerTests {
         #expect(try server.client().ask(Wire.request()).status == 200)
     }
 
+    @Test("the same bytes one at a time end the same", arguments: refused)
+    func isRefusedByteByByte(_ attack: Attack) throws {
+        let server = try RunningServer()
+        let attacker = try server.client(patience: 2)
+        for byte in attack.bytes.prefix(600) { attacker.send([byte]) }
+        attacker.send(Array(attack.bytes.dropFirst(600)))
+        #expect(attacker.isClosedWithoutAnswer())
+        #expect(try server.client().ask(Wire.request()).status == 200)
+    }
+
     @Test("FC9: doubled names, a name with an equals sign, an empty name and a long value arrive as they are meant")
     func oddParameters() throws {
         let server = try RunningServer()
