@@ -17,6 +17,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
@@ -35,7 +36,12 @@ let package = Package(
         ),
         .target(
             name: "Postern",
-            dependencies: ["CLinux", "CSodium", "FastCGI", "Journal", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CLinux", "CSodium", "FastCGI", "Journal",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         .executableTarget(
@@ -53,12 +59,13 @@ let package = Package(
         .testTarget(
             name: "PosternTests",
             dependencies: ["FastCGI", "Postern", .product(name: "Logging", package: "swift-log")],
+            exclude: ["Vectors"],
             swiftSettings: settings
         ),
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["PosternCommand"],
-            exclude: ["DRF"],
+            exclude: ["Peer"],
             swiftSettings: settings
         ),
     ],

@@ -84,8 +84,8 @@ enum Column {
 }
 
 /// Hexadecimal digits in lower case.
-enum Hexadecimal {
-    static func value(_ digit: UInt8) -> UInt8? {
+package enum Hexadecimal {
+    package static func value(_ digit: UInt8) -> UInt8? {
         switch digit {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
@@ -93,7 +93,7 @@ enum Hexadecimal {
         }
     }
 
-    static func digits(_ byte: UInt8) -> [UInt8] { [digit(byte >> 4), digit(byte & 15)] }
+    package static func digits(_ byte: UInt8) -> [UInt8] { [digit(byte >> 4), digit(byte & 15)] }
 
     /// Eight digits.
     static func digits(_ word: UInt32) -> [UInt8] {

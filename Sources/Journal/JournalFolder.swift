@@ -19,8 +19,15 @@ public final class JournalFolder: Sendable {
     /// - Parameters:
     ///   - kind: One word that says whose folder it is; with `version` the text of its file `VERSION`.
     ///   - journals: Names of the journals, of at most 32 ASCII letters.
+    ///   - folders: Names of the folders of whole files, see ``FileFolder``.
     /// - Throws: ``JournalError/notEmpty(path:)`` when there is something at `path` already.
-    public static func create(at path: String, kind: String, version: Int, journals: [String]) throws(JournalError) {
+    public static func create(
+        at path: String,
+        kind: String,
+        version: Int,
+        journals: [String],
+        folders: [String] = []
+    ) throws(JournalError) {
         let path = withoutSlashes(path)
         let isNew = mkdir(path, 0o700) == 0
         guard isNew || errno == EEXIST else { throw File.error("mkdir", path) }
@@ -31,10 +38,19 @@ public final class JournalFolder: Sendable {
                 (versionFile, Array("\(kind) \(version)\n".utf8)),
             ]
         var made: [String] = []
+        var madeFolders: [String] = []
         do throws(JournalError) {
             guard try isNew ? true : isEmptyFolder(path) else { throw .notEmpty(path: path) }
             guard chmod(path, 0o700) == 0 else { throw File.error("chmod", path) }
             let status = try checkedStatus(of: path)
+            for name in folders {
+                let folder = path + "/" + name
+                guard mkdir(folder, 0o700) == 0 else { throw File.error("mkdir", folder) }
+                madeFolders.append(folder)
+                guard chmod(folder, 0o700) == 0 else { throw File.error("chmod", folder) }
+                guard geteuid() == status.st_uid || chown(folder, status.st_uid, status.st_gid) == 0
+                else { throw File.error("chown", folder) }
+            }
             for (name, bytes) in contents {
                 let file = try File(creating: path + "/" + name, owner: status.st_uid, group: status.st_gid)
                 made.append(file.path)
@@ -45,6 +61,7 @@ public final class JournalFolder: Sendable {
             try File.syncFolder(parent(of: path))
         } catch {
             for path in made { unlink(path) }
+            for path in madeFolders { rmdir(path) }
             if isNew { rmdir(path) }
             throw error
         }

@@ -14,6 +14,22 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         return Timestamp(microseconds: Int64(time.tv_sec) &* 1_000_000 &+ Int64(time.tv_nsec) / 1000)
     }
 
+    /// The last second of the year 9999, the last one that RFC 3339 can write.
+    public static let lastSecond: Int64 = 253_402_300_799
+
+    /// - Parameter seconds: Since 1970; from 0 to ``lastSecond``.
+    public init(seconds: Int64) { microseconds = min(max(0, seconds), Self.lastSecond) * 1_000_000 }
+
+    /// Whole seconds since 1970, rounded down: NumericDate of RFC 7519.
+    public var seconds: Int64 { microseconds.flooredQuotient(by: 1_000_000).quotient }
+
+    public func adding(seconds: Int64) -> Timestamp {
+        let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        let (sum, overflowsToo) = microseconds.addingReportingOverflow(product)
+        let last = Timestamp(seconds: Self.lastSecond)
+        return overflows || overflowsToo ? last : min(Timestamp(microseconds: sum), last)
+    }
+
     public static func < (left: Self, right: Self) -> Bool { left.microseconds < right.microseconds }
 
     /// Always with six digits of fraction: `2026-11-23T14:43:00.000000Z`.

@@ -12,7 +12,10 @@ struct PosternCommand: ParsableCommand {
             whether they may. The store is a folder of flat files, named by --store or by the environment \
             variable POSTERN_STORE; any number of processes may use it at the same time.
             """,
-        subcommands: [ServeCommand.self, UserCommand.self, TokenCommand.self, StoreCommand.self]
+        subcommands: [
+            ServeCommand.self, UserCommand.self, TokenCommand.self, SessionCommand.self, KeyCommand.self,
+            JWTCommand.self, StoreCommand.self,
+        ]
     )
 
     /// Ends with one sentence on standard error and an exit code of sysexits.h.

@@ -8,7 +8,8 @@ struct UserCommand: ParsableCommand {
         commandName: "user",
         abstract: "Add, show and change users.",
         subcommands: [
-            Add.self, List.self, Show.self, SetPassword.self, Enable.self, Disable.self, Grant.self, Delete.self,
+            Add.self, List.self, Show.self, SetPassword.self, Enable.self, Disable.self, Grant.self, RevokeAll.self,
+            Delete.self,
         ]
     )
 
@@ -134,6 +135,21 @@ struct UserCommand: ParsableCommand {
         func run() throws {
             let (store, user) = try target.user()
             try store.grant(user.id, staff: staff, superuser: superuser)
+        }
+    }
+
+    struct RevokeAll: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "revoke-all",
+            abstract: "End every token, session and JSON Web Token of a user.",
+            discussion: "They are refused from the next request on, in every running server. The password stays."
+        )
+
+        @OptionGroup var target: UserArgument
+
+        func run() throws {
+            let (store, user) = try target.user()
+            try store.revokeAll(of: user.id)
         }
     }
 

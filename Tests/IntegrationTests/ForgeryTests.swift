@@ -122,8 +122,8 @@ struct ForgeryTests {
             #expect(try ask([token, ("REMOTE_ADDR", local)]).hasPrefix("Status: 200 "))
         }
         #expect(try ask([token, remote, ("POSTERN_REQUIRE_HTTPS", "off")]).hasPrefix("Status: 200 "))
-        #expect(try site.get("/https/", token: site.tokens["ann"]).text == refusal)
-        #expect(try site.get("/https/").status == 200)
+        #expect(try site.get("/encrypted/", token: site.tokens["ann"]).text == refusal)
+        #expect(try site.get("/encrypted/").status == 200)
     }
 
     @Test("Neither a token nor a password is in a file, a log or a command line")

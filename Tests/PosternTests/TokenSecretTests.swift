@@ -47,14 +47,14 @@ struct TokenSecretTests {
 
     @Test("The digest is SHA-256 (FIPS 180-4), and reads back from its digits")
     func digest() throws {
-        let digest = TokenDigest(of: Array("abc".utf8)[...])
+        let digest = SecretDigest(of: Array("abc".utf8)[...])
         let digits = Array("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".utf8)
         #expect(digest.hexadecimal == digits)
-        #expect(TokenDigest(hexadecimal: digits) == digest)
-        #expect(TokenDigest(hexadecimal: digits.dropLast()) == nil)
-        #expect(TokenDigest(hexadecimal: digits.dropLast() + [UInt8(ascii: "G")]) == nil)
+        #expect(SecretDigest(hexadecimal: digits) == digest)
+        #expect(SecretDigest(hexadecimal: digits.dropLast()) == nil)
+        #expect(SecretDigest(hexadecimal: digits.dropLast() + [UInt8(ascii: "G")]) == nil)
         #expect(
-            TokenDigest(of: []).hexadecimal
+            SecretDigest(of: []).hexadecimal
                 == Array("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".utf8)
         )
     }

@@ -7,11 +7,23 @@ public protocol Authenticator: Sendable {
     /// 401 of the location a 403, as in DRF.
     var challenge: String? { get }
 
-    /// - Returns: The user; nil when the request carries no credential of this kind, so that the next
+    /// The name of the cookie in which it looks for a credential; nil when it looks in none.
+    var cookie: String? { get }
+
+    /// - Returns: Who is asking; nil when the request carries no credential of this kind, so that the next
     ///   authenticator is asked.
     /// - Throws: ``APIError/authenticationFailed(_:)`` when it carries one that is not good. That ends the
     ///   request, also where everybody is allowed.
-    func authenticate(_ request: APIRequest) throws(APIError) -> User?
+    func authenticate(_ request: APIRequest) throws(APIError) -> Identity?
+
+    /// Header fields that the answer has to have, whatever it will be.
+    /// - Parameter identity: What ``authenticate(_:)`` returned.
+    func fields(for request: APIRequest, _ identity: Identity?) -> [(name: String, value: String)]
+}
+
+extension Authenticator {
+    public var cookie: String? { nil }
+    public func fields(for request: APIRequest, _ identity: Identity?) -> [(name: String, value: String)] { [] }
 }
 
 /// The words of an `Authorization` field, split as Python's `bytes.split()` does.

@@ -11,14 +11,21 @@ public struct BasicAuthentication: Authenticator {
 
     public var challenge: String? { "Basic realm=\"\(realm)\"" }
 
-    public func authenticate(_ request: APIRequest) throws(APIError) -> User? {
+    public func authenticate(_ request: APIRequest) throws(APIError) -> Identity? {
         let authorization = AuthorizationWords(request.authorization)
         guard authorization.isScheme("Basic".utf8) else { return nil }
         let (name, password) = try Self.credentials(in: try authorization.credential(.basic))
-        guard let user = try accounts.user(named: name, password: password, waiting: request.willWait) else {
+        guard
+            let user = try accounts.user(
+                named: name,
+                password: password,
+                isRepeated: true,
+                waiting: request.willWait
+            )
+        else {
             throw .authenticationFailed("Invalid username/password.")
         }
-        return user
+        return Identity(user, by: .password)
     }
 
     /// The user-id up to the first colon, and the password after it.

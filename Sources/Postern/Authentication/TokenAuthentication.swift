@@ -1,19 +1,24 @@
 /// DRF's `TokenAuthentication`: `Authorization: Token KEY`. A token of ours is understood after `Bearer`
-/// (RFC 6750) too, whatever the keyword.
+/// (RFC 6750) too, whatever the keyword; as knox's class of the same name, after the keyword alone.
 public struct TokenAuthentication: Authenticator {
-    public let scheme = "Token"
+    public let scheme: String
     private let store: Store
     private let keyword: String
+    private let isKnox: Bool
 
-    /// - Parameter keyword: DRF's `keyword`: the word before the token, also the challenge.
-    public init(store: Store, keyword: String = "Token") {
+    /// - Parameters:
+    ///   - keyword: DRF's `keyword`, knox's `AUTH_HEADER_PREFIX`: the word before the token, also the challenge.
+    ///   - isKnox: Whether to be knox's.
+    public init(store: Store, keyword: String = "Token", isKnox: Bool = false) {
         self.store = store
         self.keyword = keyword
+        self.isKnox = isKnox
+        scheme = isKnox ? "Knox" : "Token"
     }
 
     public var challenge: String? { keyword }
 
-    public func authenticate(_ request: APIRequest) throws(APIError) -> User? {
+    public func authenticate(_ request: APIRequest) throws(APIError) -> Identity? {
         let authorization = AuthorizationWords(request.authorization)
         guard authorization.isScheme(keyword.utf8) || isBearerOfOurs(authorization) else { return nil }
         let text = try authorization.credential(.token)
@@ -21,17 +26,17 @@ public struct TokenAuthentication: Authenticator {
             throw .authenticationFailed("Invalid token header. Token string should not contain invalid characters.")
         }
         guard TokenSecret.isPlausible(text) else { throw Self.invalidToken }
-        return try user(of: TokenDigest(of: text))
+        return try identity(of: SecretDigest(of: text))
     }
 
     private static let invalidToken = APIError.authenticationFailed("Invalid token.")
 
     private func isBearerOfOurs(_ authorization: AuthorizationWords) -> Bool {
-        authorization.isScheme("Bearer".utf8) && authorization.words.count == 2
+        !isKnox && authorization.isScheme("Bearer".utf8) && authorization.words.count == 2
             && TokenSecret.isOurs(authorization.words[1])
     }
 
-    private func user(of digest: TokenDigest) throws(APIError) -> User {
+    private func identity(of digest: SecretDigest) throws(APIError) -> Identity {
         let token: Token?
         let owner: User?
         do {
@@ -43,7 +48,9 @@ public struct TokenAuthentication: Authenticator {
         guard let token, let owner else { throw Self.invalidToken }
         if let expires = token.expires, store.now() >= expires { throw Self.invalidToken }
         guard owner.isActive else { throw .authenticationFailed("User inactive or deleted.") }
-        guard token.epoch >= owner.epoch else { throw Self.invalidToken }
-        return owner
+        guard token.isGood(for: owner, at: store.now()) else { throw Self.invalidToken }
+        // A token that is good stays good where its new end cannot be written down.
+        try? store.renewToken(token)
+        return Identity(owner, by: .token(token))
     }
 }

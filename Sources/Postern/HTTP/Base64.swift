@@ -30,6 +30,18 @@ enum Base64 {
         return place == 0 ? bytes : nil
     }
 
+    /// With padding.
+    static func encode(_ bytes: [UInt8]) -> String {
+        let text = Base64URL.encode(bytes).map { character in
+            switch character {
+            case UInt8(ascii: "-"): UInt8(ascii: "+")
+            case UInt8(ascii: "_"): UInt8(ascii: "/")
+            default: character
+            }
+        }
+        return String(decoding: text, as: UTF8.self) + String(repeating: "=", count: (4 - text.count % 4) % 4)
+    }
+
     private static func value(_ character: UInt8) -> UInt8? {
         switch character {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"): character - UInt8(ascii: "A")

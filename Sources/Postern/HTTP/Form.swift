@@ -56,6 +56,9 @@ enum Form {
 
 /// ISO 8859-1.
 enum Latin1 {
+    /// As WSGI hands header fields to Django.
+    static func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: utf8(Array(bytes)), as: UTF8.self) }
+
     static func utf8(_ bytes: [UInt8]) -> [UInt8] {
         bytes.flatMap { $0 < 0x80 ? [$0] : [0xC0 | $0 >> 6, 0x80 | $0 & 0x3F] }
     }

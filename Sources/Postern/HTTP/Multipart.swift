@@ -41,7 +41,8 @@ enum Multipart {
             }
             position = line.next
         }
-        return parts
+        // A body that was cut off counts as far as it goes.
+        return parts + (start.map { [body[min($0, body.endIndex)...]] } ?? [])
     }
 
     private static func field(_ part: ArraySlice<UInt8>) -> (name: String, value: JSONValue)? {

@@ -1,6 +1,16 @@
 /// Content negotiation for answers that are always JSON: DRF's `DefaultContentNegotiation`, with
 /// `JSONRenderer` as the only renderer.
 enum Negotiation {
+    /// Whether whoever asks is a browser that shows a page, at a view that has both pages and JSON.
+    static func prefersHTML(_ request: APIRequest) -> Bool {
+        if request.isJSON { return false }
+        let ranges = (request.accept ?? []).split(separator: UInt8(ascii: ",")).map { MediaType(MediaType.trimmed($0)) }
+        func names(_ type: String, _ subtype: String) -> Bool {
+            ranges.contains { $0.type.elementsEqual(type.utf8) && $0.subtype.elementsEqual(subtype.utf8) }
+        }
+        return names("text", "html") || !names("application", "json")
+    }
+
     /// - Parameters:
     ///   - accept: The field `Accept`; nil when there is none.
     ///   - query: Where `format` may ask for another form than JSON.

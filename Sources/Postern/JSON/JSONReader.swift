@@ -5,13 +5,25 @@ public struct JSONReader {
     public static let maximumDepth = 128
 
     private let bytes: [UInt8]
+    private let maximumDepth: Int
+    private let allowsDoubledNames: Bool
     private var position = 0
     private var depth = 0
 
     /// - Throws: ``JSONError`` with CPython's text.
     public static func read(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
+        try read(JSONReader(bytes: bytes, maximumDepth: maximumDepth, allowsDoubledNames: true))
+    }
+
+    /// For what two readers must not understand in two ways: a name that comes twice in one object is refused.
+    static func readStrictly(_ bytes: [UInt8], maximumDepth: Int) throws(JSONError) -> JSONValue {
+        try read(JSONReader(bytes: bytes, maximumDepth: maximumDepth, allowsDoubledNames: false))
+    }
+
+    private static func read(_ reader: JSONReader) throws(JSONError) -> JSONValue {
+        var reader = reader
+        let bytes = reader.bytes
         if let error = UTF8Error(in: bytes) { throw JSONError(error.description) }
-        var reader = JSONReader(bytes: bytes)
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
             throw reader.error("Unexpected UTF-8 BOM (decode using utf-8-sig)", at: 0)
         }
@@ -22,7 +34,11 @@ public struct JSONReader {
         return value
     }
 
-    private init(bytes: [UInt8]) { self.bytes = bytes }
+    private init(bytes: [UInt8], maximumDepth: Int, allowsDoubledNames: Bool) {
+        self.bytes = bytes
+        self.maximumDepth = maximumDepth
+        self.allowsDoubledNames = allowsDoubledNames
+    }
 
     private var current: UInt8? { position < bytes.count ? bytes[position] : nil }
 
@@ -59,7 +75,7 @@ public struct JSONReader {
     private mutating func nested(
         _ body: (inout JSONReader) throws(JSONError) -> JSONValue
     ) throws(JSONError) -> JSONValue {
-        guard depth < Self.maximumDepth else { throw error("Nested too deeply", at: position) }
+        guard depth < maximumDepth else { throw error("Nested too deeply", at: position) }
         depth += 1
         position += 1
         skipWhiteSpace()
@@ -87,6 +103,7 @@ public struct JSONReader {
             skipWhiteSpace()
             let value = try value()
             if let known = positions[Array(name.utf8)] {
+                guard allowsDoubledNames else { throw JSONError("A name comes twice in one object") }
                 members[known].value = value
             } else {
                 positions[Array(name.utf8)] = members.count

@@ -4,6 +4,11 @@
 public enum APIError: Error {
     /// A credential was presented and is not good: 401, or 403 where the first scheme has no challenge.
     case authenticationFailed(String)
+    /// Likewise, with a body of its own: simplejwt's `InvalidToken`.
+    case credentialRefused(JSONValue)
+    /// An unsafe request of a session may not come from where it comes from: Django's reason, and the field that
+    /// gives the client another cookie, where it needs one.
+    case csrfFailed(String, cookie: (name: String, value: String)?)
     /// No credential was presented where one is needed: 401 or 403 likewise.
     case notAuthenticated
     case permissionDenied
@@ -27,13 +32,18 @@ public enum APIError: Error {
 
     /// The body of the answer.
     var body: JSONValue {
-        if case .invalid(let messages) = self { return messages }
-        return .object([("detail", .string(detail))])
+        switch self {
+        case .invalid(let messages), .credentialRefused(let messages): messages
+        default: .object([("detail", .string(detail))])
+        }
     }
 
-    private var detail: String {
+    /// One sentence for the client.
+    var detail: String {
         switch self {
         case .authenticationFailed(let text), .parseError(let text): text
+        case .csrfFailed(let reason, _): "CSRF Failed: \(reason)"
+        case .credentialRefused: "The credential is not valid."
         case .notAuthenticated: "Authentication credentials were not provided."
         case .permissionDenied: "You do not have permission to perform this action."
         case .insecureTransport: "Credentials are accepted over HTTPS only."
@@ -52,8 +62,8 @@ public enum APIError: Error {
     /// The status where no challenge plays a part (RFC 9110, section 15).
     var status: Int {
         switch self {
-        case .authenticationFailed, .notAuthenticated: 401
-        case .permissionDenied, .insecureTransport: 403
+        case .authenticationFailed, .credentialRefused, .notAuthenticated: 401
+        case .permissionDenied, .insecureTransport, .csrfFailed: 403
         case .notFound: 404
         case .methodNotAllowed: 405
         case .notAcceptable: 406
@@ -68,6 +78,17 @@ public enum APIError: Error {
 
 extension APIError {
     init(_ error: StoreError) { self = .unavailable(error.description) }
+
+    /// What a client is told of an error of any kind that nobody has made sense of before.
+    init(any error: any Error) {
+        switch error {
+        case let error as APIError: self = error
+        case let error as StoreError: self.init(error)
+        case JWTError.unavailable(let reason): self = .unavailable(reason)
+        case PasswordError.unavailable: self = .unavailable("Too many passwords wait to be hashed.")
+        default: self = .unavailable("\(error)")
+        }
+    }
 
     /// What the log says.
     var reason: String {

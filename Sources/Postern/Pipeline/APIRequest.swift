@@ -8,6 +8,8 @@ public struct APIRequest {
     public let authorization: ArraySlice<UInt8>?
     public let accept: ArraySlice<UInt8>?
     public let contentType: ArraySlice<UInt8>?
+    /// All `Cookie` fields in one; nil when there is none.
+    public let cookies: ArraySlice<UInt8>?
     /// Without the question mark.
     public let query: ArraySlice<UInt8>
     /// The request target as the client typed it. For logs only: web servers route by another form.
@@ -21,6 +23,8 @@ public struct APIRequest {
     public internal(set) var user: User?
     /// The name of the scheme by which the user was recognised.
     public internal(set) var scheme: String?
+    /// What they were recognised by: DRF's `request.auth`.
+    public internal(set) var credential: Credential?
 
     let source: FastCGI.Request
 
@@ -38,6 +42,7 @@ public struct APIRequest {
         authorization = fields.authorization
         accept = fields.accept
         contentType = fields.contentType
+        cookies = fields.cookies
         query = fields.query ?? []
         target = fields.target ?? []
         remoteAddress = fields.remoteAddress ?? []
@@ -64,18 +69,34 @@ public struct APIRequest {
         }
     }
 
+    /// The body as fields: DRF's `request.data`.
+    /// - Throws: ``APIError`` 400, 413 past 64 KiB, 415.
+    func data() throws(APIError) -> JSONValue {
+        let body = try body(limit: Self.maximumData)
+        do {
+            return try BodyParser.parse(body, contentType: contentType)
+        } catch {
+            throw APIError(error)
+        }
+    }
+
+    /// Bytes of a body. A username and a password of the greatest length fit, however they are written.
+    private static let maximumData = 64 * 1024
+
     /// Says that what follows may take long: another thread takes over this one's other work.
     public func willWait() { source.willWait() }
 
     /// The parameters that this type is made of, found in one walk.
     private struct Fields {
-        var method, authorization, accept, contentType, query, target, remoteAddress, https: ArraySlice<UInt8>?
+        var method, authorization, accept, cookies, contentType: ArraySlice<UInt8>?
+        var query, target, remoteAddress, https: ArraySlice<UInt8>?
 
         /// - Returns: false when the parameter came before.
         mutating func take(_ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) -> Bool {
             switch name.count {
             case 5 where name.elementsEqual("HTTPS".utf8): Self.set(&https, value)
-            case 11 where name.elementsEqual("HTTP_ACCEPT".utf8): addToAccept(value)
+            case 11 where name.elementsEqual("HTTP_ACCEPT".utf8): Self.add(value, to: &accept, ", ")
+            case 11 where name.elementsEqual("HTTP_COOKIE".utf8): Self.add(value, to: &cookies, "; ")
             case 11 where name.elementsEqual("REMOTE_ADDR".utf8): Self.set(&remoteAddress, value)
             case 11 where name.elementsEqual("REQUEST_URI".utf8): Self.set(&target, value)
             case 12 where name.elementsEqual("CONTENT_TYPE".utf8): Self.set(&contentType, value)
@@ -86,9 +107,14 @@ public struct APIRequest {
             }
         }
 
-        /// A list, which may come in several fields (RFC 9110, section 5.3); nginx hands over each of them.
-        private mutating func addToAccept(_ value: ArraySlice<UInt8>) -> Bool {
-            accept = accept.map { $0 + Array(", ".utf8) + value } ?? value
+        /// A list, which may come in several fields (RFC 9110, section 5.3; RFC 6265, section 5.4); nginx hands
+        /// over each of them.
+        private static func add(
+            _ value: ArraySlice<UInt8>,
+            to list: inout ArraySlice<UInt8>?,
+            _ separator: String
+        ) -> Bool {
+            list = list.map { $0 + Array(separator.utf8) + value } ?? value
             return true
         }
 
@@ -98,4 +124,48 @@ public struct APIRequest {
             return true
         }
     }
+}
+
+// MARK: - What only few requests are asked for
+
+extension APIRequest {
+    /// The value of the cookie of this name.
+    public func cookie(_ name: String) -> ArraySlice<UInt8>? { cookies.flatMap { Cookies.value(of: name, in: $0) } }
+
+    /// A text of the body, or else of the query.
+    func text(_ name: String) throws(APIError) -> String? {
+        if method == .post, case .object(let members) = try data(),
+            case .string(let text)? = members.last(where: { $0.name == name })?.value
+        {
+            return text
+        }
+        return Form.lastValue(of: name, in: query)
+    }
+
+    /// Whether the body says that it is JSON.
+    var isJSON: Bool {
+        let type = MediaType(contentType ?? [])
+        return type.type.elementsEqual("application".utf8) && type.subtype.elementsEqual("json".utf8)
+    }
+
+    /// The path as the web server routes by it: decoded and simplified. Without a final slash it is none of ours.
+    var path: ArraySlice<UInt8> {
+        if let path = source.parameters.value(of: "DOCUMENT_URI") { return path }
+        let script = source.parameters.value(of: "SCRIPT_NAME") ?? []
+        return source.parameters.value(of: "PATH_INFO").map { script + $0 } ?? script
+    }
+
+    /// `Host` as the client sent it, empty when there is none. To compare with `Origin` and `Referer`, which a
+    /// browser writes together with it; nothing else is to be believed of it.
+    var host: ArraySlice<UInt8> { source.parameters.value(of: "HTTP_HOST") ?? [] }
+
+    var origin: ArraySlice<UInt8>? { source.parameters.value(of: "HTTP_ORIGIN") }
+
+    var referer: ArraySlice<UInt8>? { source.parameters.value(of: "HTTP_REFERER") }
+
+    /// `Sec-Fetch-Site` (W3C, Fetch Metadata Request Headers).
+    var fetchSite: ArraySlice<UInt8>? { source.parameters.value(of: "HTTP_SEC_FETCH_SITE") }
+
+    /// `X-CSRFToken`.
+    var csrfToken: ArraySlice<UInt8>? { source.parameters.value(of: "HTTP_X_CSRFTOKEN") }
 }

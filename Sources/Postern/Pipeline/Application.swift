@@ -26,8 +26,15 @@ public final class Application: Sendable {
             renderer.isHead = request.method == .head
             let policy = try policy(of: source, request)
             renderer.policy = policy
-            renderer.indent = try Negotiation.indent(accept: request.accept, query: request.query)
-            try admit(&request, by: policy)
+            if policy.view.rendersHTML {
+                renderer.isHTML = Negotiation.prefersHTML(request)
+            } else {
+                renderer.indent = try Negotiation.indent(accept: request.accept, query: request.query)
+            }
+            try authenticate(&request, by: policy, &renderer.fields)
+            guard policy.permission.allows(request) else {
+                throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
+            }
             return renderer.render(try answer(request, policy.view))
         } catch {
             log(error, source)
@@ -35,19 +42,21 @@ public final class Application: Sendable {
         }
     }
 
-    /// Authentication, then permission.
-    private func admit(_ request: inout APIRequest, by policy: Policy) throws(APIError) {
-        if policy.refusesUnencrypted(request), request.authorization != nil || policy.view.takesSecret {
-            throw .insecureTransport
-        }
+    /// - Parameter fields: Gets the header fields that authenticators want in the answer.
+    private func authenticate(
+        _ request: inout APIRequest,
+        by policy: Policy,
+        _ fields: inout [(name: String, value: String)]
+    ) throws(APIError) {
+        if policy.refusesUnencrypted(request), policy.carriesSecret(request) { throw .insecureTransport }
         for authenticator in policy.authenticators {
-            guard let user = try authenticator.authenticate(request) else { continue }
-            request.user = user
+            let identity = try authenticator.authenticate(request)
+            fields += authenticator.fields(for: request, identity)
+            guard let identity else { continue }
+            request.user = identity.user
+            request.credential = identity.credential
             request.scheme = authenticator.scheme
             break
-        }
-        guard policy.permission.allows(request) else {
-            throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
         }
     }
 

@@ -21,6 +21,9 @@ public struct Method: Sendable, Hashable, CustomStringConvertible {
     /// DRF's `SAFE_METHODS`.
     public var isSafe: Bool { self == .get || self == .head || self == .options }
 
+    /// What Django's `CsrfViewMiddleware` lets through (RFC 9110, section 9.2.1).
+    var isCSRFSafe: Bool { isSafe || name == "TRACE" }
+
     public var description: String { name }
 }
 

@@ -8,41 +8,68 @@ struct Renderer {
     /// What the client asked for by `Accept: application/json; indent=4`.
     var indent: Int?
     var isHead = false
+    /// What authenticators want the answer to say.
+    var fields: [(name: String, value: String)] = []
+    /// Whether a page goes to a browser, where the view has pages.
+    var isHTML = false
 
     func render(_ response: APIResponse) -> FastCGI.Response {
-        answer(response.status, response.body, response.fields)
+        answer(response.status, response.page.map { .page($0) } ?? response.body.map { .json($0) }, response.fields)
     }
 
     func render(_ error: APIError) -> FastCGI.Response {
         switch error {
-        case .authenticationFailed, .notAuthenticated:
+        case .authenticationFailed, .credentialRefused, .notAuthenticated:
             // DRF's rule: without a challenge of the first authenticator there is no 401.
             if let challenge = policy?.challenge {
-                answer(401, error.body, [("WWW-Authenticate", challenge)])
+                answer(401, body(of: error), [("WWW-Authenticate", challenge)])
             } else {
-                answer(403, error.body, [])
+                answer(403, body(of: error), [])
             }
-        case .unavailable:
-            answer(503, error.body, [("Retry-After", "1")])
-        default:
-            answer(error.status, error.body, [])
+        case .csrfFailed(_, let cookie): answer(403, body(of: error), cookie.map { [$0] } ?? [])
+        case .unavailable: answer(503, body(of: error), [("Retry-After", "1")])
+        default: answer(error.status, body(of: error), [])
         }
+    }
+
+    private enum Body {
+        case json(JSONValue)
+        case page(HTMLPage)
+    }
+
+    private func body(of error: APIError) -> Body {
+        guard isHTML else { return .json(error.body) }
+        if case .csrfFailed(let reason, _) = error {
+            return .page(.message("CSRF verification failed. Request aborted.", more: reason))
+        }
+        return .page(.message(error.detail))
     }
 
     private func answer(
         _ status: Int,
-        _ body: JSONValue?,
+        _ body: Body?,
         _ fields: [(name: String, value: String)]
     ) -> FastCGI.Response {
         var all: [(name: String, value: String)] = []
-        if body != nil { all.append(("Content-Type", "application/json")) }
-        all += fields
+        let bytes: [UInt8]
+        switch body {
+        case nil: bytes = []
+        case .json(let value)?:
+            all.append(("Content-Type", "application/json"))
+            bytes = JSONWriter.bytes(of: value, indent: indent)
+        case .page(let page)?:
+            all += HTMLPage.fields
+            bytes = page.bytes
+        }
+        all += self.fields + fields
         if let policy {
-            all.append(("Allow", policy.view.allowedMethods.map(\.name).joined(separator: ", ")))
-            all.append(("Vary", "Accept"))
+            // Django's own views say it only where it is the answer.
+            if !policy.view.rendersHTML || status == 405 {
+                all.append(("Allow", policy.view.allowedMethods.map(\.name).joined(separator: ", ")))
+            }
+            all.append(("Vary", policy.looksAtCookies ? "Accept, Cookie" : "Accept"))
         }
         all += Self.securityFields
-        let bytes = body.map { JSONWriter.bytes(of: $0, indent: indent) } ?? []
         all.append(("Content-Length", String(bytes.count)))
         return FastCGI.Response(status: status, fields: all, body: isHead ? [] : bytes)
     }

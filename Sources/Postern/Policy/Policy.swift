@@ -4,6 +4,8 @@ struct Policy: Sendable {
     let authenticators: [any Authenticator]
     let permission: any Permission
     let requireHTTPS: RequireHTTPS
+    /// Names of the cookies in which the authenticators look for credentials.
+    private let cookies: [String]
 
     enum RequireHTTPS: String, Sendable {
         case on, off
@@ -13,20 +15,31 @@ struct Policy: Sendable {
 
     /// - Throws: ``PolicyError``; ``APIError/notFound`` is for the pipeline: no view means nil.
     init?(_ settings: PolicySettings, views: ViewRegistry, accounts: Accounts) throws(PolicyError) {
-        let realm = try Self.realm(settings)
-        let keyword = try Self.tokenKeyword(settings)
-        authenticators = try Self.authenticators(settings, accounts, realm: realm, keyword: keyword)
+        let viewSettings = try ViewSettings(settings)
         let permission = try Self.permission(settings)
         requireHTTPS = try Self.requireHTTPS(settings)
-        guard let name = settings[.view] else { return nil }
+        guard let name = settings[.view] else {
+            _ = try Self.authenticators(settings, [], accounts, viewSettings)
+            return nil
+        }
         guard let makeView = views[name] else { throw settings.error(.view, "is not a view") }
-        let view = try makeView(try ViewSettings(settings))
+        let view = try makeView(viewSettings)
         self.view = view
         self.permission = permission ?? view.defaultPermission
+        authenticators = try Self.authenticators(settings, view.defaultAuthentication, accounts, viewSettings)
+        cookies = authenticators.compactMap(\.cookie)
     }
 
-    /// What the first authenticator, which alone may do so, says in `WWW-Authenticate`.
-    var challenge: String? { authenticators.first?.challenge }
+    /// What the view, or else the first authenticator, which alone may do so, says in `WWW-Authenticate`.
+    var challenge: String? { view.challenge ?? authenticators.first?.challenge }
+
+    /// Whether the answer may be another one with other cookies.
+    var looksAtCookies: Bool { !cookies.isEmpty || view.rendersHTML }
+
+    /// Whether the request carries a credential, or a body that is one.
+    func carriesSecret(_ request: APIRequest) -> Bool {
+        request.authorization != nil || view.takesSecret || cookies.contains { request.cookie($0) != nil }
+    }
 
     func refusesUnencrypted(_ request: APIRequest) -> Bool {
         guard !request.isSecure else { return false }
@@ -39,18 +52,27 @@ struct Policy: Sendable {
 
     private static func authenticators(
         _ settings: PolicySettings,
+        _ defaults: [String],
         _ accounts: Accounts,
-        realm: String,
-        keyword: String
+        _ viewSettings: ViewSettings
     ) throws(PolicyError) -> [any Authenticator] {
-        let names = settings.words(.authentication) ?? ["Token", "Basic"]
-        if names == ["None"] { return [] }
+        let realm = try Self.realm(settings)
+        let keyword = try Self.tokenKeyword(settings)
+        let names = settings.words(.authentication) ?? defaults
+        if names == ["None"] || settings[.authentication] == nil && names.isEmpty { return [] }
         guard !names.isEmpty else { throw settings.error(.authentication, "names no authenticator; None is a name") }
         var authenticators: [any Authenticator] = []
         for name in names {
             switch name {
             case "Token", "TokenAuthentication":
                 authenticators.append(TokenAuthentication(store: accounts.store, keyword: keyword))
+            case "Knox":
+                authenticators.append(TokenAuthentication(store: accounts.store, keyword: keyword, isKnox: true))
+            case "JWT", "JWTAuthentication":
+                let tokens = JSONWebTokens(store: accounts.store, settings: viewSettings.jwt)
+                authenticators.append(JWTAuthentication(tokens: tokens, realm: realm, sessions: viewSettings.session))
+            case "Session", "SessionAuthentication":
+                authenticators.append(SessionAuthentication(store: accounts.store, settings: viewSettings.session))
             case "Basic", "BasicAuthentication":
                 authenticators.append(BasicAuthentication(accounts: accounts, realm: realm))
             default:

@@ -18,6 +18,36 @@ enum PolicyParameter: String, CaseIterable {
     /// The text of view `message`.
     case message = "POSTERN_MESSAGE"
 
+    /// How long a token that the location hands out lives: `10h`, or `never`.
+    case tokenLifetime = "POSTERN_TOKEN_LIFETIME"
+    /// How many tokens a user may have: knox's `TOKEN_LIMIT_PER_USER`.
+    case tokenLimit = "POSTERN_TOKEN_LIMIT"
+    /// `on`: each use of a token puts its end off, as knox's `AUTO_REFRESH`.
+    case tokenRenewal = "POSTERN_TOKEN_RENEWAL"
+    case jwtAccessLifetime = "POSTERN_JWT_ACCESS_LIFETIME"
+    case jwtRefreshLifetime = "POSTERN_JWT_REFRESH_LIFETIME"
+    /// How long after the login tokens can be refreshed at all.
+    case jwtFamilyLifetime = "POSTERN_JWT_FAMILY_LIFETIME"
+    /// `off`: a refresh token is good until it expires, and a refresh gives an access token alone.
+    case jwtRotate = "POSTERN_JWT_ROTATE"
+    /// For how long a refresh token that was used up gives the same successor to the same caller.
+    case jwtGrace = "POSTERN_JWT_GRACE"
+    case jwtIssuer = "POSTERN_JWT_ISSUER"
+    case jwtAudience = "POSTERN_JWT_AUDIENCE"
+    case jwtLeeway = "POSTERN_JWT_LEEWAY"
+    /// The name of the HttpOnly cookie that carries the access token.
+    case jwtCookie = "POSTERN_JWT_COOKIE"
+    /// Another issuer and the path of its JWK Set.
+    case jwtJWKS = "POSTERN_JWT_JWKS"
+    /// The claim in which the other issuer's tokens have the username.
+    case jwtUserClaim = "POSTERN_JWT_USER_CLAIM"
+    case sessionLifetime = "POSTERN_SESSION_LIFETIME"
+    case sessionIdle = "POSTERN_SESSION_IDLE"
+    /// The name of the session's cookie: Django's `SESSION_COOKIE_NAME`.
+    case sessionCookie = "POSTERN_SESSION_COOKIE"
+    /// Other origins whose pages may send unsafe requests: Django's `CSRF_TRUSTED_ORIGINS`.
+    case trustedOrigins = "POSTERN_TRUSTED_ORIGINS"
+
     static let prefix = Array("POSTERN_".utf8)
 }
 

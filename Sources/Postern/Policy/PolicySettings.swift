@@ -1,4 +1,5 @@
 internal import FastCGI
+internal import Journal
 
 /// What the parameters of a location say, before any name in them is resolved.
 struct PolicySettings {
@@ -28,6 +29,43 @@ struct PolicySettings {
     /// The words of a list; nil where the parameter is not given.
     func words(_ parameter: PolicyParameter) -> [String]? {
         values[parameter]?.split(separator: " ").map(String.init)
+    }
+
+    /// A span of time as ``TimeSpan`` writes it.
+    func seconds(_ parameter: PolicyParameter, in range: ClosedRange<Int64>) throws(PolicyError) -> Int64? {
+        guard let text = values[parameter] else { return nil }
+        guard let seconds = TimeSpan.seconds(text) else {
+            throw error(parameter, "is not a time as 90s, 5m, 12h or 14d")
+        }
+        guard range.contains(seconds) else {
+            throw error(parameter, "is not from \(range.lowerBound)s to \(range.upperBound)s")
+        }
+        return seconds
+    }
+
+    func count(_ parameter: PolicyParameter, in range: ClosedRange<Int>) throws(PolicyError) -> Int? {
+        guard let text = values[parameter] else { return nil }
+        guard let number = Decimal.parse(Array(text.utf8)[...]).flatMap({ Int(exactly: $0) }), range.contains(number)
+        else { throw error(parameter, "is not a number from \(range.lowerBound) to \(range.upperBound)") }
+        return number
+    }
+
+    func flag(_ parameter: PolicyParameter) throws(PolicyError) -> Bool? {
+        switch values[parameter] {
+        case nil: nil
+        case "on": true
+        case "off": false
+        default: throw error(parameter, "is neither on nor off")
+        }
+    }
+
+    /// The name of a cookie: a token (RFC 6265, section 4.1.1).
+    func cookieName(_ parameter: PolicyParameter) throws(PolicyError) -> String? {
+        guard let name = values[parameter] else { return nil }
+        guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy(ASCII.isTokenCharacter) else {
+            throw error(parameter, "is not the name of a cookie")
+        }
+        return name
     }
 
     /// An error about the value of `parameter`.

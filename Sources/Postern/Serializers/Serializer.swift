@@ -1,9 +1,9 @@
 /// Takes fields out of a body, with DRF's messages for what is missing or wrong: DRF's `Serializer` of
-/// `CharField`s that are all required.
+/// `CharField`s.
 struct Serializer {
     let fields: [CharField]
 
-    /// - Returns: The fields' values by name.
+    /// - Returns: The fields' values by name; none for one that may be missing and is.
     /// - Throws: ``APIError/invalid(_:)`` with the messages of all fields.
     func validate(_ data: JSONValue) throws(APIError) -> [String: String] {
         let members: [(name: String, value: JSONValue)]
@@ -15,7 +15,9 @@ struct Serializer {
         var values: [String: String] = [:]
         var errors: [(name: String, value: JSONValue)] = []
         for field in fields {
-            switch field.validate(members.last { $0.name.utf8.elementsEqual(field.name.utf8) }?.value) {
+            let value = members.last { $0.name.utf8.elementsEqual(field.name.utf8) }?.value
+            if value == nil, !field.isRequired { continue }
+            switch field.validate(value) {
             case .success(let value): values[field.name] = value
             case .failure(let messages): errors.append((field.name, .array(messages.texts.map { .string($0) })))
             }
@@ -30,10 +32,14 @@ struct Serializer {
     }
 }
 
-/// DRF's `CharField`, required and not blank.
+/// DRF's `CharField`.
 struct CharField {
     let name: String
-    let trimsWhitespace: Bool
+    var trimsWhitespace = true
+    var isRequired = true
+    var allowsBlank = false
+    /// In code points; nil: none.
+    var maximumLength: Int?
 
     struct Messages: Error {
         let texts: [String]
@@ -58,13 +64,16 @@ struct CharField {
         case .bool, .array, .object: return .failure(Messages("Not a valid string."))
         }
         let trimmed = Self.trimmed(text)
-        guard !text.isEmpty, !trimsWhitespace || !trimmed.isEmpty else {
+        guard allowsBlank || !text.isEmpty && (!trimsWhitespace || !trimmed.isEmpty) else {
             return .failure(Messages("This field may not be blank."))
         }
         var messages: [String] = []
         if text.utf8.contains(0) { messages.append("Null characters are not allowed.") }
         if let surrogate {
             messages.append("Surrogate characters are not allowed: U+\(String(surrogate, radix: 16, uppercase: true)).")
+        }
+        if let maximumLength, trimmed.unicodeScalars.count > maximumLength {
+            messages.append("Ensure this field has no more than \(maximumLength) characters.")
         }
         guard messages.isEmpty else { return .failure(Messages(texts: messages)) }
         return .success(trimsWhitespace ? trimmed : text)

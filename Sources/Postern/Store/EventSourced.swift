@@ -38,6 +38,15 @@ struct EventReader {
         return time
     }
 
+    /// As ``SecretDigest/column`` writes it.
+    mutating func digest() throws(EventError) -> SecretDigest {
+        guard let digest = SecretDigest(column: try bytes()) else { throw .malformed }
+        return digest
+    }
+
+    /// Whether there is another column.
+    var isAtEnd: Bool { position == event.columns.count }
+
     /// `-` stands for none.
     mutating func optionalTime() throws(EventError) -> Timestamp? {
         let text = try bytes()

@@ -5,6 +5,14 @@ public enum StoreError: Error {
     case usernameTaken(Username)
     case noSuchUser
     case noSuchToken
+    case noSuchSession
+    case noSuchKey
+    /// New tokens are signed with it.
+    case keyInUse
+    /// The user has as many tokens as the location allows.
+    case tokenLimitReached
+    /// A file in the folder `keys` is no key of ours.
+    case key(path: String, JSONWebKeyError)
     /// The record changed between the look at it and the attempt to write.
     case conflict
     /// The journals cannot be read or written; says which file, why, and what to do.
@@ -21,6 +29,12 @@ extension StoreError: CustomStringConvertible {
         case .usernameTaken(let name): "There is already a user named \(name)."
         case .noSuchUser: "There is no such user."
         case .noSuchToken: "There is no such token."
+        case .noSuchSession: "There is no such session."
+        case .noSuchKey: "There is no such key: see postern key list."
+        case .keyInUse:
+            "New tokens are signed with this key: rotate first, and retire it when what it signed has expired."
+        case .tokenLimitReached: "Maximum amount of tokens allowed per user exceeded."
+        case .key(let path, let error): "\(path) \(error): put the right file there, or take this one away."
         case .conflict: "The record was changed by another process at the same time: try again."
         case .journal(let error): error.description
         case .unknownEvent(let text): "The store holds an event that this version does not understand: \(text)."

@@ -6,7 +6,7 @@ public struct Token: Sendable, Equatable {
     public typealias ID = Int64
 
     public let id: ID
-    public let digest: TokenDigest
+    public let digest: SecretDigest
     public let user: User.ID
     /// The user's epoch when the token was issued.
     public let epoch: Int64
@@ -14,5 +14,12 @@ public struct Token: Sendable, Equatable {
     public let label: String
     public let created: Timestamp
     /// The first moment at which it is no longer good; nil: never.
-    public let expires: Timestamp?
+    public internal(set) var expires: Timestamp?
+    /// Seconds by which each use puts its end off; nil: not.
+    public let renewal: Int64?
+
+    /// Whether its owner may use it: it has not ended, and no epoch of theirs has.
+    func isGood(for owner: User, at now: Timestamp) -> Bool {
+        (expires.map { now < $0 } ?? true) && epoch >= owner.epoch
+    }
 }

@@ -1,4 +1,3 @@
-internal import CSodium
 internal import Journal
 
 /// A token in clear, in the form in which it is shown once and then presented by its owner:
@@ -18,13 +17,11 @@ public struct TokenSecret: Sendable {
 
     /// Makes a new one.
     public static func random() -> TokenSecret {
-        var bytes = prefix
-        for _ in 0..<randomLength { bytes.append(alphabet[Int(randombytes_uniform(62))]) }
-        bytes += checksum(of: bytes[...])
-        return TokenSecret(text: String(decoding: bytes, as: UTF8.self))
+        let bytes = prefix + Base62.random(count: randomLength).utf8
+        return TokenSecret(text: String(decoding: bytes + checksum(of: bytes[...]), as: UTF8.self))
     }
 
-    public var digest: TokenDigest { TokenDigest(of: Array(text.utf8)[...]) }
+    public var digest: SecretDigest { SecretDigest(of: Array(text.utf8)[...]) }
 
     /// Whether a presented text can be a token at all: one of ours with a checksum that holds, or a key of
     /// DRF's `TokenAuthentication` (40 hexadecimal digits), which may have been imported.
@@ -37,13 +34,11 @@ public struct TokenSecret: Sendable {
     /// Whether a presented text carries our prefix.
     static func isOurs(_ text: ArraySlice<UInt8>) -> Bool { text.starts(with: prefix) }
 
-    private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
-
     private static func checksum(of bytes: ArraySlice<UInt8>) -> [UInt8] {
         var rest = CRC32.ieee.checksum(of: bytes)
-        var digits = [UInt8](repeating: alphabet[0], count: checksumLength)
+        var digits = [UInt8](repeating: Base62.alphabet[0], count: checksumLength)
         for position in digits.indices.reversed() {
-            digits[position] = alphabet[Int(rest % 62)]
+            digits[position] = Base62.alphabet[Int(rest % 62)]
             rest /= 62
         }
         return digits

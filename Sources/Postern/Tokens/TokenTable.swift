@@ -1,14 +1,16 @@
 internal import Journal
 
 /// All live tokens, as the events of the journal `tokens` add them up:
-/// `TIME  issued  ID  sha256:DIGEST  USER-ID  EPOCH  CREATED  EXPIRES  LABEL` and `TIME  revoked  ID`.
-/// A token that never expires has `-` in its column.
+/// `TIME  issued  ID  sha256:DIGEST  USER-ID  EPOCH  CREATED  EXPIRES  LABEL  RENEWAL-SECONDS`,
+/// `TIME  renewed  ID  EXPIRES` and `TIME  revoked  ID`. A token that never expires has `-` in its column; the
+/// last column is there only for tokens that each use renews.
 struct TokenTable: EventSourced {
-    private var byDigest: [TokenDigest: Token] = [:]
-    private var digestByID: [Token.ID: TokenDigest] = [:]
+    private var byDigest: [SecretDigest: Token] = [:]
+    private var digestByID: [Token.ID: SecretDigest] = [:]
+    private var idsByUser: [User.ID: [Token.ID]] = [:]
     private var lastID: Token.ID = 0
 
-    subscript(digest: TokenDigest) -> Token? { byDigest[digest] }
+    subscript(digest: SecretDigest) -> Token? { byDigest[digest] }
 
     subscript(id: Token.ID) -> Token? { digestByID[id].flatMap { byDigest[$0] } }
 
@@ -18,17 +20,25 @@ struct TokenTable: EventSourced {
     /// In the order in which they were issued.
     var all: [Token] { byDigest.values.sorted { $0.id < $1.id } }
 
+    /// In the order in which they were issued.
+    func tokens(of user: User.ID) -> [Token] { (idsByUser[user] ?? []).compactMap { self[$0] } }
+
     static func issue(_ token: Token) -> Event {
-        Event([
+        let columns = [
             Array("issued".utf8),
             Array(String(token.id).utf8),
-            digestPrefix + token.digest.hexadecimal,
+            token.digest.column,
             Array(String(token.user).utf8),
             Array(String(token.epoch).utf8),
             Array(token.created.rfc3339.utf8),
             Array((token.expires?.rfc3339 ?? "-").utf8),
             Array(token.label.utf8),
-        ])
+        ]
+        return Event(columns + (token.renewal.map { [Array(String($0).utf8)] } ?? []))
+    }
+
+    static func renewal(of id: Token.ID, until expires: Timestamp) -> Event {
+        Event([Array("renewed".utf8), Array(String(id).utf8), Array(expires.rfc3339.utf8)])
     }
 
     static func revocation(of id: Token.ID) -> Event {
@@ -42,22 +52,28 @@ struct TokenTable: EventSourced {
             let token = try Self.token(&columns)
             byDigest[token.digest] = token
             digestByID[token.id] = token.digest
+            idsByUser[token.user, default: []].append(token.id)
             lastID = max(lastID, token.id)
-        case "revoked":
-            if let digest = digestByID.removeValue(forKey: try columns.integer()) { byDigest[digest] = nil }
+        case "renewed":
+            let id = try columns.integer()
+            let expires = try columns.time()
+            if let digest = digestByID[id] { byDigest[digest]?.expires = expires }
+        case "revoked": remove(try columns.integer())
         case let verb:
             throw .unknown(verb)
         }
     }
 
-    private static let digestPrefix = Array("sha256:".utf8)
+    private mutating func remove(_ id: Token.ID) {
+        guard let digest = digestByID.removeValue(forKey: id), let token = byDigest.removeValue(forKey: digest)
+        else { return }
+        idsByUser[token.user]?.removeAll { $0 == id }
+        if idsByUser[token.user]?.isEmpty ?? false { idsByUser[token.user] = nil }
+    }
 
     private static func token(_ columns: inout EventReader) throws(EventError) -> Token {
         let id = try columns.integer()
-        let digestText = try columns.bytes()
-        guard digestText.starts(with: digestPrefix),
-            let digest = TokenDigest(hexadecimal: Array(digestText.dropFirst(digestPrefix.count)))
-        else { throw .malformed }
+        let digest = try columns.digest()
         let user = try columns.integer()
         let epoch = try columns.integer()
         let created = try columns.time()
@@ -70,7 +86,8 @@ struct TokenTable: EventSourced {
             epoch: epoch,
             label: label,
             created: created,
-            expires: expires
+            expires: expires,
+            renewal: columns.isAtEnd ? nil : try columns.integer()
         )
     }
 }

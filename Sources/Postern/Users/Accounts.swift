@@ -6,6 +6,7 @@ public final class Accounts: Sendable {
     public let store: Store
     public let signals = Signals()
     private let hasher: PasswordHasher
+    private let memo = PasswordMemo()
     private let rules: PasswordRules
     private let issuesTokenWithUser: Bool
 
@@ -26,21 +27,29 @@ public final class Accounts: Sendable {
     /// The active user of this name and password; nil otherwise, after the same time whatever was wrong
     /// (Django's `ModelBackend`).
     ///
-    /// - Parameter waiting: Called before a password is hashed, so that a server can use the thread's place.
+    /// - Parameters:
+    ///   - isRepeated: Whether the client sends the password with each request: one that was right a minute ago
+    ///     is not hashed again then.
+    ///   - waiting: Called before a password is hashed, so that a server can use the thread's place.
     /// - Throws: ``APIError/unavailable(_:)`` when too many passwords wait, or the store fails.
     public func user(
         named name: [UInt8],
         password: [UInt8],
+        isRepeated: Bool = false,
         waiting: () -> Void = {}
     ) throws(APIError) -> User? {
         do {
             let candidate = try (try? Username(name)).flatMap { try store.user(named: $0) }
+            if isRepeated, let candidate, candidate.isActive, memo.knows(password, of: candidate, at: store.now()) {
+                return candidate
+            }
             waiting()
             guard try hasher.verify(password, against: candidate?.passwordHash), let candidate, candidate.isActive
             else {
                 signals.send(.loginFailed(username: name))
                 return nil
             }
+            if isRepeated { memo.remember(password, of: candidate, at: store.now()) }
             // A login that is good stays good where the better hash cannot be made or written now.
             try? renewHash(of: candidate, password)
             return candidate
@@ -79,24 +88,48 @@ public final class Accounts: Sendable {
         try store.setPassword(of: user.id, to: try hasher.hash(password))
     }
 
-    /// - Parameter expires: The first moment at which it is no longer good; nil: never.
+    /// Changes a user's own password, and raises the epoch: every credential that was issued before is dead.
+    ///
+    /// - Returns: The user as they are now; nil when `old` is not the password that they have.
+    /// - Throws: ``PasswordError``, ``StoreError``.
+    func changePassword(of user: User, from old: [UInt8], to new: [UInt8]) throws -> User? {
+        guard let hash = user.passwordHash, try hasher.verify(old, against: hash) else {
+            if user.passwordHash == nil { _ = try hasher.verify(old, against: nil) }
+            signals.send(.loginFailed(username: user.username.bytes))
+            return nil
+        }
+        try rules.check(new, for: user.username)
+        do {
+            return try store.setPassword(of: user.id, to: try hasher.hash(new), replacing: hash)
+        } catch StoreError.conflict {
+            return nil
+        }
+    }
+
+    /// - Parameters:
+    ///   - expires: The first moment at which it is no longer good; nil: never.
+    ///   - renewal: Seconds by which each use puts its end off; nil: not.
+    ///   - limit: Of tokens that the user may have; nil: none.
     /// - Returns: What the store keeps; the token in clear, for the only time.
+    /// - Throws: ``StoreError/tokenLimitReached``, and what befalls a store.
     public func issueToken(
         for user: User,
         label: String = "",
-        expires: Timestamp? = nil
+        expires: Timestamp? = nil,
+        renewal: Int64? = nil,
+        limit: Int? = nil
     ) throws(StoreError) -> (Token, TokenSecret) {
         let secret = TokenSecret.random()
-        let token = try store.issueToken(secret, for: user, label: label, expires: expires)
+        let token = try store.issueToken(
+            secret,
+            for: user,
+            label: label,
+            expires: expires,
+            renewal: renewal,
+            limit: limit
+        )
         signals.send(.tokenIssued(token))
         return (token, secret)
-    }
-
-    /// Hands out a token for a password that was right.
-    func logIn(_ user: User) throws(StoreError) -> (Token, TokenSecret) {
-        let issued = try issueToken(for: user)
-        signals.send(.loggedIn(user))
-        return issued
     }
 
     public func revokeToken(_ id: Token.ID) throws(StoreError) {

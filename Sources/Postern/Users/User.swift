@@ -16,6 +16,10 @@ public struct User: Sendable, Equatable {
     public var isSuperuser: Bool
     /// A credential that was issued under an older epoch is dead.
     public var epoch: Int64
+    /// The epoch that began with the last change of the password.
+    var passwordEpoch: Int64
+    /// When the epoch began.
+    var epochBegan: Timestamp
     public let created: Timestamp
 
     public init(
@@ -35,6 +39,8 @@ public struct User: Sendable, Equatable {
         self.isStaff = isStaff
         self.isSuperuser = isSuperuser
         self.epoch = epoch
+        passwordEpoch = epoch
+        epochBegan = created
         self.created = created
     }
 }

@@ -4,7 +4,8 @@ internal import Journal
 ///
 /// An event carries the whole record, so that the last line of a user says all about them:
 /// `TIME  CAUSE  ID  USERNAME  FLAGS  EPOCH  CREATED  PASSWORD-HASH`. The cause is for the reader of
-/// the file; only `deleted` (`TIME  deleted  ID`) changes what the line does.
+/// the file; only `deleted` (`TIME  deleted  ID`) changes what the line does, and `password` what is said to
+/// whoever presents a credential from before.
 struct UserTable: EventSourced {
     private var byID: [User.ID: User] = [:]
     private var idByName: [Username: User.ID] = [:]
@@ -12,7 +13,7 @@ struct UserTable: EventSourced {
 
     /// Why a record was written.
     enum Cause: String {
-        case added, password, enabled, disabled, granted, deleted
+        case added, password, enabled, disabled, granted, revoked, deleted
     }
 
     subscript(id: User.ID) -> User? { byID[id] }
@@ -50,8 +51,13 @@ struct UserTable: EventSourced {
             return
         }
         guard Cause(rawValue: cause) != nil else { throw .unknown(cause) }
-        let user = try Self.user(id, &columns)
-        if let old = byID[id], old.username != user.username { idByName[old.username] = nil }
+        var user = try Self.user(id, &columns)
+        let known = byID[id]
+        user.passwordEpoch =
+            cause == Cause.password.rawValue && known?.epoch != user.epoch
+            ? user.epoch : known?.passwordEpoch ?? user.epoch
+        if let known { user.epochBegan = known.epoch == user.epoch ? known.epochBegan : event.time }
+        if let old = known, old.username != user.username { idByName[old.username] = nil }
         byID[id] = user
         idByName[user.username] = id
         lastID = max(lastID, id)

@@ -13,6 +13,16 @@ public protocol APIView: Sendable {
     /// What it asks for in a location that does not say.
     var defaultPermission: any Permission { get }
 
+    /// The authenticators of a location that does not say, by the names that `POSTERN_AUTHENTICATION` takes.
+    var defaultAuthentication: [String] { get }
+
+    /// What `WWW-Authenticate` says where the view knows better than the location's first authenticator.
+    var challenge: String? { get }
+
+    /// Whether it has pages for browsers beside JSON; it then answers in the form that `Accept` and
+    /// `Content-Type` ask for.
+    var rendersHTML: Bool { get }
+
     /// The media types of the bodies that it reads.
     var parses: [String] { get }
 
@@ -28,6 +38,9 @@ public protocol APIView: Sendable {
 extension APIView {
     public var description: String { "" }
     public var defaultPermission: any Permission { IsAuthenticated() }
+    public var defaultAuthentication: [String] { ["Token", "JWT", "Session", "Basic"] }
+    public var challenge: String? { nil }
+    public var rendersHTML: Bool { false }
     public var parses: [String] {
         ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
     }
@@ -43,10 +56,12 @@ extension APIView {
     }
 }
 
-/// What a view answers: a status and a JSON body.
+/// What a view answers: a status and a JSON body, or a page.
 public struct APIResponse: Sendable {
     public var status: Int
     public var body: JSONValue?
+    /// In the place of `body`.
+    var page: HTMLPage?
     /// Header fields beside those that every answer has.
     public var fields: [(name: String, value: String)]
 
@@ -54,6 +69,13 @@ public struct APIResponse: Sendable {
         self.status = status
         self.body = body
         self.fields = fields
+    }
+
+    /// - Parameter path: Of this site.
+    static func redirect(to path: String, _ fields: [(name: String, value: String)]) -> APIResponse {
+        var response = APIResponse(status: 302, nil, fields: [("Location", path)] + fields)
+        response.page = HTMLPage(title: "Found", content: "<a href=\"\(HTMLPage.escape(path))\">Go on</a>")
+        return response
     }
 
     /// For answers that carry a credential or an identity (RFC 9111, section 5.2.2.5).

@@ -9,23 +9,14 @@ struct ObtainTokenView: APIView {
     let parses = ["application/x-www-form-urlencoded", "multipart/form-data", "application/json"]
     let takesSecret = true
     let accounts: Accounts
-
-    /// Bytes of a body. A username and a password of the greatest length fit, however they are written.
-    private static let maximumBody = 64 * 1024
+    let settings: TokenSettings
 
     private static let serializer = Serializer(fields: [
-        CharField(name: "username", trimsWhitespace: true), CharField(name: "password", trimsWhitespace: false),
+        CharField(name: "username"), CharField(name: "password", trimsWhitespace: false),
     ])
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
-        let body = try request.body(limit: Self.maximumBody)
-        let data: JSONValue
-        do {
-            data = try BodyParser.parse(body, contentType: request.contentType)
-        } catch {
-            throw APIError(error)
-        }
-        let values = try Self.serializer.validate(data)
+        let values = try Self.serializer.validate(try request.data())
         guard let name = values["username"], let password = values["password"],
             let user = try accounts.user(
                 named: Array(name.utf8),
@@ -33,31 +24,12 @@ struct ObtainTokenView: APIView {
                 waiting: request.willWait
             )
         else { throw Serializer.nonFieldError("Unable to log in with provided credentials.") }
-        do {
-            let (_, secret) = try accounts.logIn(user)
-            return APIResponse(.object([("token", .string(secret.text))]), fields: [APIResponse.noStore])
-        } catch {
-            throw APIError(error)
+        return try TokenLoginView.response(settings, accounts, user, defaultLifetime: .never) { _, secret in
+            .object([("token", .string(secret.text))])
         }
     }
 
-    /// What `SimpleMetadata` says of DRF's `AuthTokenSerializer`.
     var actions: JSONValue? {
-        func field(_ label: String, isRequired: Bool) -> JSONValue {
-            .object([
-                ("type", .string("string")), ("required", .bool(isRequired)), ("read_only", .bool(!isRequired)),
-                ("label", .string(label)),
-            ])
-        }
-        return .object([
-            (
-                "POST",
-                .object([
-                    ("username", field("Username", isRequired: true)),
-                    ("password", field("Password", isRequired: true)),
-                    ("token", field("Token", isRequired: false)),
-                ])
-            )
-        ])
+        Metadata.actions([.init("username"), .init("password"), .init("token", isReadOnly: true)])
     }
 }

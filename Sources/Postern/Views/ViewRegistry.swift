@@ -7,8 +7,26 @@ public struct ViewRegistry: Sendable {
 
     /// Our own views.
     public init(accounts: Accounts) {
+        let tokens: @Sendable (ViewSettings) -> JSONWebTokens = { settings in
+            JSONWebTokens(store: accounts.store, settings: settings.jwt)
+        }
         makers = [
-            "token.obtain": { _ in ObtainTokenView(accounts: accounts) },
+            "token.obtain": { ObtainTokenView(accounts: accounts, settings: $0.token) },
+            "token.login": { TokenLoginView(accounts: accounts, settings: $0.token) },
+            "token.logout": { _ in TokenLogoutView(accounts: accounts) },
+            "token.logoutall": { _ in TokenLogoutAllView(store: accounts.store) },
+            "tokens": { TokensView(accounts: accounts, settings: $0.token) },
+            "tokens.detail": { _ in TokenDetailView(accounts: accounts) },
+            "jwt.obtain": { JWTObtainView(accounts: accounts, tokens: tokens($0), settings: $0) },
+            "jwt.refresh": { JWTRefreshView(tokens: tokens($0), settings: $0) },
+            "jwt.verify": { JWTVerifyView(tokens: tokens($0), settings: $0) },
+            "jwt.blacklist": { JWTBlacklistView(tokens: tokens($0), settings: $0) },
+            "jwt.jwks": { _ in JWKSView(store: accounts.store) },
+            "session.login": { SessionLoginView(login: SessionLogin(accounts: accounts, settings: $0.session)) },
+            "session.logout": { SessionLogoutView(login: SessionLogin(accounts: accounts, settings: $0.session)) },
+            "oauth.introspect": { IntrospectionView(tokens: tokens($0)) },
+            "oauth.revoke": { RevocationView(accounts: accounts, tokens: tokens($0)) },
+            "password": { PasswordView(accounts: accounts, settings: $0.session) },
             "message": { settings throws(PolicyError) in try MessageView(settings) },
             "whoami": { _ in WhoAmIView() },
             "health": { _ in HealthView(store: accounts.store) },
@@ -29,8 +47,17 @@ public struct ViewSettings: Sendable {
     public let message: String?
     /// `POSTERN_METHODS`, nil where it is not given. Never empty, and without OPTIONS, which every view answers.
     public let methods: [Method]?
+    /// `POSTERN_REALM`.
+    let realm: String
+    let token: TokenSettings
+    let jwt: JWTSettings
+    let session: SessionSettings
 
     init(_ settings: PolicySettings) throws(PolicyError) {
+        realm = settings[.realm] ?? "api"
+        token = try TokenSettings(settings)
+        jwt = try JWTSettings(settings)
+        session = try SessionSettings(settings)
         message = settings[.message]
         guard let names = settings.words(.methods) else {
             methods = nil

@@ -45,7 +45,8 @@ struct Failure: Error {
         switch error {
         case .usernameTaken: .cannotCreate
         case .noSuchUser: .noUser
-        case .noSuchToken, .unknownEvent: .dataError
+        case .noSuchToken, .noSuchSession, .noSuchKey, .keyInUse, .tokenLimitReached, .unknownEvent: .dataError
+        case .key: .configuration
         case .conflict: .temporary
         case .journal(let error): code(of: error)
         }

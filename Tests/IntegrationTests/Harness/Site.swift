@@ -14,6 +14,10 @@ final class Site: @unchecked Sendable {
     /// What `{name}` stands for in questions.
     private(set) var tokens: [String: String] = [:]
     private(set) var servers: [Child] = []
+    private let locations: [Location]
+
+    /// A prefix of paths, and what it asks for.
+    typealias Location = (path: String, parameters: [(name: String, value: String)])
     private var webServers: [Child] = []
 
     static let password = "correct horse battery staple"
@@ -21,7 +25,9 @@ final class Site: @unchecked Sendable {
     /// A site that tests share which leave it as it is.
     static let shared = Result { try Site() }
 
-    init(serverArguments: [String] = [], users: Bool = true) throws {
+    /// - Parameter more: Locations beside those that all sites have.
+    init(serverArguments: [String] = [], users: Bool = true, more: [Location] = []) throws {
+        locations = Self.locations + more
         folder = try Self.temporaryFolder()
         store = folder + "/store"
         socket = folder + "/postern.sock"
@@ -92,13 +98,17 @@ final class Site: @unchecked Sendable {
 
     private func addUsers() throws {
         for (name, flags) in [("ann", []), ("stella", ["--staff"]), ("émile", []), ("ina", [])] {
-            let password =
-                ["stella": "correct:horse:battery:staple", "émile": "motdepassé très long"][name] ?? Self.password
-            let result = try postern(["user", "add", name, "--with-token"] + flags, input: password + "\n")
-            try result.expectSuccess()
-            tokens[name] = result.output.trimmingCharacters(in: .newlines)
+            try addUser(name, flags)
         }
         try postern(["user", "disable", "ina"]).expectSuccess()
+    }
+
+    func addUser(_ name: String, _ flags: [String] = []) throws {
+        let password =
+            ["stella": "correct:horse:battery:staple", "émile": "motdepassé très long"][name] ?? Self.password
+        let result = try postern(["user", "add", name, "--with-token"] + flags, input: password + "\n")
+        try result.expectSuccess()
+        tokens[name] = result.output.trimmingCharacters(in: .newlines)
     }
 
     func startServer(_ arguments: [String] = []) throws {
@@ -118,7 +128,7 @@ final class Site: @unchecked Sendable {
             try copy("nginx/" + file, as: file)
         }
         var text = try String(contentsOfFile: folder + "/example.conf", encoding: .utf8)
-        let locations = Self.locations.map { location in
+        let locations = locations.map { location in
             let parameters = location.parameters.map { "fastcgi_param \($0.name) \"\($0.value)\";" }.joined(
                 separator: " "
             )
@@ -145,7 +155,7 @@ final class Site: @unchecked Sendable {
         var text = try String(contentsOfFile: folder + "/lighttpd/example.conf", encoding: .utf8)
             .replacingOccurrences(of: "server.port = 8080", with: "server.port = \(lighttpdPort)")
             .replacingOccurrences(of: "/var/www/html", with: folder)
-        for location in Self.locations {
+        for location in locations.sorted(by: { $0.path.utf8.count < $1.path.utf8.count }) {
             let parameters = location.parameters.map { "\"\($0.name)\" => \"\($0.value)\"" }.joined(separator: ", ")
             text += "\n$HTTP[\"url\"] =^ \"\(location.path)\" {\n  setenv.add-environment = ( \(parameters) )\n"
             text += "  fastcgi.server = ( \"/\" => ( var.postern ) )\n}\n"
@@ -169,7 +179,7 @@ final class Site: @unchecked Sendable {
 
 extension Site {
     /// Locations beside those of the example, the same in both web servers.
-    private static var locations: [(path: String, parameters: [(name: String, value: String)])] {
+    private static var locations: [Location] {
         func message(_ text: String, _ permission: String, _ more: [(String, String)] = []) -> [(
             name: String, value: String
         )] {
@@ -205,7 +215,7 @@ extension Site {
             ("/bad/https/", message("In", "AllowAny", [("POSTERN_REQUIRE_HTTPS", "yes")])),
             ("/bad/message/", [("POSTERN_VIEW", "message"), ("POSTERN_PERMISSION", "AllowAny")]),
             ("/no-view/", [("POSTERN_PERMISSION", "AllowAny")]),
-            ("/https/", message("Encrypted", "AllowAny", [("POSTERN_REQUIRE_HTTPS", "on"), every])),
+            ("/encrypted/", message("Encrypted", "AllowAny", [("POSTERN_REQUIRE_HTTPS", "on"), every])),
         ]
     }
 }

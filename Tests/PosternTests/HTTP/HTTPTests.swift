@@ -50,7 +50,8 @@ struct HTTPTests {
         let body =
             "preamble\r\n--a b'c\r\nContent-Disposition: form-data; name=\"x\"\r\nX: y\r\n\r\none\r\ntwo\r\n--a b'c\r\ncontent-disposition: form-data; name=y\r\n\r\n\r\n--a b'c\r\n\r\nno name\r\n--a b'c--\r\nepilogue"
         #expect(try fields(body) == ["x=one\r\ntwo", "y="])
-        #expect(try fields(String(body.prefix(60))) == [])
+        // As Django: of a body that is cut off, what is there counts.
+        #expect(try fields("--a b'c\r\nContent-Disposition: form-data; name=x\r\n\r\non") == ["x=on"])
         for length in 0..<body.utf8.count {
             _ = try fields(String(decoding: Array(body.utf8).prefix(length), as: UTF8.self))
         }

@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import Postern
 import Testing
 
@@ -30,8 +30,6 @@ final class TemporaryStore {
     }
 
     deinit {
-        for name in ["users", "tokens", "lock", "VERSION"] { unlink(path + "/" + name) }
-        rmdir(path)
-        rmdir(String(path.dropLast("/store".count)))
+        try? FileManager.default.removeItem(atPath: String(path.dropLast("/store".count)))
     }
 }

@@ -1,13 +1,14 @@
 internal import CSodium
+internal import Journal
 
-/// The SHA-256 (FIPS 180-4) of a token's text: what the store holds and looks up in its place.
+/// The SHA-256 (FIPS 180-4) of a secret's text: what the store holds and looks up in its place.
 ///
-/// A token is found by its digest, so no comparison of secrets byte by byte takes place whose duration
+/// A token or a session is found by its digest, so no comparison of secrets byte by byte takes place whose duration
 /// could tell how much of a guess was right.
-public struct TokenDigest: Sendable, Hashable {
+public struct SecretDigest: Sendable, Hashable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 
-    /// The digest of a token as it was presented.
+    /// The digest of a secret as it was presented.
     public init(of text: ArraySlice<UInt8>) {
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         withUnsafeMutableBytes(of: &words) { digest in
@@ -26,7 +27,8 @@ public struct TokenDigest: Sendable, Hashable {
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         let isHexadecimal = withUnsafeMutableBytes(of: &words) { digest in
             for position in 0..<32 {
-                guard let high = Self.digit(text[2 * position]), let low = Self.digit(text[2 * position + 1])
+                guard let high = Hexadecimal.value(text[2 * position]),
+                    let low = Hexadecimal.value(text[2 * position + 1])
                 else { return false }
                 digest[position] = high << 4 | low
             }
@@ -36,24 +38,26 @@ public struct TokenDigest: Sendable, Hashable {
         self.words = words
     }
 
+    /// As events write it: `sha256:` and 64 hexadecimal digits.
+    var column: [UInt8] { Self.columnPrefix + hexadecimal }
+
+    init?(column: [UInt8]) {
+        guard column.starts(with: Self.columnPrefix) else { return nil }
+        self.init(hexadecimal: Array(column.dropFirst(Self.columnPrefix.count)))
+    }
+
+    /// The digest itself, of 32 bytes.
+    var bytes: [UInt8] { withUnsafeBytes(of: words) { Array($0) } }
+
+    private static let columnPrefix = Array("sha256:".utf8)
+
     /// 64 hexadecimal digits in lower case.
     var hexadecimal: [UInt8] {
-        let digits = Array("0123456789abcdef".utf8)
-        return withUnsafeBytes(of: words) { bytes in
-            bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        }
+        withUnsafeBytes(of: words) { $0.flatMap { Hexadecimal.digits($0) } }
     }
 
     public static func == (left: Self, right: Self) -> Bool { left.words == right.words }
 
     /// The digest is as good as random already, so one word of it is enough.
     public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        default: nil
-        }
-    }
 }

@@ -1,0 +1,82 @@
+internal import Glibc
+
+/// A folder of small whole files inside of a ``JournalFolder``: each is written once and later removed, never
+/// changed. A file is there with all of its bytes or not at all, after a crash too.
+public final class FileFolder: Sendable {
+    public let path: String
+    private let owner: uid_t
+    private let group: gid_t
+
+    /// No file of such a folder is larger, in bytes.
+    public static let maximumSize = 64 * 1024
+
+    /// When the folder's list of files last changed, as far as the system's clock tells.
+    public struct Version: Sendable, Equatable {
+        let inode: UInt
+        /// Nanoseconds since 1970.
+        let changed: Int64
+
+        /// Whether another change could follow that leaves the same time: clocks of file systems are coarse.
+        public var isSettled: Bool { Timestamp.now().microseconds - changed / 1000 > 100_000 }
+    }
+
+    /// - Throws: ``JournalError`` when the folder is missing, a link, another's, or open to others.
+    public init(opening name: String, in folder: JournalFolder) throws(JournalError) {
+        path = folder.path + "/" + name
+        owner = folder.owner
+        group = folder.group
+        _ = try version()
+    }
+
+    /// One system call.
+    public func version() throws(JournalError) -> Version {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { throw File.error("lstat", path) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw .wrongType(path: path) }
+        guard status.st_uid == owner else { throw .foreignOwner(path: path) }
+        guard status.st_mode & 0o077 == 0 else { throw .tooOpen(path: path, mode: "700") }
+        let changed = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+        return Version(inode: UInt(status.st_ino), changed: changed)
+    }
+
+    /// Names of the files that end with `suffix`, in order.
+    public func names(endingWith suffix: String) throws(JournalError) -> [String] {
+        guard let folder = opendir(path) else { throw File.error("opendir", path) }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name.hasSuffix(suffix), !name.hasPrefix(".") { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// - Parameter name: One of ``names(endingWith:)``.
+    public func read(_ name: String) throws(JournalError) -> [UInt8] {
+        let file = try File(opening: path + "/" + name, owner: owner)
+        let bytes = try file.read(Self.maximumSize + 1, at: 0)
+        guard bytes.count <= Self.maximumSize else { throw .foreignFile(path: file.path) }
+        return bytes
+    }
+
+    /// Puts a file there, mode 0600, in the place of one that has this name, and returns when it is on disk.
+    public func add(_ name: String, _ bytes: [UInt8]) throws(JournalError) {
+        let target = path + "/" + name
+        // A name that no reader looks at, until all of it is there.
+        let temporary = path + "/.\(getpid())-" + name
+        unlink(temporary)
+        let file = try File(creating: temporary, owner: owner, group: group)
+        defer { unlink(temporary) }
+        try file.write(bytes, at: 0, with: DiskCalls())
+        try file.sync(with: DiskCalls())
+        guard rename(temporary, target) == 0 else { throw File.error("rename", target) }
+        try File.syncFolder(path)
+    }
+
+    public func remove(_ name: String) throws(JournalError) {
+        guard unlink(path + "/" + name) == 0 else { throw File.error("unlink", path + "/" + name) }
+        try File.syncFolder(path)
+    }
+}

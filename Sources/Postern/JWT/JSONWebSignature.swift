@@ -1,0 +1,68 @@
+/// A JWS in compact serialisation (RFC 7515, section 7.1): the only form in which we read and write tokens.
+struct JSONWebSignature {
+    /// Bytes of a token. Longer ones are refused before anything in them is read.
+    static let maximumLength = 8192
+
+    let header: Header
+    let payload: [UInt8]
+    private let signedText: ArraySlice<UInt8>
+    private let signature: [UInt8]
+
+    /// What we look at of a header. Everything else is of no effect; what asks for an effect is refused.
+    struct Header {
+        let algorithm: String
+        let keyID: String?
+        let type: String?
+
+        /// Members by which a token brings its own key, or the address of one (RFC 8725, section 3.10), asks
+        /// for extensions that have to be understood (RFC 7515, section 4.1.11), or is no JWS at all.
+        private static let refused = ["jwk", "jku", "x5u", "x5c", "crit", "b64", "enc", "zip"]
+
+        init?(_ text: [UInt8]) {
+            guard let object = JSONObject(text), let algorithm = object.string("alg"),
+                !Self.refused.contains(where: object.contains),
+                !object.contains("kid") || object.string("kid") != nil,
+                !object.contains("typ") || object.string("typ") != nil
+            else { return nil }
+            self.algorithm = algorithm
+            keyID = object.string("kid")
+            type = object.string("typ")
+        }
+    }
+
+    /// nil for anything but three parts of strict base64url, the first of them a header that we understand.
+    init?(compact text: ArraySlice<UInt8>) {
+        guard text.count <= Self.maximumLength else { return nil }
+        let dot = UInt8(ascii: ".")
+        guard let first = text.firstIndex(of: dot), let last = text.lastIndex(of: dot), first < last,
+            !text[(first + 1)..<last].contains(dot),
+            let header = Base64URL.decode(text[..<first]).flatMap(Header.init),
+            let payload = Base64URL.decode(text[(first + 1)..<last]),
+            let signature = Base64URL.decode(text[(last + 1)...])
+        else { return nil }
+        self.header = header
+        self.payload = payload
+        self.signature = signature
+        signedText = text[..<last]
+    }
+
+    /// The key of `keys` that signed this, or nil. The key says which algorithm it is for; the header must say
+    /// the same, byte for byte. A token that names a key is held against that one alone.
+    func signer(among keys: JSONWebKeySet) -> JSONWebKey? {
+        keys.candidates(id: header.keyID).first { key in
+            key.algorithm.rawValue.utf8.elementsEqual(header.algorithm.utf8)
+                && key.isSignature(signature, of: signedText)
+        }
+    }
+
+    /// - Returns: nil when `key` cannot sign.
+    static func compact(_ claims: [(name: String, value: JSONValue)], signedBy key: JSONWebKey) -> [UInt8]? {
+        var header: [(name: String, value: JSONValue)] = [("alg", .string(key.algorithm.rawValue))]
+        if let id = key.id { header.append(("kid", .string(id))) }
+        header.append(("typ", .string("JWT")))
+        let text =
+            Base64URL.encode(JSONWriter.bytes(of: .object(header))) + [UInt8(ascii: ".")]
+            + Base64URL.encode(JSONWriter.bytes(of: .object(claims)))
+        return key.sign(text).map { text + [UInt8(ascii: ".")] + Base64URL.encode($0) }
+    }
+}

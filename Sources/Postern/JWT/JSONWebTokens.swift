@@ -1,0 +1,223 @@
+internal import Journal
+
+/// Issues, checks, refreshes and ends JSON Web Tokens under the settings of one location.
+struct JSONWebTokens: Sendable {
+    let store: Store
+    let settings: JWTSettings
+
+    /// What a login and a refresh hand out. There is no new refresh token where they do not rotate.
+    struct Pair {
+        let family: [UInt8]
+        let access: String
+        let accessExpires: Timestamp
+        let refresh: String?
+        let refreshExpires: Timestamp
+    }
+
+    /// The claims of a token whose signature, times, issuer and audience are right. Nothing in it has been looked
+    /// at before the signature held.
+    func verify(_ text: ArraySlice<UInt8>) throws(JWTError) -> JWTClaims {
+        guard let signature = JSONWebSignature(compact: text) else { throw .invalid }
+        var checks = settings.checks
+        let isForeign = try !isSigned(signature, by: try ring().set)
+        if isForeign {
+            guard let issuer = settings.foreignIssuer else { throw .invalid }
+            guard try isSigned(signature, by: try keys(of: issuer), types: ["JWT", "AT+JWT"]) else { throw .invalid }
+            checks.issuer = issuer.name
+        }
+        guard let object = JSONObject(signature.payload) else { throw .invalid }
+        return try JWTClaims(object, isForeign: isForeign, checks, now: store.now())
+    }
+
+    /// The user that a token speaks of; nil when there is none.
+    func user(of claims: JWTClaims) throws(JWTError) -> User? {
+        do {
+            guard claims.isForeign else {
+                return try claims.userID.flatMap { id throws(StoreError) in try store.user(id) }
+            }
+            guard let name = settings.foreignIssuer.flatMap({ claims.object.string($0.userClaim) }),
+                let username = try? Username(name.utf8)
+            else { return nil }
+            return try store.user(named: username)
+        } catch {
+            throw .unavailable(error.description)
+        }
+    }
+
+    /// Whether it, or the family that it belongs to, was revoked.
+    func isRevoked(_ claims: JWTClaims) throws(JWTError) -> Bool {
+        do {
+            return try store.isRevoked(claims.revocationID, claims.familyID)
+        } catch {
+            throw .unavailable(error.description)
+        }
+    }
+
+    /// Whether a refresh token, beyond that, has been used up.
+    func isUsedUp(_ claims: JWTClaims) throws(JWTError) -> Bool {
+        do {
+            guard let last = try store.refreshFamily(claims.familyID)?.last else { return false }
+            return claims.isRefresh && last.successor.jti != claims.jtiBytes
+        } catch {
+            throw .unavailable(error.description)
+        }
+    }
+
+    /// A family of its own for a user who has just given their password.
+    func issue(for user: User) throws(JWTError) -> Pair {
+        let now = store.now()
+        let jti = Self.newID()
+        let lifetime = min(settings.refreshLifetime, settings.familyLifetime)
+        let successor = RefreshSuccessor(jti: jti, issued: now, expires: now.adding(seconds: lifetime))
+        let userID: JSONValue = .string(String(user.id))
+        return try pair(for: user, jti, now, refresh: successor, isNew: true, more: [("user_id", userID)])
+    }
+
+    /// Uses up a refresh token, or where they do not rotate only uses it.
+    ///
+    /// - Parameters:
+    ///   - claims: Of a refresh token that was checked.
+    ///   - address: The client's.
+    /// - Throws: ``JWTError/blacklisted`` for one that was used up before, whose family is dead then.
+    func refresh(_ claims: JWTClaims, for user: User, address: ArraySlice<UInt8>) throws(JWTError) -> Pair {
+        guard let expires = claims.expires else { throw .invalid }
+        let now = store.now()
+        let authenticated = claims.authenticated ?? now
+        let family = claims.familyID
+        guard settings.rotates else {
+            let same = RefreshSuccessor(jti: claims.jtiBytes, issued: now, expires: expires)
+            return try pair(for: user, family, authenticated, refresh: same, isNew: false, more: claims.passedOn)
+        }
+        let end = min(
+            now.adding(seconds: settings.refreshLifetime),
+            authenticated.adding(seconds: settings.familyLifetime)
+        )
+        guard now < end else { throw .expired }
+        let outcome: Store.Rotated
+        do {
+            outcome = try store.rotate(
+                claims.jtiBytes,
+                of: family,
+                expires: expires,
+                successor: RefreshSuccessor(jti: Self.newID(), issued: now, expires: end),
+                caller: Self.caller(address, family: family),
+                grace: settings.grace
+            )
+        } catch {
+            throw .unavailable(error.description)
+        }
+        guard case .successor(let successor) = outcome else { throw .blacklisted }
+        return try pair(for: user, family, authenticated, refresh: successor, isNew: true, more: claims.passedOn)
+    }
+
+    /// Ends the family of a refresh token, access tokens included; of any other token that token alone.
+    func revoke(_ claims: JWTClaims) throws(JWTError) {
+        do {
+            try store.revoke(
+                claims.isRefresh ? claims.familyID : claims.revocationID,
+                expires: claims.expires ?? Timestamp(seconds: Timestamp.lastSecond)
+            )
+        } catch {
+            throw .unavailable(error.description)
+        }
+    }
+
+    // MARK: Signing
+
+    private func pair(
+        for user: User,
+        _ family: [UInt8],
+        _ authenticated: Timestamp,
+        refresh: RefreshSuccessor,
+        isNew: Bool,
+        more: [(name: String, value: JSONValue)]
+    ) throws(JWTError) -> Pair {
+        guard let key = try ring().signer(at: store.now())?.key else {
+            throw .unavailable("There is no key to sign a JSON Web Token with: run postern key generate.")
+        }
+        // It does not outlive the record that its family was revoked.
+        let accessExpires = min(store.now().adding(seconds: settings.accessLifetime), refresh.expires)
+        let common = more + [("epoch", .integer(user.epoch)), ("family", Self.text(family))]
+        func token(_ kind: JWTClaims.Kind, _ jti: [UInt8], _ issued: Timestamp, _ expires: Timestamp) -> [UInt8]? {
+            var claims: [(name: String, value: JSONValue)] = [
+                ("token_type", .string(kind.rawValue)), ("exp", .integer(expires.seconds)),
+                ("iat", .integer(issued.seconds)), ("jti", Self.text(jti)),
+            ]
+            claims += common
+            if kind == .refresh { claims.append(("auth_time", .integer(authenticated.seconds))) }
+            if let issuer = settings.checks.issuer { claims.append(("iss", .string(issuer))) }
+            if let audience = settings.checks.audience { claims.append(("aud", .string(audience))) }
+            return JSONWebSignature.compact(claims, signedBy: key)
+        }
+        guard let access = token(.access, Self.newID(), store.now(), accessExpires),
+            let refreshToken = token(.refresh, refresh.jti, refresh.issued, refresh.expires)
+        else { throw .unavailable("The key \(key.id ?? "") cannot sign.") }
+        return Pair(
+            family: family,
+            access: String(decoding: access, as: UTF8.self),
+            accessExpires: accessExpires,
+            refresh: isNew ? String(decoding: refreshToken, as: UTF8.self) : nil,
+            refreshExpires: refresh.expires
+        )
+    }
+
+    private func ring() throws(JWTError) -> KeyRing {
+        do {
+            return try store.keyRing()
+        } catch {
+            throw .unavailable(error.description)
+        }
+    }
+
+    private func keys(of issuer: ForeignIssuer) throws(JWTError) -> JSONWebKeySet {
+        do {
+            return try issuer.keys.set()
+        } catch {
+            throw .unavailable(error.reason)
+        }
+    }
+
+    /// - Parameter types: What `typ` may say, in upper case (RFC 7519, section 5.1), where it is there.
+    private func isSigned(
+        _ signature: JSONWebSignature,
+        by keys: JSONWebKeySet,
+        types: [String] = ["JWT"]
+    ) throws(JWTError) -> Bool {
+        guard signature.signer(among: keys) != nil else { return false }
+        guard let type = signature.header.type else { return true }
+        guard types.contains(where: { ASCII.equalsIgnoringCase($0.utf8, type.utf8) }) else { throw .invalid }
+        return true
+    }
+
+    /// simplejwt's `jti`: 128 random bits in hexadecimal.
+    private static func newID() -> [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<16).flatMap { _ in Hexadecimal.digits(generator.next() as UInt8) }
+    }
+
+    /// Who used up a refresh token, so that nobody else is given its successor: a digest of their address that
+    /// says nothing without the token.
+    private static func caller(_ address: ArraySlice<UInt8>, family: [UInt8]) -> [UInt8] {
+        Array(SecretDigest(of: (family + [0] + address)[...]).hexadecimal.prefix(32))
+    }
+
+    private static func text(_ bytes: [UInt8]) -> JSONValue { .string(String(decoding: bytes, as: UTF8.self)) }
+}
+
+extension JWTClaims {
+    var isRefresh: Bool { !isForeign && object.string("token_type") == Kind.refresh.rawValue }
+
+    var jtiBytes: [UInt8] { Array((jti ?? "").utf8) }
+
+    /// What the tokens of a family have in common, those claims among them that somebody else put in.
+    var passedOn: [(name: String, value: JSONValue)] {
+        let own = ["token_type", "exp", "iat", "nbf", "jti", "epoch", "family", "auth_time", "iss", "aud"]
+        return object.members.filter { member in !own.contains { $0.utf8.elementsEqual(member.name.utf8) } }
+    }
+
+    /// The name under which this one token is revoked.
+    var revocationID: [UInt8] { isForeign ? Array("foreign ".utf8) + jtiBytes : jtiBytes }
+
+    /// The name of its family in the store.
+    var familyID: [UInt8] { isForeign ? revocationID : Array((family ?? "").utf8) }
+}

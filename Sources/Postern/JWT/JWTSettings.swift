@@ -1,0 +1,45 @@
+/// What a location says about JSON Web Tokens: simplejwt's settings.
+struct JWTSettings: Sendable {
+    /// Seconds. simplejwt's `ACCESS_TOKEN_LIFETIME`.
+    let accessLifetime: Int64
+    /// Seconds. simplejwt's `REFRESH_TOKEN_LIFETIME`.
+    let refreshLifetime: Int64
+    /// Seconds after the login beyond which no refresh token of its family lives (RFC 9700, section 4.14.2).
+    let familyLifetime: Int64
+    /// simplejwt's `ROTATE_REFRESH_TOKENS` with `BLACKLIST_AFTER_ROTATION`.
+    let rotates: Bool
+    /// Seconds within which the caller who used up a refresh token is given its successor once more.
+    let grace: Int64
+    /// What new tokens say of `iss` and `aud`, and what presented ones have to.
+    let checks: JWTChecks
+    /// Name of the HttpOnly cookie for the access token; the refresh token's has `_refresh` after it.
+    let cookie: String?
+    let foreignIssuer: ForeignIssuer?
+
+    init(_ settings: PolicySettings) throws(PolicyError) {
+        accessLifetime = try settings.seconds(.jwtAccessLifetime, in: 1...31_536_000) ?? 300
+        refreshLifetime = try settings.seconds(.jwtRefreshLifetime, in: 1...31_536_000) ?? 86_400
+        familyLifetime = try settings.seconds(.jwtFamilyLifetime, in: 1...315_360_000) ?? 2_592_000
+        rotates = try settings.flag(.jwtRotate) ?? true
+        grace = try settings.seconds(.jwtGrace, in: 0...60) ?? 10
+        checks = JWTChecks(
+            issuer: settings[.jwtIssuer],
+            audience: settings[.jwtAudience],
+            leeway: try settings.seconds(.jwtLeeway, in: 0...600) ?? 0
+        )
+        cookie = try settings.cookieName(.jwtCookie)
+        foreignIssuer = try ForeignIssuer(settings)
+    }
+
+    var refreshCookie: String? { cookie.map { $0 + "_refresh" } }
+}
+
+/// What a token is held against beyond its signature (RFC 8725, sections 3.8 and 3.9).
+struct JWTChecks: Sendable {
+    /// What `iss` has to be; nil: anything.
+    var issuer: String?
+    /// What `aud` has to be or to hold; nil: anything.
+    let audience: String?
+    /// Seconds by which clocks may differ.
+    let leeway: Int64
+}

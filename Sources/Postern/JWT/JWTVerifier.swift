@@ -1,0 +1,70 @@
+internal import Glibc
+internal import Journal
+
+/// Verifies JSON Web Tokens without a store: their signature, times, issuer and audience.
+public struct JWTVerifier: Sendable {
+    private let keys: JSONWebKeySet
+    private let checks: JWTChecks
+
+    /// The file of keys that cannot be used, and why.
+    public struct KeysError: Error, CustomStringConvertible {
+        public let description: String
+
+        fileprivate init(_ path: String, _ error: any Error) {
+            description = error is UnreadableFile ? "\(error)" : "\(path) \(error)."
+        }
+    }
+
+    /// Why a token is not good, in simplejwt's words.
+    public struct Refusal: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// - Parameters:
+    ///   - path: A folder with a JWK a file (`*.jwk` and `*.json`), or a file with a JWK Set.
+    ///   - leeway: Seconds by which clocks may differ.
+    /// - Throws: ``KeysError``.
+    public init(keysAt path: String, issuer: String? = nil, audience: String? = nil, leeway: Int64 = 0) throws {
+        var keys: [JSONWebKey] = []
+        if let folder = opendir(path) {
+            defer { closedir(folder) }
+            while let entry = readdir(folder) {
+                let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                }
+                guard !name.hasPrefix("."), name.hasSuffix(".jwk") || name.hasSuffix(".json") else { continue }
+                let file = path + "/" + name
+                do {
+                    guard let object = JSONObject(try WholeFile.read(file)) else { throw JSONWebKeyError.notAnObject }
+                    keys.append(try JSONWebKey(object))
+                } catch {
+                    throw KeysError(file, error)
+                }
+            }
+            self.keys = JSONWebKeySet(keys)
+        } else {
+            do {
+                self.keys = try JSONWebKeySet(parsing: try WholeFile.read(path))
+            } catch {
+                throw KeysError(path, error)
+            }
+        }
+        guard !self.keys.keys.isEmpty else { throw KeysError(path, JSONWebKeyError.none) }
+        checks = JWTChecks(issuer: issuer, audience: audience, leeway: leeway)
+    }
+
+    /// The claims of a token that is good.
+    /// - Throws: ``Refusal``.
+    public func claims(in text: [UInt8]) throws -> JSONValue {
+        guard let signature = JSONWebSignature(compact: text[...]), signature.signer(among: keys) != nil,
+            let object = JSONObject(signature.payload)
+        else { throw Refusal(description: JWTError.invalid.message) }
+        do throws(JWTError) {
+            _ = try JWTClaims(object, isForeign: false, checks, now: .now())
+            guard object.contains("exp") else { throw .noExpiry }
+        } catch {
+            throw Refusal(description: error.message)
+        }
+        return .object(object.members)
+    }
+}

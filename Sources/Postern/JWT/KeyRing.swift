@@ -1,0 +1,111 @@
+public import Journal
+internal import Synchronization
+
+/// A key of the store's folder `keys`, and since when it signs.
+public struct StoredKey: Sendable {
+    public let key: JSONWebKey
+    /// The member `iat`, of whole seconds.
+    public let created: Timestamp
+    /// The member `nbf`: verifies from the beginning, signs from then on.
+    public let signsFrom: Timestamp
+
+    public var id: String { key.id ?? "" }
+}
+
+/// All keys of a store at one moment.
+public struct KeyRing: Sendable {
+    /// The one that signs first is the last.
+    public let keys: [StoredKey]
+    let set: JSONWebKeySet
+
+    init(_ keys: [StoredKey]) {
+        self.keys = keys.sorted { ($0.signsFrom, $0.created, $0.id) < ($1.signsFrom, $1.created, $1.id) }
+        set = JSONWebKeySet(keys.map(\.key))
+    }
+
+    /// The key that new tokens are signed with: of those whose time has come, the one whose came last. All
+    /// processes choose the same one.
+    public func signer(at now: Timestamp) -> StoredKey? {
+        keys.last { $0.signsFrom <= now && $0.key.canSign }
+    }
+
+    /// The JWK Set for those who verify our tokens (RFC 7517, section 5): public keys alone.
+    public var publicSet: JSONValue {
+        .object([("keys", .array(keys.compactMap { $0.key.publicMembers.map { .object($0) } }))])
+    }
+}
+
+/// The folder `keys`: a file `KID.jwk` a key. A key that was put there or taken away counts from the next
+/// request on, in every process: before keys are used, one system call looks whether the folder changed.
+final class KeyFolder: Sendable {
+    private let folder: FileFolder
+    private let known = Mutex<(version: FileFolder.Version, ring: KeyRing)?>(nil)
+
+    static let suffix = ".jwk"
+
+    init(in folder: JournalFolder) throws(JournalError) {
+        self.folder = try FileFolder(opening: "keys", in: folder)
+    }
+
+    /// - Throws: ``StoreError`` when the folder or a file in it cannot be read, or one holds no key of ours.
+    func ring() throws(StoreError) -> KeyRing {
+        do {
+            let version = try folder.version()
+            if let ring = known.withLock({ $0.flatMap { $0.version == version ? $0.ring : nil } }) { return ring }
+            // Before the files are read, so that one which comes meanwhile is looked at next time.
+            let isSettled = version.isSettled
+            var keys: [StoredKey] = []
+            for name in try folder.names(endingWith: Self.suffix) { keys.append(try read(name)) }
+            let ring = KeyRing(keys)
+            if isSettled { known.withLock { $0 = (version, ring) } }
+            return ring
+        } catch let error as JournalError {
+            throw StoreError(error)
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw .unknownEvent("\(error)")
+        }
+    }
+
+    /// Writes a new key, which is there for every process when this returns.
+    func add(_ key: JSONWebKey, created: Timestamp, signsFrom: Timestamp) throws(StoreError) {
+        let times: [(name: String, value: JSONValue)] = [
+            ("iat", .integer(created.seconds)), ("nbf", .integer(signsFrom.seconds)),
+        ]
+        let text = JSONWriter.bytes(of: .object(key.secretMembers + times), indent: 2) + [0x0A]
+        do {
+            try folder.add((key.id ?? "") + Self.suffix, text)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    func remove(_ id: String) throws(StoreError) {
+        do {
+            try folder.remove(id + Self.suffix)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// Tokens say which key it was, so the file's name and the key's have to be the same.
+    private func read(_ name: String) throws -> StoredKey {
+        let path = folder.path + "/" + name
+        guard let object = JSONObject(try folder.read(name)) else {
+            throw StoreError.key(path: path, .notAnObject)
+        }
+        do {
+            let key = try JSONWebKey(object)
+            guard key.id == String(name.dropLast(Self.suffix.count)) else { throw JSONWebKeyError.malformed("kid") }
+            guard case .integer(let created)? = object["iat"], (0...Timestamp.lastSecond).contains(created) else {
+                throw JSONWebKeyError.malformed("iat")
+            }
+            guard case .integer(let start)? = object["nbf"] ?? object["iat"], (0...Timestamp.lastSecond).contains(start)
+            else { throw JSONWebKeyError.malformed("nbf") }
+            return StoredKey(key: key, created: Timestamp(seconds: created), signsFrom: Timestamp(seconds: start))
+        } catch let error as JSONWebKeyError {
+            throw StoreError.key(path: path, error)
+        }
+    }
+}

@@ -1,0 +1,177 @@
+internal import CSodium
+internal import Journal
+
+/// Django's protection against forged requests of a browser: `CsrfViewMiddleware`, message for message.
+///
+/// A secret of 32 characters stands in a cookie that pages of the site can read; an unsafe request has to say
+/// it once more, plain or masked, in a field of its form or in `X-CSRFToken`. Beyond Django, the secret of whoever
+/// is logged in follows from their session: one that was planted or is left from before does not count.
+struct CSRF {
+    let settings: SessionSettings
+
+    /// Django's `CSRF_COOKIE_AGE`, in seconds.
+    private static let cookieAge: Int64 = 31_449_600
+    /// - Parameter bound: The secret that is the only right one; nil: any that the client's cookie holds.
+    /// - Throws: ``APIError/csrfFailed(_:cookie:)``, and what is wrong with a body in which the token may stand.
+    func check(_ request: APIRequest, bound: CSRFSecret?) throws(APIError) {
+        guard !request.method.isCSRFSafe else { return }
+        try checkOrigin(of: request)
+        guard let cookie = request.cookie(settings.csrfCookie) else { throw Self.failure("CSRF cookie not set.") }
+        let known: CSRFSecret
+        do {
+            known = try CSRFSecret(presented: cookie)
+        } catch {
+            throw .csrfFailed("CSRF cookie \(error.reason).", cookie: self.cookie(bound ?? .random(), for: request))
+        }
+        let (token, source) = try token(in: request)
+        let presented: CSRFSecret
+        do {
+            presented = try CSRFSecret(presented: token)
+        } catch {
+            throw Self.failure("CSRF token from \(source) \(error.reason).")
+        }
+        guard presented.isSame(as: known), bound.map(presented.isSame) ?? true else {
+            throw Self.failure("CSRF token from \(source) incorrect.")
+        }
+    }
+
+    /// The part that needs no secret: whether the request comes from a page of this site, as far as the browser
+    /// says. It is enough where nothing but the right content can do harm, as at a login by JSON.
+    func checkOrigin(of request: APIRequest) throws(APIError) {
+        let host = request.host
+        if let origin = request.origin {
+            let own = Array((request.isSecure ? "https://" : "http://").utf8) + host
+            guard !host.isEmpty && origin.elementsEqual(own) || settings.trustedOrigins.contains(origin: origin) else {
+                let text = Latin1.text(origin)
+                throw Self.failure("Origin checking failed - \(text) does not match any trusted origins.")
+            }
+        } else if request.fetchSite?.elementsEqual("cross-site".utf8) ?? false {
+            throw Self.failure("Origin checking failed - the request comes from another site.")
+        } else if request.isSecure {
+            try checkReferer(request.referer, host: host)
+        }
+    }
+
+    /// The field that sets the cookie.
+    func cookie(_ secret: CSRFSecret, for request: APIRequest) -> (name: String, value: String) {
+        SetCookie(
+            name: settings.csrfCookie,
+            value: secret.text,
+            maximumAge: Self.cookieAge,
+            isHTTPOnly: false,
+            isSecure: request.isSecure
+        ).field(now: .now())
+    }
+
+    /// Whether the client has a cookie that is of no use, and no request of it can succeed.
+    func needsCookie(_ request: APIRequest) -> Bool {
+        request.cookie(settings.csrfCookie).map { (try? CSRFSecret(presented: $0)) == nil } ?? false
+    }
+
+    /// The secret in the client's cookie; nil where there is none that could be one.
+    func secret(of request: APIRequest) -> CSRFSecret? {
+        request.cookie(settings.csrfCookie).flatMap { try? CSRFSecret(presented: $0) }
+    }
+
+    private func checkReferer(_ referer: ArraySlice<UInt8>?, host: ArraySlice<UInt8>) throws(APIError) {
+        guard let referer else { throw Self.failure("Referer checking failed - no Referer.") }
+        guard let parts = URLParts(referer) else {
+            throw Self.failure("Referer checking failed - Referer is malformed.")
+        }
+        guard parts.scheme == "https" else {
+            throw Self.failure("Referer checking failed - Referer is insecure while host is secure.")
+        }
+        guard
+            !host.isEmpty && ASCII.equalsIgnoringCase(parts.host, host)
+                || settings.trustedOrigins.contains(host: parts.host)
+        else {
+            let text = Latin1.text(referer)
+            throw Self.failure("Referer checking failed - \(text) does not match any trusted origins.")
+        }
+    }
+
+    /// The field of the form wins, where there is one and it is not empty.
+    private func token(in request: APIRequest) throws(APIError) -> (token: ArraySlice<UInt8>, source: String) {
+        if request.method == .post, let text = try formToken(of: request), !text.isEmpty {
+            // A letter beyond ASCII is one character that is not allowed.
+            return (text.unicodeScalars.map { $0.isASCII ? UInt8($0.value) : 0xFF }[...], "POST")
+        }
+        guard let header = request.csrfToken else { throw Self.failure("CSRF token missing.") }
+        return (header, "the 'X-Csrftoken' HTTP header")
+    }
+
+    /// Reads the body whatever its type, as Django REST Framework does: one that is malformed ends the request.
+    private func formToken(of request: APIRequest) throws(APIError) -> String? {
+        let data: JSONValue
+        do {
+            data = try request.data()
+        } catch .contentTooLarge {
+            return nil
+        } catch {
+            throw error
+        }
+        guard !request.isJSON, case .object(let fields) = data,
+            case .string(let text)? = fields.last(where: { $0.name == "csrfmiddlewaretoken" })?.value
+        else { return nil }
+        return text
+    }
+
+    private static func failure(_ reason: String) -> APIError { .csrfFailed(reason, cookie: nil) }
+}
+
+/// 32 letters and digits, which a client presents as they are, or masked anew each time as 64.
+struct CSRFSecret {
+    private let characters: [UInt8]
+
+    static let length = 32
+
+    /// Django's, in its order, which who masks a secret has to know.
+    private static let alphabet = Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789".utf8)
+
+    struct FormatError: Error {
+        /// Django's text, as the end of a sentence.
+        let reason: String
+    }
+
+    static func random() -> CSRFSecret { CSRFSecret(characters: Array(Base62.random(count: length).utf8)) }
+
+    /// The secret of a session, of which it says nothing.
+    /// - Parameter key: What only the session's owner has.
+    init(of key: some Sequence<UInt8>) {
+        let digest = SecretDigest(of: (Array("csrf ".utf8) + key)[...])
+        characters = digest.bytes.map { Self.alphabet[Int($0) % 62] }
+    }
+
+    /// What a client presents.
+    /// - Throws: ``FormatError`` for another length, or other characters.
+    init(presented text: ArraySlice<UInt8>) throws(FormatError) {
+        guard text.count == Self.length || text.count == 2 * Self.length else {
+            throw FormatError(reason: "has incorrect length")
+        }
+        guard text.allSatisfy(Base62.contains) else { throw FormatError(reason: "has invalid characters") }
+        characters = text.count == Self.length ? Array(text) : Self.unmasked(text)
+    }
+
+    private init(characters: [UInt8]) { self.characters = characters }
+
+    var text: String { String(decoding: characters, as: UTF8.self) }
+
+    /// Another text each time, so that a page that is compressed does not give it away letter by letter.
+    var masked: String {
+        let mask = Array(Base62.random(count: Self.length).utf8)
+        let cipher = zip(characters, mask).map { Self.alphabet[(Self.value($0) + Self.value($1)) % 62] }
+        return String(decoding: mask + cipher, as: UTF8.self)
+    }
+
+    /// Takes the same time for all secrets.
+    func isSame(as other: CSRFSecret) -> Bool {
+        characters.count == other.characters.count
+            && sodium_memcmp(characters, other.characters, characters.count) == 0
+    }
+
+    private static func unmasked(_ text: ArraySlice<UInt8>) -> [UInt8] {
+        zip(text.suffix(length), text.prefix(length)).map { alphabet[(value($0) - value($1) + 62) % 62] }
+    }
+
+    private static func value(_ character: UInt8) -> Int { alphabet.firstIndex(of: character) ?? 0 }
+}

@@ -1,0 +1,92 @@
+internal import Journal
+
+/// All live sessions, as the events of the journal `sessions` add them up:
+/// `TIME  started  ID  sha256:DIGEST  USER-ID  EPOCH  STARTED  EXPIRES  IDLE-SECONDS`, `TIME  used  ID` and
+/// `TIME  ended  ID`.
+struct SessionTable: EventSourced {
+    private var byDigest: [SecretDigest: Session] = [:]
+    private var digestByID: [Session.ID: SecretDigest] = [:]
+    private var idsByUser: [User.ID: [Session.ID]] = [:]
+    private var lastID: Session.ID = 0
+    /// Sessions that are over are dropped when there are as many as this.
+    private var sizeToSweep = 1024
+
+    subscript(digest: SecretDigest) -> Session? { byDigest[digest] }
+
+    subscript(id: Session.ID) -> Session? { digestByID[id].flatMap { byDigest[$0] } }
+
+    /// The id that the next session gets.
+    var nextID: Session.ID { lastID + 1 }
+
+    /// In the order in which they began.
+    var all: [Session] { byDigest.values.sorted { $0.id < $1.id } }
+
+    /// In the order in which they began.
+    func sessions(of user: User.ID) -> [Session] { (idsByUser[user] ?? []).compactMap { self[$0] } }
+
+    static func start(_ session: Session) -> Event {
+        Event([
+            Array("started".utf8),
+            Array(String(session.id).utf8),
+            session.digest.column,
+            Array(String(session.user).utf8),
+            Array(String(session.epoch).utf8),
+            Array(session.started.rfc3339.utf8),
+            Array(session.expires.rfc3339.utf8),
+            Array(String(session.idleLimit).utf8),
+        ])
+    }
+
+    static func use(of id: Session.ID) -> Event { Event([Array("used".utf8), Array(String(id).utf8)]) }
+
+    static func end(of id: Session.ID) -> Event { Event([Array("ended".utf8), Array(String(id).utf8)]) }
+
+    mutating func apply(_ event: Event) throws(EventError) {
+        var columns = EventReader(event)
+        switch try columns.text() {
+        case "started":
+            let session = try Self.session(&columns)
+            lastID = max(lastID, session.id)
+            byDigest[session.digest] = session
+            digestByID[session.id] = session.digest
+            idsByUser[session.user, default: []].append(session.id)
+            sweep(at: event.time)
+        case "used":
+            if let digest = digestByID[try columns.integer()] { byDigest[digest]?.lastUsed = event.time }
+        case "ended": remove(try columns.integer())
+        case let verb: throw .unknown(verb)
+        }
+    }
+
+    private mutating func remove(_ id: Session.ID) {
+        guard let digest = digestByID.removeValue(forKey: id), let session = byDigest.removeValue(forKey: digest)
+        else { return }
+        idsByUser[session.user]?.removeAll { $0 == id }
+        if idsByUser[session.user]?.isEmpty ?? false { idsByUser[session.user] = nil }
+    }
+
+    private mutating func sweep(at now: Timestamp) {
+        guard byDigest.count >= sizeToSweep else { return }
+        for session in byDigest.values where session.ends <= now { remove(session.id) }
+        sizeToSweep = max(1024, 2 * byDigest.count)
+    }
+
+    private static func session(_ columns: inout EventReader) throws(EventError) -> Session {
+        let id = try columns.integer()
+        let digest = try columns.digest()
+        let user = try columns.integer()
+        let epoch = try columns.integer()
+        let started = try columns.time()
+        let expires = try columns.time()
+        return Session(
+            id: id,
+            digest: digest,
+            user: user,
+            epoch: epoch,
+            started: started,
+            expires: expires,
+            idleLimit: try columns.integer(),
+            lastUsed: started
+        )
+    }
+}

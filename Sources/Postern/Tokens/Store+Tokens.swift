@@ -1,0 +1,70 @@
+public import Journal
+
+extension Store {
+    public func token(_ digest: SecretDigest) throws(StoreError) -> Token? { try tokens.read { $0[digest] } }
+
+    /// In the order in which they were issued.
+    public func allTokens() throws(StoreError) -> [Token] { try tokens.read { $0.all } }
+
+    /// - Parameters:
+    ///   - expires: The first moment at which it is no longer good; nil: never.
+    ///   - renewal: Seconds by which each use puts its end off, as knox's `AUTO_REFRESH`; nil: not.
+    ///   - limit: Of tokens that a user may have which are still good; nil: none.
+    /// - Throws: ``StoreError/tokenLimitReached``.
+    public func issueToken(
+        _ secret: TokenSecret,
+        for user: User,
+        label: String = "",
+        expires: Timestamp? = nil,
+        renewal: Int64? = nil,
+        limit: Int? = nil
+    ) throws(StoreError) -> Token {
+        var issued: Token?
+        try tokens.write { table throws(StoreError) in
+            let now = folder.now()
+            let count = limit.map { _ in table.tokens(of: user.id).count { $0.isGood(for: user, at: now) } }
+            guard count ?? 0 < limit ?? 1 else { throw .tokenLimitReached }
+            let token = Token(
+                id: table.nextID,
+                digest: secret.digest,
+                user: user.id,
+                epoch: user.epoch,
+                label: label,
+                created: now,
+                expires: expires,
+                renewal: renewal
+            )
+            issued = token
+            return [TokenTable.issue(token)]
+        }
+        guard let issued else { throw .conflict }
+        return issued
+    }
+
+    /// In the order in which they were issued.
+    public func tokens(of user: User.ID) throws(StoreError) -> [Token] { try tokens.read { $0.tokens(of: user) } }
+
+    /// Puts off the end of a token that is in use, when that makes a difference that is worth a write.
+    func renewToken(_ token: Token) throws(StoreError) {
+        guard let renewal = token.renewal, let expires = token.expires else { return }
+        let new = now().adding(seconds: renewal)
+        guard new.seconds - expires.seconds > max(60, renewal / 24) else { return }
+        try tokens.write { table throws(StoreError) in
+            guard let known = table[token.id], known.expires == expires else { return [] }
+            return [TokenTable.renewal(of: token.id, until: new)]
+        }
+    }
+
+    /// - Returns: The token that is now dead.
+    @discardableResult
+    public func revokeToken(_ id: Token.ID) throws(StoreError) -> Token {
+        var revoked: Token?
+        try tokens.write { table throws(StoreError) in
+            guard let token = table[id] else { throw .noSuchToken }
+            revoked = token
+            return [TokenTable.revocation(of: id)]
+        }
+        guard let revoked else { throw .conflict }
+        return revoked
+    }
+}

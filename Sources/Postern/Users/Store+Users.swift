@@ -1,0 +1,109 @@
+internal import Journal
+
+extension Store {
+    public func user(_ id: User.ID) throws(StoreError) -> User? { try users.read { $0[id] } }
+
+    public func user(named name: Username) throws(StoreError) -> User? { try users.read { $0[name] } }
+
+    /// In the order in which they were added.
+    public func allUsers() throws(StoreError) -> [User] { try users.read { $0.all } }
+
+    /// - Throws: ``StoreError/usernameTaken(_:)``.
+    public func addUser(
+        _ username: Username,
+        passwordHash: String?,
+        isStaff: Bool = false,
+        isSuperuser: Bool = false
+    ) throws(StoreError) -> User {
+        var added: User?
+        try users.write { table throws(StoreError) in
+            guard table[username] == nil else { throw .usernameTaken(username) }
+            let user = User(
+                id: table.nextID,
+                username: username,
+                passwordHash: passwordHash,
+                isStaff: isStaff,
+                isSuperuser: isSuperuser,
+                created: folder.now()
+            )
+            added = user
+            return [UserTable.event(.added, user)]
+        }
+        guard let added else { throw .conflict }
+        return added
+    }
+
+    /// Sets a password and raises the epoch: every credential issued before is dead.
+    ///
+    /// - Parameter old: The hash that is to be replaced; nil: whichever there is.
+    /// - Returns: The user as they are now.
+    /// - Throws: ``StoreError/conflict`` when `old` is not the user's hash any more.
+    @discardableResult
+    public func setPassword(
+        of id: User.ID,
+        to hash: String,
+        replacing old: String? = nil
+    ) throws(StoreError) -> User {
+        var changed: User?
+        try users.write { table throws(StoreError) in
+            guard var user = table[id] else { throw .noSuchUser }
+            guard old == nil || user.passwordHash == old else { throw .conflict }
+            user.passwordHash = hash
+            user.epoch &+= 1
+            changed = user
+            return [UserTable.event(.password, user)]
+        }
+        guard let changed else { throw .conflict }
+        return changed
+    }
+
+    /// Puts a better hash of the same password in the place of `old`, if that is still the user's hash.
+    func replaceHash(of id: User.ID, _ old: String, by new: String) throws(StoreError) {
+        try change(id, because: .password) { user in
+            if user.passwordHash == old { user.passwordHash = new }
+        }
+    }
+
+    /// Enables or disables a user. Disabling raises the epoch, so that enabling again revives nothing.
+    public func setActive(_ id: User.ID, _ isActive: Bool) throws(StoreError) {
+        try change(id, because: isActive ? .enabled : .disabled) { user in
+            if user.isActive, !isActive { user.epoch &+= 1 }
+            user.isActive = isActive
+        }
+    }
+
+    /// Raises the epoch: every token, session and JSON Web Token that was issued before is dead.
+    public func revokeAll(of id: User.ID) throws(StoreError) {
+        try change(id, because: .revoked) { $0.epoch &+= 1 }
+    }
+
+    /// Gives or takes flags; nil leaves one as it is.
+    public func grant(_ id: User.ID, staff: Bool? = nil, superuser: Bool? = nil) throws(StoreError) {
+        try change(id, because: .granted) { user in
+            user.isStaff = staff ?? user.isStaff
+            user.isSuperuser = superuser ?? user.isSuperuser
+        }
+    }
+
+    /// Deletes a user. Their tokens are dead with them.
+    public func deleteUser(_ id: User.ID) throws(StoreError) {
+        try users.write { table throws(StoreError) in
+            guard table[id] != nil else { throw .noSuchUser }
+            return [UserTable.deletion(of: id)]
+        }
+    }
+
+    /// Writes nothing when `body` leaves the record as it is.
+    private func change(
+        _ id: User.ID,
+        because cause: UserTable.Cause,
+        _ body: (inout User) -> Void
+    ) throws(StoreError) {
+        try users.write { table throws(StoreError) in
+            guard let old = table[id] else { throw .noSuchUser }
+            var new = old
+            body(&new)
+            return new == old ? [] : [UserTable.event(cause, new)]
+        }
+    }
+}

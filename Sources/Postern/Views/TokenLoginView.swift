@@ -1,0 +1,89 @@
+internal import Journal
+
+/// knox's `LoginView`: a token for whoever is recognised by another scheme, as Basic.
+struct TokenLoginView: APIView {
+    let name = "Login"
+    let methods: [Method] = [.post]
+    let accounts: Accounts
+    let settings: TokenSettings
+
+    /// knox's default `TOKEN_TTL`.
+    private static let lifetime = TokenSettings.Lifetime.seconds(10 * 3600)
+
+    func respond(to request: APIRequest) throws(APIError) -> APIResponse {
+        guard let user = request.user else { throw .notAuthenticated }
+        return try Self.response(settings, accounts, user, defaultLifetime: Self.lifetime) { token, secret in
+            .object([
+                ("expiry", token.expires.map { .string($0.rfc3339) } ?? .null), ("token", .string(secret.text)),
+            ])
+        }
+    }
+
+    /// Hands out a token under the settings of a location, or says in knox's words that the user has too many.
+    static func response(
+        _ settings: TokenSettings,
+        _ accounts: Accounts,
+        _ user: User,
+        defaultLifetime: TokenSettings.Lifetime,
+        body: (Token, TokenSecret) -> JSONValue
+    ) throws(APIError) -> APIResponse {
+        let seconds: Int64? =
+            if case .seconds(let seconds) = settings.lifetime ?? defaultLifetime { seconds } else { nil }
+        do {
+            let (token, secret) = try accounts.issueToken(
+                for: user,
+                expires: seconds.map { accounts.store.now().adding(seconds: $0) },
+                renewal: settings.isRenewed ? seconds : nil,
+                limit: settings.limit
+            )
+            accounts.signals.send(.loggedIn(user))
+            return APIResponse(body(token, secret), fields: [APIResponse.noStore])
+        } catch .tokenLimitReached {
+            return APIResponse(
+                status: 403,
+                .object([("error", .string("Maximum amount of tokens allowed per user exceeded."))])
+            )
+        } catch {
+            throw APIError(error)
+        }
+    }
+}
+
+/// knox's `LogoutView`: revokes the token that the request came with.
+struct TokenLogoutView: APIView {
+    let name = "Logout"
+    let methods: [Method] = [.post]
+    let defaultAuthentication = ["Knox"]
+    let accounts: Accounts
+
+    func respond(to request: APIRequest) throws(APIError) -> APIResponse {
+        guard case .token(let token)? = request.credential else { throw .permissionDenied }
+        do {
+            try accounts.revokeToken(token.id)
+        } catch .noSuchToken {
+            // Another request did it first.
+        } catch {
+            throw APIError(error)
+        }
+        return APIResponse(status: 204, nil)
+    }
+}
+
+/// knox's `LogoutAllView`, and beyond it: every token, session and JSON Web Token of the user is dead.
+struct TokenLogoutAllView: APIView {
+    let name = "Logout All"
+    let description = "Log the user out of all sessions\nI.E. deletes all auth tokens for the user"
+    let methods: [Method] = [.post]
+    let defaultAuthentication = ["Knox"]
+    let store: Store
+
+    func respond(to request: APIRequest) throws(APIError) -> APIResponse {
+        guard let user = request.user else { throw .notAuthenticated }
+        do {
+            try store.revokeAll(of: user.id)
+        } catch {
+            throw APIError(error)
+        }
+        return APIResponse(status: 204, nil)
+    }
+}

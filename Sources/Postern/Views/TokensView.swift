@@ -1,0 +1,111 @@
+internal import Journal
+
+/// A user's own tokens: lists them, and makes another one, which is shown for the only time.
+struct TokensView: APIView {
+    let name = "Token List"
+    let methods: [Method] = [.get, .post]
+    let accounts: Accounts
+    let settings: TokenSettings
+
+    /// As long as those of the command line.
+    private static let lifetime = TokenSettings.Lifetime.seconds(365 * 86_400)
+
+    private static let serializer = Serializer(fields: [
+        CharField(name: "label", isRequired: false, allowsBlank: true, maximumLength: 100),
+        CharField(name: "expiry", isRequired: false),
+    ])
+
+    func respond(to request: APIRequest) throws(APIError) -> APIResponse {
+        guard let user = request.user else { throw .notAuthenticated }
+        do {
+            if request.method == .post { return try create(for: user, try request.data()) }
+            let now = accounts.store.now()
+            let tokens = try accounts.store.tokens(of: user.id).filter { $0.isGood(for: user, at: now) }
+            return APIResponse(
+                .array(tokens.map { .object(Self.members(of: $0, request)) }),
+                fields: [APIResponse.noStore]
+            )
+        } catch {
+            throw APIError(any: error)
+        }
+    }
+
+    var actions: JSONValue? {
+        Metadata.actions([.init("label", isRequired: false), .init("expiry", isRequired: false)])
+    }
+
+    static func members(of token: Token, _ request: APIRequest?) -> [(name: String, value: JSONValue)] {
+        let isCurrent = if case .token(let current)? = request?.credential { current.id == token.id } else { false }
+        return [
+            ("id", .integer(token.id)), ("label", .string(token.label)), ("created", .string(token.created.rfc3339)),
+            ("expiry", token.expires.map { .string($0.rfc3339) } ?? .null), ("current", .bool(isCurrent)),
+        ]
+    }
+
+    private func create(for user: User, _ data: JSONValue) throws -> APIResponse {
+        let values = try Self.serializer.validate(data)
+        do {
+            let (token, secret) = try accounts.issueToken(
+                for: user,
+                label: values["label"] ?? "",
+                expires: try expiry(values["expiry"]),
+                limit: settings.limit
+            )
+            var members = Self.members(of: token, nil)
+            members.append(("token", .string(secret.text)))
+            return APIResponse(status: 201, .object(members), fields: [APIResponse.noStore])
+        } catch StoreError.tokenLimitReached {
+            throw Serializer.nonFieldError("Maximum amount of tokens allowed per user exceeded.")
+        }
+    }
+
+    /// No later than the location's lifetime from now.
+    private func expiry(_ text: String?) throws(APIError) -> Timestamp? {
+        let now = accounts.store.now()
+        let seconds: Int64? =
+            if case .seconds(let seconds) = settings.lifetime ?? Self.lifetime { seconds } else { nil }
+        let latest = seconds.map { now.adding(seconds: $0) }
+        guard let text else { return latest }
+        guard let time = Timestamp(rfc3339: Array(text.utf8)[...]) else {
+            throw Self.invalidExpiry(
+                "Datetime has wrong format. Use this format instead: YYYY-MM-DDThh:mm:ss[.uuuuuu]Z."
+            )
+        }
+        guard now < time else { throw Self.invalidExpiry("This time has passed.") }
+        guard latest.map({ time <= $0 }) ?? true else {
+            throw Self.invalidExpiry("This is later than tokens may live here.")
+        }
+        return time
+    }
+
+    private static func invalidExpiry(_ text: String) -> APIError {
+        .invalid(.object([("expiry", .array([.string(text)]))]))
+    }
+}
+
+/// One of a user's own tokens, whose id is the last part of the path. Another's looks like one that is not there.
+struct TokenDetailView: APIView {
+    let name = "Token Instance"
+    let methods: [Method] = [.get, .delete]
+    let accounts: Accounts
+
+    func respond(to request: APIRequest) throws(APIError) -> APIResponse {
+        guard let user = request.user else { throw .notAuthenticated }
+        let segment = request.path.split(separator: UInt8(ascii: "/")).last ?? []
+        do {
+            guard let id = Decimal.parse(segment),
+                let token = try accounts.store.tokens(of: user.id).first(where: { $0.id == id }),
+                token.isGood(for: user, at: accounts.store.now())
+            else { throw APIError.notFound }
+            guard request.method == .delete else {
+                return APIResponse(.object(TokensView.members(of: token, request)), fields: [APIResponse.noStore])
+            }
+            try accounts.revokeToken(id)
+            return APIResponse(status: 204, nil)
+        } catch StoreError.noSuchToken {
+            throw .notFound
+        } catch {
+            throw APIError(any: error)
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import Journal
+import Postern
+
+struct SessionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "session",
+        abstract: "List and end the sessions of browsers.",
+        subcommands: [List.self, End.self, EndAll.self]
+    )
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the sessions that are not over; never their keys.",
+            discussion: "When a session was last used is known to within a twenty-fourth of its idle limit."
+        )
+
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var output: OutputOptions
+        @Argument(help: "Only this user's.")
+        var name: String?
+
+        func run() throws {
+            let store = try store.open()
+            let owner = try name.map { try store.existingUser($0) }
+            let users = Dictionary(try store.allUsers().map { ($0.id, $0) }) { $1 }
+            let now = store.now()
+            let rows = try store.allSessions()
+                .filter { owner == nil || $0.user == owner?.id }
+                .filter { session in
+                    users[session.user].map { $0.isActive && session.epoch >= $0.epoch } ?? false && now < session.ends
+                }
+                .map { $0.members(username: users[$0.user]?.username.description) }
+            output.print(rows, headings: ["ID", "USER", "STARTED", "LAST USED", "ENDS"])
+        }
+    }
+
+    struct End: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "End sessions.",
+            discussion: "Their cookies are nobody's from the next request on, in every running server."
+        )
+
+        @OptionGroup var store: StoreOptions
+        @Argument(help: "The ids, as postern session list shows them.")
+        var ids: [Int64]
+
+        func run() throws {
+            let store = try store.open()
+            for id in ids { try store.endSession(id) }
+        }
+    }
+
+    struct EndAll: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "end-all",
+            abstract: "End all sessions of a user; tokens stay good."
+        )
+
+        @OptionGroup var target: UserArgument
+
+        func run() throws {
+            let (store, user) = try target.user()
+            try store.endSessions(of: user.id)
+        }
+    }
+}
+
+extension Session {
+    fileprivate func members(username: String?) -> [(key: String, value: JSONValue)] {
+        [
+            ("id", .integer(id)),
+            ("user", username.map { .string($0) } ?? .null),
+            ("started", .string(started.rfc3339)),
+            ("last_used", .string(lastUsed.rfc3339)),
+            ("ends", .string(ends.rfc3339)),
+        ]
+    }
+}
