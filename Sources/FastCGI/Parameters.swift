@@ -15,12 +15,6 @@ public struct Parameters: Sendable {
         @usableFromInline let start: Int
         @usableFromInline let nameEnd: Int
         @usableFromInline let end: Int
-
-        init(start: Int, nameEnd: Int, end: Int) {
-            self.start = start
-            self.nameEnd = nameEnd
-            self.end = end
-        }
     }
 
     public init() {}

@@ -6,7 +6,7 @@ public struct Event: Sendable, Equatable {
 
     public init(_ columns: [[UInt8]]) { self.init(time: Timestamp(microseconds: 0), columns) }
 
-    init(time: Timestamp, _ columns: [[UInt8]]) {
+    package init(time: Timestamp, _ columns: [[UInt8]]) {
         self.time = time
         self.columns = columns
     }

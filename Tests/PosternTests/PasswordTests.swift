@@ -83,3 +83,39 @@ struct PasswordTests {
         #expect(throws: PasswordError.self) { try rules.check(long.bytes, for: long) }
     }
 }
+
+@Suite("Passwords that are long and guessed at once")
+struct CommonPasswordTests {
+    private func isRefused(_ password: String, for name: String = "annabel") throws -> Bool {
+        do {
+            try PasswordRules(minimumLength: 8).check(Array(password.utf8), for: try Username(name.utf8))
+            return false
+        } catch PasswordError.refused {
+            return true
+        }
+    }
+
+    @Test("Common words, doubled, decorated, in rows and runs", arguments: [
+        "password", "Password1234", "passwordpassword", "iloveyouiloveyou", "qwertyuiopasdfghjkl", "123456789012345", "000000000000000",
+        "abcdefghijklmnop", "zyxwvutsrqponmlk", "abcabcabcabcabcabc", "letmein-letmein!", "MonkeyDragon2024!", "p@$$w0rdp@$$w0rd",
+        "annabel12345678", "Annabel-Annabel-1", "12345annabel67890", "postern-password", "111111qwertyuiop", "!!!!!!!!!!!!!!!!",
+        "password\u{20}\u{20}\u{20}\u{20}\u{20}\u{20}\u{20}\u{20}",
+    ])
+    func common(password: String) throws {
+        #expect(try isRefused(password))
+    }
+
+    @Test("Phrases, and what nobody has thought of", arguments: [
+        "correct horse battery staple", "motdepassé très long", "pj3kfwq0zlx9dnv", "Ünder the sky of blue", "😀😃😄😁😆😅😂🤣☺️😊😇🙂🙃😉😌",
+        "annabel had a little lamb", "the quick brown fox jumps",
+    ])
+    func good(password: String) throws {
+        #expect(try !isRefused(password))
+    }
+
+    @Test("Every password of a thousand and twenty-four bytes is judged quickly enough to be judged at all")
+    func long() throws {
+        #expect(try !isRefused(String(repeating: "passwordmonkeydragon xyzzyq ", count: 36)))
+        #expect(try isRefused(String(repeating: "a", count: 1024)))
+    }
+}

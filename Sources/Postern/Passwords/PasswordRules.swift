@@ -1,4 +1,5 @@
-/// What a new password must be (NIST SP 800-63B-4, 3.1.1.2; OWASP ASVS 5.0, V6.2): long, and nothing else.
+/// What a new password must be (NIST SP 800-63B-4, 3.1.1.2; OWASP ASVS 5.0, V6.2): long, and not among
+/// those that are guessed first. No rule asks for kinds of characters.
 public struct PasswordRules: Sendable {
     /// Beyond this many bytes a password is refused as a new one, and is simply wrong at a login.
     public static let maximumBytes = 1024
@@ -26,6 +27,11 @@ public struct PasswordRules: Sendable {
             throw .refused("The password needs at least \(minimumLength) characters.")
         }
         guard password != username.bytes else { throw .refused("The password is the username.") }
+        guard !CommonPasswords.contain(text, context: [username.description, "postern"]) else {
+            throw .refused(
+                "The password is too easy to guess: it is one or two common words, or the username, and little else."
+            )
+        }
     }
 }
 

@@ -1,0 +1,104 @@
+import FastCGI
+import Foundation
+import Logging
+
+@testable import Postern
+
+/// Postern without a web server: a store with two users, and requests that are answered at once.
+final class Gate {
+    let temporary: TemporaryStore
+    let accounts: Accounts
+    private let application: Application
+
+    static let password = "correct horse battery staple"
+
+    var store: Store { temporary.store }
+
+    init() throws {
+        temporary = try TemporaryStore()
+        accounts = Accounts(store: temporary.store)
+        application = Application(
+            accounts: accounts,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        try addUser("ann")
+        try addUser("stella", isStaff: true)
+    }
+
+    @discardableResult
+    func addUser(_ name: String, isStaff: Bool = false) throws -> User {
+        try accounts.addUser(try Username(name.utf8), password: Array(Self.password.utf8), isStaff: isStaff).0
+    }
+
+    func user(_ name: String) throws -> User {
+        guard let user = try store.user(named: try Username(name.utf8)) else { throw StoreError.noSuchUser }
+        return user
+    }
+
+    struct Answer {
+        let status: Int
+        let fields: [(name: String, value: String)]
+        let body: String
+
+        func values(_ name: String) -> [String] { fields.filter { $0.name == name }.map(\.value) }
+
+        /// The values of the cookies that it sets, without attributes.
+        var cookies: [String: String] {
+            let pairs = values("Set-Cookie").map { $0.prefix { $0 != ";" }.split(separator: "=", maxSplits: 1) }
+            return Dictionary(pairs.map { (String($0[0]), $0.count > 1 ? String($0[1]) : "") }) { $1 }
+        }
+
+        /// A text member of the body, empty where there is none.
+        subscript(name: String) -> String {
+            JSONObject(Array(body.utf8))?.string(name) ?? ""
+        }
+    }
+
+    /// - Parameters:
+    ///   - location: Parameters without `POSTERN_`.
+    ///   - headers: Parameters without `HTTP_`.
+    ///   - body: JSON, unless `type` says otherwise.
+    func ask(
+        _ view: String,
+        _ location: [String: String] = [:],
+        method: String = "POST",
+        headers: [String: String] = [:],
+        body: String = "",
+        type: String = "application/json",
+        more: [(String, String)] = [],
+        address: String = "127.0.0.1"
+    ) -> Answer {
+        var parameters = [("REQUEST_METHOD", method), ("REMOTE_ADDR", address), ("POSTERN_VIEW", view)] + more
+        parameters += location.map { ("POSTERN_" + $0.key, $0.value) }
+        parameters += headers.map { ("HTTP_" + $0.key, $0.value) }
+        if !body.isEmpty { parameters.append(("CONTENT_TYPE", type)) }
+        let request = FastCGI.Request(
+            parameters: Parameters(parameters.map { ($0.0, Array($0.1.utf8)) }),
+            body: Array(body.utf8)
+        )
+        let text = String(decoding: application.respond(to: request).bytes, as: UTF8.self)
+        let parts = text.components(separatedBy: "\r\n\r\n")
+        let lines = parts[0].components(separatedBy: "\r\n").map { $0.components(separatedBy: ": ") }
+        return Answer(
+            status: Int(lines[0][1].prefix(3)) ?? 0,
+            fields: lines.dropFirst().map { ($0[0], $0.dropFirst().joined(separator: ": ")) },
+            body: parts.dropFirst().joined(separator: "\r\n\r\n")
+        )
+    }
+
+    /// A login by `jwt.obtain`.
+    func pair(_ name: String = "ann", _ location: [String: String] = [:]) -> (access: String, refresh: String) {
+        let answer = ask("jwt.obtain", location, body: Self.login(name))
+        return (answer["access"], answer["refresh"])
+    }
+
+    /// Who `whoami` says that somebody is; empty for nobody.
+    func whoami(_ headers: [String: String], _ location: [String: String] = [:]) -> String {
+        let location = location.merging(["PERMISSION": "AllowAny"]) { $1 }
+        return ask("whoami", location, method: "GET", headers: headers)["username"]
+    }
+
+    static func login(_ name: String) -> String { #"{"username":"\#(name)","password":"\#(password)"}"# }
+
+    static func bearer(_ token: String) -> [String: String] { ["AUTHORIZATION": "Bearer " + token] }
+}

@@ -1,0 +1,125 @@
+import Foundation
+import Journal
+import Testing
+
+@testable import Postern
+
+@Suite("knox's endpoints, and one's own tokens")
+struct TokenViewTests {
+    private let gate: Gate
+
+    init() throws { gate = try Gate() }
+
+    private let basic = ["AUTHORIZATION": "Basic " + Data("ann:\(Gate.password)".utf8).base64EncodedString()]
+
+    private func logIn(_ location: [String: String] = [:]) -> Gate.Answer { gate.ask("token.login", location, headers: basic) }
+
+    private func header(_ token: String) -> [String: String] { ["AUTHORIZATION": "Token " + token] }
+
+    @Test("A login says when the token ends: after ten hours, or as the location has it")
+    func lifetimes() throws {
+        func hours(_ answer: Gate.Answer) throws -> Int64 {
+            let time = try #require(Timestamp(rfc3339: Array(answer["expiry"].utf8)[...]))
+            return (time.seconds - Timestamp.now().seconds + 1800) / 3600
+        }
+        #expect(try hours(logIn()) == 10)
+        #expect(try hours(logIn(["TOKEN_LIFETIME": "48h"])) == 48)
+        #expect(logIn(["TOKEN_LIFETIME": "never"]).body.hasPrefix(#"{"expiry":null,"token":"pst_"#))
+        #expect(gate.whoami(header(logIn()["token"])) == "ann")
+        for text in ["0s", "10", "-1h", "1w", "", "forever"] { #expect(logIn(["TOKEN_LIFETIME": text]).status == 500) }
+    }
+
+    @Test("Logging out ends the one token, logging out everywhere ends everything")
+    func logout() throws {
+        let (one, two, three) = (logIn()["token"], logIn()["token"], logIn()["token"])
+        let pair = gate.pair()
+        #expect(gate.ask("token.logout", headers: header(one)).status == 204)
+        #expect(gate.whoami(header(one)) == "" && gate.whoami(header(two)) == "ann")
+        // Nobody recognised by anything but a token has one to end.
+        #expect(gate.ask("token.logout", headers: basic).status == 401)
+        #expect(gate.ask("token.logout", ["AUTHENTICATION": "Basic"], headers: basic).status == 403)
+        #expect(gate.ask("token.logoutall", headers: header(two)).status == 204)
+        #expect(gate.whoami(header(two)) == "" && gate.whoami(header(three)) == "" && gate.whoami(Gate.bearer(pair.access)) == "")
+        #expect(gate.whoami(basic) == "ann")
+    }
+
+    @Test("A user has no more tokens than the location lets them; those that have ended do not count")
+    func limit() throws {
+        let user = try gate.user("ann")
+        _ = try gate.accounts.issueToken(for: user, expires: Timestamp(seconds: 1))
+        for _ in 0..<2 { #expect(logIn(["TOKEN_LIMIT": "2"]).status == 200) }
+        let refused = logIn(["TOKEN_LIMIT": "2"])
+        #expect(refused.status == 403 && refused["error"] == "Maximum amount of tokens allowed per user exceeded.")
+        #expect(gate.ask("token.obtain", ["TOKEN_LIMIT": "2"], body: Gate.login("ann")).status == 403)
+        #expect(gate.ask("token.obtain", ["TOKEN_LIMIT": "2"], body: Gate.login("stella")).status == 200)
+        try gate.store.revokeAll(of: user.id)
+        #expect(logIn(["TOKEN_LIMIT": "2"]).status == 200)
+        for text in ["0", "-1", "x", "1.5"] { #expect(logIn(["TOKEN_LIMIT": text]).status == 500) }
+    }
+
+    @Test("Each use puts the end of a token off, where the location that gave it says so")
+    func renewal() throws {
+        let user = try gate.user("ann")
+        let soon = gate.store.now().adding(seconds: 100)
+        let (token, secret) = try gate.accounts.issueToken(for: user, expires: soon, renewal: 3600)
+        #expect(gate.whoami(header(secret.text)) == "ann")
+        let renewed = try #require(try gate.store.token(secret.digest)?.expires)
+        #expect(renewed.seconds - soon.seconds > 3000)
+        // Not with every request, which would be a write each.
+        #expect(gate.whoami(header(secret.text)) == "ann")
+        #expect(try gate.store.token(secret.digest)?.expires == renewed)
+        #expect(try gate.temporary.reopened().token(secret.digest)?.expires == renewed)
+        #expect(token.renewal == 3600)
+        let fixed = try gate.accounts.issueToken(for: user, expires: soon).1
+        #expect(gate.whoami(header(fixed.text)) == "ann")
+        #expect(try gate.store.token(fixed.digest)?.expires == soon)
+        let login = logIn(["TOKEN_RENEWAL": "on", "TOKEN_LIFETIME": "2h"])["token"]
+        #expect(try gate.store.token(SecretDigest(of: Array(login.utf8)[...]))?.renewal == 7200)
+    }
+
+    @Test("A user sees, makes and revokes their own tokens, and nobody else's")
+    func ownTokens() throws {
+        let made = gate.ask("tokens", headers: basic, body: #"{"label":"laptop"}"#)
+        #expect(made.status == 201 && made["label"] == "laptop" && made["token"].hasPrefix("pst_"))
+        let token = made["token"]
+        let list = gate.ask("tokens", method: "GET", headers: header(token))
+        #expect(list.body.contains(#""label":"laptop""#) && list.body.contains(#""current":true"#))
+        #expect(!list.body.contains("pst_"))
+        let others = try gate.accounts.issueToken(for: try gate.user("stella"), label: "stella's").0.id
+        #expect(!gate.ask("tokens", method: "GET", headers: header(token)).body.contains("stella"))
+
+        func delete(_ id: String) -> Gate.Answer {
+            gate.ask("tokens.detail", method: "DELETE", headers: header(token), more: [("DOCUMENT_URI", "/api/tokens/\(id)/")])
+        }
+        let (theirs, none) = (delete(String(others)), delete("999"))
+        #expect(theirs.status == 404 && none.status == 404 && theirs.body == none.body)
+        #expect(try gate.store.allTokens().contains { $0.id == others })
+        for id in ["", "x", "-1", "+1", "1x", "9223372036854775808", "1%30", "0x1"] { #expect(delete(id).status == 404, "\(id)") }
+        let own = gate.ask("tokens", headers: basic, body: #"{"label":"phone"}"#)
+        let id = try #require(own.body.firstMatch(of: /"id":(\d+)/)).1
+        #expect(gate.ask("tokens.detail", method: "GET", headers: header(token), more: [("SCRIPT_NAME", "/api/tokens/\(id)/")])["label"] == "phone")
+        #expect(delete(String(id)).status == 204 && delete(String(id)).status == 404)
+        #expect(gate.whoami(header(own["token"])) == "")
+        #expect(gate.ask("tokens", method: "GET").status == 401)
+    }
+
+    @Test("A new token ends when it is told to, and no later than the location allows")
+    func expiries() throws {
+        func create(_ expiry: String, _ location: [String: String] = [:]) -> Gate.Answer {
+            gate.ask("tokens", location, headers: basic, body: #"{"expiry":\#(expiry)}"#)
+        }
+        let soon = gate.store.now().adding(seconds: 3600).rfc3339
+        let late = gate.store.now().adding(seconds: 400 * 86_400).rfc3339
+        #expect(create("\"\(soon)\"")["expiry"] == soon)
+        #expect(create("\"\(late)\"").status == 400 && create("\"\(late)\"", ["TOKEN_LIFETIME": "never"]).status == 201)
+        for text in [#""2020-01-01T00:00:00Z""#, #""tomorrow""#, "null", "1", "[]", "true", #""""#] {
+            #expect(create(text).status == 400, "\(text)")
+        }
+        for body in ["[]", "1", "null", #"{"label":[]}"#, #"{"label":"\#(String(repeating: "a", count: 101))"}"#, #"{"label":null}"#, "{"] {
+            #expect(gate.ask("tokens", headers: basic, body: body).status == 400, "\(body)")
+        }
+        #expect(gate.ask("tokens", headers: basic, body: #"{"label":"\t\n\u001b[31m"}"#).status == 201)
+        // The line of the journal is one line.
+        #expect(try gate.temporary.reopened().allTokens().last?.label == "\u{1B}[31m")
+    }
+}
