@@ -95,20 +95,30 @@ struct CommonPasswordTests {
         }
     }
 
-    @Test("Common words, doubled, decorated, in rows and runs", arguments: [
-        "password", "Password1234", "passwordpassword", "iloveyouiloveyou", "qwertyuiopasdfghjkl", "123456789012345", "000000000000000",
-        "abcdefghijklmnop", "zyxwvutsrqponmlk", "abcabcabcabcabcabc", "letmein-letmein!", "MonkeyDragon2024!", "p@$$w0rdp@$$w0rd",
-        "annabel12345678", "Annabel-Annabel-1", "12345annabel67890", "postern-password", "111111qwertyuiop", "!!!!!!!!!!!!!!!!",
-        "password\u{20}\u{20}\u{20}\u{20}\u{20}\u{20}\u{20}\u{20}",
-    ])
+    @Test(
+        "Common words, doubled, decorated, in rows and runs",
+        arguments: [
+            "password", "Password1234", "passwordpassword", "iloveyouiloveyou", "qwertyuiopasdfghjkl",
+            "123456789012345", "000000000000000",
+            "abcdefghijklmnop", "zyxwvutsrqponmlk", "abcabcabcabcabcabc", "letmein-letmein!", "MonkeyDragon2024!",
+            "p@$$w0rdp@$$w0rd",
+            "annabel12345678", "Annabel-Annabel-1", "12345annabel67890", "postern-password", "111111qwertyuiop",
+            "!!!!!!!!!!!!!!!!",
+            "password\u{20}\u{20}\u{20}\u{20}\u{20}\u{20}\u{20}\u{20}",
+        ]
+    )
     func common(password: String) throws {
         #expect(try isRefused(password))
     }
 
-    @Test("Phrases, and what nobody has thought of", arguments: [
-        "correct horse battery staple", "motdepassé très long", "pj3kfwq0zlx9dnv", "Ünder the sky of blue", "😀😃😄😁😆😅😂🤣☺️😊😇🙂🙃😉😌",
-        "annabel had a little lamb", "the quick brown fox jumps",
-    ])
+    @Test(
+        "Phrases, and what nobody has thought of",
+        arguments: [
+            "correct horse battery staple", "motdepassé très long", "pj3kfwq0zlx9dnv", "Ünder the sky of blue",
+            "😀😃😄😁😆😅😂🤣☺️😊😇🙂🙃😉😌",
+            "annabel had a little lamb", "the quick brown fox jumps",
+        ]
+    )
     func good(password: String) throws {
         #expect(try !isRefused(password))
     }

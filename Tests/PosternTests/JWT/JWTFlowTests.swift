@@ -139,7 +139,10 @@ struct JWTFlowTests {
         _ = gate.ask("jwt.blacklist", body: #"{"refresh":"\#(dead.refresh)"}"#)
         let store = try gate.temporary.reopened()
         let family = Array((try content(of: used.refresh).string("jti") ?? "").utf8)
-        #expect(try store.refreshFamily(family)?.last?.successor.jti == Array((try content(of: next["refresh"]).string("jti") ?? "").utf8))
+        #expect(
+            try store.refreshFamily(family)?.last?.successor.jti
+                == Array((try content(of: next["refresh"]).string("jti") ?? "").utf8)
+        )
         #expect(try store.isRevoked(Array((try content(of: dead.refresh).string("jti") ?? "").utf8)))
     }
 
@@ -203,7 +206,11 @@ struct JWTFlowTests {
         #expect(gate.whoami(["COOKIE": cookie]) == "")
 
         func post(_ view: String, _ headers: [String: String]) -> Gate.Answer {
-            gate.ask(view, location.merging(view == "message" ? ["MESSAGE": "x", "METHODS": "POST"] : [:]) { $1 }, headers: headers)
+            gate.ask(
+                view,
+                location.merging(view == "message" ? ["MESSAGE": "x", "METHODS": "POST"] : [:]) { $1 },
+                headers: headers
+            )
         }
         let good = ["COOKIE": cookie + "; csrftoken=" + csrf, "X_CSRFTOKEN": csrf]
         #expect(post("message", good).status == 200)
@@ -217,16 +224,25 @@ struct JWTFlowTests {
         let next = post("jwt.refresh", good)
         #expect(next.status == 200 && next.body == "{}" && next.cookies["access"] != jar["access"])
         #expect(next.cookies["csrftoken"] == csrf)
-        let after = "access=\(next.cookies["access"]!); access_refresh=\(next.cookies["access_refresh"]!); csrftoken=\(csrf)"
+        let after =
+            "access=\(next.cookies["access"]!); access_refresh=\(next.cookies["access_refresh"]!); csrftoken=\(csrf)"
         let out = post("jwt.blacklist", ["COOKIE": after, "X_CSRFTOKEN": csrf])
         #expect(out.status == 200 && out.values("Set-Cookie").count == 2)
         #expect(out.values("Set-Cookie").allSatisfy { $0.contains("Max-Age=0") })
         #expect(gate.whoami(["COOKIE": after], location) == "")
         // Nobody is logged in by another site's page.
-        let forged = gate.ask("jwt.obtain", location, headers: ["SEC_FETCH_SITE": "cross-site"], body: Gate.login("ann"))
+        let forged = gate.ask(
+            "jwt.obtain",
+            location,
+            headers: ["SEC_FETCH_SITE": "cross-site"],
+            body: Gate.login("ann")
+        )
         #expect(forged.status == 403 && forged.values("Set-Cookie").isEmpty)
         // The header wins over the cookie.
-        #expect(gate.ask("whoami", location, method: "GET", headers: ["COOKIE": cookie, "AUTHORIZATION": "Bearer x"]).status == 401)
+        #expect(
+            gate.ask("whoami", location, method: "GET", headers: ["COOKIE": cookie, "AUTHORIZATION": "Bearer x"]).status
+                == 401
+        )
     }
 
     @Test("Keys come and go in a running server, and the newest whose time has come signs")
@@ -263,7 +279,9 @@ struct JWTFlowTests {
         #expect(keys.count == 2)
         for key in keys {
             guard case .object(let members) = key else { throw JSONWebKeyError.notAnObject }
-            #expect(Set(members.map(\.name)).isDisjoint(with: ["d", "k", "p", "q", "dp", "dq", "qi", "oth", "iat", "nbf"]))
+            #expect(
+                Set(members.map(\.name)).isDisjoint(with: ["d", "k", "p", "q", "dp", "dq", "qi", "oth", "iat", "nbf"])
+            )
             #expect(try JSONWebKey(JSONObject(members)).canSign == false)
         }
     }
@@ -273,13 +291,25 @@ struct JWTFlowTests {
         let folder = gate.temporary.path + "/keys/"
         let pair = gate.pair()
         for text in ["", "{", "[]", #"{"kty":"oct","k":"AAAA","kid":"bad","iat":1}"#, #"{"kty":"oct"}"#] {
-            #expect(FileManager.default.createFile(atPath: folder + "bad.jwk", contents: Data(text.utf8), attributes: [.posixPermissions: 0o600]))
+            #expect(
+                FileManager.default.createFile(
+                    atPath: folder + "bad.jwk",
+                    contents: Data(text.utf8),
+                    attributes: [.posixPermissions: 0o600]
+                )
+            )
             #expect(gate.ask("whoami", method: "GET", headers: Gate.bearer(pair.access)).status == 503)
             #expect { try gate.store.keyRing() } throws: { "\($0)".contains("bad.jwk") }
             try FileManager.default.removeItem(atPath: folder + "bad.jwk")
         }
         #expect(gate.whoami(Gate.bearer(pair.access)) == "ann")
-        #expect(FileManager.default.createFile(atPath: folder + "open.jwk", contents: Data(), attributes: [.posixPermissions: 0o644]))
+        #expect(
+            FileManager.default.createFile(
+                atPath: folder + "open.jwk",
+                contents: Data(),
+                attributes: [.posixPermissions: 0o644]
+            )
+        )
         #expect(gate.ask("whoami", method: "GET", headers: Gate.bearer(pair.access)).status == 503)
     }
 
@@ -307,7 +337,12 @@ struct JWTFlowTests {
         #expect(gate.whoami(Gate.bearer(try token(key)), location) == "ann")
         #expect(gate.whoami(Gate.bearer(try token(key))) == "")
         #expect(gate.whoami(Gate.bearer(try token(key, ["sub": .string("stella")])), location) == "stella")
-        #expect(gate.whoami(Gate.bearer(try token(key, ["name": .string("stella")])), location.merging(["JWT_USER_CLAIM": "name"]) { $1 }) == "stella")
+        #expect(
+            gate.whoami(
+                Gate.bearer(try token(key, ["name": .string("stella")])),
+                location.merging(["JWT_USER_CLAIM": "name"]) { $1 }
+            ) == "stella"
+        )
         for changes: [String: JSONValue?] in [
             ["iss": .string("https://idp.example/")], ["iss": nil], ["aud": .string("other")], ["aud": nil],
             ["sub": nil], ["sub": .string("nobody")], ["sub": .integer(1)], ["exp": nil], ["exp": .integer(now - 1)],
@@ -316,7 +351,11 @@ struct JWTFlowTests {
             #expect(gate.whoami(Gate.bearer(try token(key, changes)), location) == "", "\(changes)")
         }
         // Their refresh tokens are none of ours.
-        let answer = gate.ask("jwt.refresh", location, body: #"{"refresh":"\#(try token(key, ["token_type": .string("refresh"), "jti": .string("x")]))"}"#)
+        let answer = gate.ask(
+            "jwt.refresh",
+            location,
+            body: #"{"refresh":"\#(try token(key, ["token_type": .string("refresh"), "jti": .string("x")]))"}"#
+        )
         #expect(answer.status == 401)
         // They change their keys.
         let next = try #require(JSONWebKey.random(.edDSA, id: "next"))

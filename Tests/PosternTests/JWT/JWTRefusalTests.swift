@@ -54,7 +54,9 @@ struct JWTRefusalTests {
 
     @Test("alg none, in every spelling, with and without a signature")
     func none() throws {
-        for name in ["none", "None", "NONE", "nOnE", "none ", " none", "", "no\\u006ee", "HS256 ", "hs256", "HS384", "RS256"] {
+        for name in [
+            "none", "None", "NONE", "nOnE", "none ", " none", "", "no\\u006ee", "HS256 ", "hs256", "HS384", "RS256",
+        ] {
             let header = #"{"alg":"\#(name)","typ":"JWT"}"#
             let text = Self.encoded(header.utf8) + "." + Self.encoded(claims.utf8)
             for ending in ["", ".", ".AA", "..", "." + Self.encoded([UInt8](repeating: 0, count: 32))] {
@@ -62,7 +64,9 @@ struct JWTRefusalTests {
             }
             expectRefused(try token(header), name)
         }
-        for header in ["{}", #"{"alg":null}"#, #"{"alg":["HS256"]}"#, #"{"alg":256}"#] { expectRefused(try token(header)) }
+        for header in ["{}", #"{"alg":null}"#, #"{"alg":["HS256"]}"#, #"{"alg":256}"#] {
+            expectRefused(try token(header))
+        }
     }
 
     @Test("A public key as the secret of HS256, in every form in which it can be had")
@@ -83,7 +87,9 @@ struct JWTRefusalTests {
                 )
                 expectRefused(try token(#"{"alg":"HS256"}"#, signedBy: forger))
                 expectRefused(try token(#"{"alg":"HS256","kid":"\#(key.id ?? "")"}"#, signedBy: forger))
-                expectRefused(try token(#"{"alg":"\#(algorithm.rawValue)","kid":"\#(key.id ?? "")"}"#, signedBy: forger))
+                expectRefused(
+                    try token(#"{"alg":"\#(algorithm.rawValue)","kid":"\#(key.id ?? "")"}"#, signedBy: forger)
+                )
             }
         }
     }
@@ -94,20 +100,26 @@ struct JWTRefusalTests {
         expectRefused(try token(#"{"alg":"HS256","kid":"\#(other.id)"}"#))
         let own = try key().id ?? ""
         for id in [
-            "", " ", own + " ", own.lowercased() + "x", "../users", "../keys/" + own, own + ".jwk", "/etc/passwd", "/dev/null",
+            "", " ", own + " ", own.lowercased() + "x", "../users", "../keys/" + own, own + ".jwk", "/etc/passwd",
+            "/dev/null",
             "' OR 1=1 --", "\\u0000", own + "\\u0000", String(repeating: "a", count: 4000), "..", "*",
         ] {
             expectRefused(try token(#"{"alg":"HS256","kid":"\#(id)"}"#), id)
         }
-        for id in ["null", "1", #"["\#(own)"]"#, "{}"] { expectRefused(try token(#"{"alg":"HS256","kid":\#(id)}"#), id) }
+        for id in ["null", "1", #"["\#(own)"]"#, "{}"] {
+            expectRefused(try token(#"{"alg":"HS256","kid":\#(id)}"#), id)
+        }
     }
 
-    @Test("Headers that bring a key, point to one, or ask for what we have not", arguments: [
-        #""jwk":{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#, #""jwk":null"#,
-        #""jku":"http://127.0.0.1/keys.json""#, #""x5u":"http://127.0.0.1/key.pem""#, #""x5c":["AA"]"#,
-        #""crit":["exp"],"exp":1"#, #""crit":[]"#, #""crit":null"#, #""b64":false,"crit":["b64"]"#, #""b64":true"#,
-        #""enc":"A256GCM""#, #""zip":"DEF""#, #""typ":"at+jwt""#, #""typ":"dpop+jwt""#, #""typ":1"#,
-    ])
+    @Test(
+        "Headers that bring a key, point to one, or ask for what we have not",
+        arguments: [
+            #""jwk":{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#, #""jwk":null"#,
+            #""jku":"http://127.0.0.1/keys.json""#, #""x5u":"http://127.0.0.1/key.pem""#, #""x5c":["AA"]"#,
+            #""crit":["exp"],"exp":1"#, #""crit":[]"#, #""crit":null"#, #""b64":false,"crit":["b64"]"#, #""b64":true"#,
+            #""enc":"A256GCM""#, #""zip":"DEF""#, #""typ":"at+jwt""#, #""typ":"dpop+jwt""#, #""typ":1"#,
+        ]
+    )
     func headers(member: String) throws {
         expectRefused(try token(#"{"alg":"HS256",\#(member)}"#))
     }
@@ -137,7 +149,9 @@ struct JWTRefusalTests {
         #expect(isAccepted(good))
         let parts = good.split(separator: ".").map(String.init)
         for (position, part) in parts.enumerated() {
-            for other in [part + "=", part + "==", "=" + part, part.dropLast() + "\n", part + "A", part + "%3D", "", part + "é"] {
+            for other in [
+                part + "=", part + "==", "=" + part, part.dropLast() + "\n", part + "A", part + "%3D", "", part + "é",
+            ] {
                 var parts = parts
                 parts[position] = other
                 expectRefused(parts.joined(separator: "."), "\(position) \(other)")
@@ -176,10 +190,17 @@ struct JWTRefusalTests {
     @Test("Times that are past, ahead, or no numbers")
     func times() throws {
         let now = Int(Date().timeIntervalSince1970)
-        func claims(_ times: String) -> String { #"{"token_type":"access","jti":"00","user_id":"\#(userID)",\#(times)}"# }
-        #expect(isAccepted(try token(#"{"alg":"HS256"}"#, claims(#""exp":\#(now + 9).5,"nbf":\#(now - 9),"iat":\#(now - 9)"#))))
+        func claims(_ times: String) -> String {
+            #"{"token_type":"access","jti":"00","user_id":"\#(userID)",\#(times)}"#
+        }
+        #expect(
+            isAccepted(
+                try token(#"{"alg":"HS256"}"#, claims(#""exp":\#(now + 9).5,"nbf":\#(now - 9),"iat":\#(now - 9)"#))
+            )
+        )
         for times in [
-            #""exp":\#(now)"#, #""exp":\#(now - 1)"#, #""exp":0"#, #""exp":-1"#, #""exp":1e400"#, #""exp":1e300"#, #""exp":"\#(now + 9)""#,
+            #""exp":\#(now)"#, #""exp":\#(now - 1)"#, #""exp":0"#, #""exp":-1"#, #""exp":1e400"#, #""exp":1e300"#,
+            #""exp":"\#(now + 9)""#,
             #""exp":true"#, #""exp":null"#, #""exp":[]"#, #""exp":9223372036854775808"#, #""exp":-9223372036854775808"#,
             #""exp":\#(now + 9),"nbf":\#(now + 60)"#, #""exp":\#(now + 9),"iat":\#(now + 60)"#,
             #""exp":\#(now + 9),"nbf":31556889864403199"#, #""exp":\#(now + 9),"iat":"x""#, #""iat":\#(now)"#,
@@ -209,7 +230,10 @@ struct JWTRefusalTests {
         // Our own tokens of such a location say both.
         let pair = gate.pair("ann", location)
         #expect(gate.whoami(Gate.bearer(pair.access), location) == "ann")
-        #expect(gate.ask("whoami", ["JWT_AUDIENCE": "other"], method: "GET", headers: Gate.bearer(pair.access)).status == 401)
+        #expect(
+            gate.ask("whoami", ["JWT_AUDIENCE": "other"], method: "GET", headers: Gate.bearer(pair.access)).status
+                == 401
+        )
     }
 
     @Test("Leeway lets clocks differ, and no more than it says")

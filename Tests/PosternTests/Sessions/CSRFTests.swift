@@ -36,7 +36,9 @@ struct CSRFTests {
         let login = gate.ask("session.login", body: Gate.login("ann"))
         let cookie = "sessionid=\(login.cookies["sessionid"]!); csrftoken=\(login.cookies["csrftoken"]!)"
         let tokens = (0..<3).map { _ in
-            gate.ask("session.login", method: "GET", headers: ["COOKIE": cookie, "ACCEPT": "application/json"])["csrfmiddlewaretoken"]
+            gate.ask("session.login", method: "GET", headers: ["COOKIE": cookie, "ACCEPT": "application/json"])[
+                "csrfmiddlewaretoken"
+            ]
         }
         #expect(Set(tokens).count == 3)
         for token in tokens {
@@ -55,11 +57,17 @@ struct CSRFTests {
             "COOKIE": "sessionid=\(login.cookies["sessionid"]!); csrftoken=\(secret)", "X_CSRFTOKEN": secret,
             "HOST": "api.example.org",
         ]
-        let location = message.merging(["TRUSTED_ORIGINS": "https://app.example.org https://*.trusted.example:8443"]) { $1 }
-        func status(_ origin: String, _ more: [String: String] = [:]) -> Int {
-            gate.ask("message", location, headers: headers.merging(["ORIGIN": origin]) { $1 }.merging(more) { $1 }).status
+        let location = message.merging(["TRUSTED_ORIGINS": "https://app.example.org https://*.trusted.example:8443"]) {
+            $1
         }
-        for origin in ["http://api.example.org", "https://app.example.org", "https://a.trusted.example:8443", "https://a.b.trusted.example:8443"] {
+        func status(_ origin: String, _ more: [String: String] = [:]) -> Int {
+            gate.ask("message", location, headers: headers.merging(["ORIGIN": origin]) { $1 }.merging(more) { $1 })
+                .status
+        }
+        for origin in [
+            "http://api.example.org", "https://app.example.org", "https://a.trusted.example:8443",
+            "https://a.b.trusted.example:8443",
+        ] {
             #expect(status(origin) == 200, "\(origin)")
         }
         for origin in [
@@ -80,11 +88,18 @@ struct CSRFTests {
         #expect(status("http://", ["HOST": ""]) == 403)
     }
 
-    @Test("Lists of origins that make no sense let nobody in", arguments: [
-        "app.example.org", "https://", "https://a/b", "https://a.*.example", "https://a@b", "*", "https://app.example.org,https://b",
-    ])
+    @Test(
+        "Lists of origins that make no sense let nobody in",
+        arguments: [
+            "app.example.org", "https://", "https://a/b", "https://a.*.example", "https://a@b", "*",
+            "https://app.example.org,https://b",
+        ]
+    )
     func badOrigins(text: String) {
-#expect(gate.ask("message", ["MESSAGE": "x", "PERMISSION": "AllowAny", "TRUSTED_ORIGINS": text], method: "GET").status == 500)
+        #expect(
+            gate.ask("message", ["MESSAGE": "x", "PERMISSION": "AllowAny", "TRUSTED_ORIGINS": text], method: "GET")
+                .status == 500
+        )
     }
 
     @Test("A login is not forged either: by form it needs the secret, by JSON no other site's word")
@@ -94,7 +109,9 @@ struct CSRFTests {
         #expect(gate.ask("session.login", body: form, type: type).status == 403)
         let page = gate.ask("session.login", method: "GET")
         let secret = page.cookies["csrftoken"]!
-        #expect(gate.ask("session.login", headers: ["COOKIE": "csrftoken=" + secret], body: form, type: type).status == 403)
+        #expect(
+            gate.ask("session.login", headers: ["COOKIE": "csrftoken=" + secret], body: form, type: type).status == 403
+        )
         let good = ["COOKIE": "csrftoken=" + secret, "HOST": "a.example"]
         let body = form + "&csrfmiddlewaretoken=" + secret
         #expect(gate.ask("session.login", headers: good, body: body, type: type).status == 302)
@@ -107,11 +124,16 @@ struct CSRFTests {
         #expect(gate.ask("session.login", headers: good, body: Gate.login("ann"), type: "text/plain").status >= 400)
     }
 
-    @Test("After the login one goes to a path of this site, and nowhere else", arguments: [
-        "//evil.example", "/\\evil.example", "\\\\evil.example", "https:evil.example", "https://evil.example", "/\t/evil.example",
-        "///evil.example", "/\u{0}/evil", "javascript:alert(1)", "//a@evil.example", "http:///evil.example", "/\r\nSet-Cookie: a=b", "evil", "",
-        " //evil.example", "\u{1}//evil.example", "/\u{7F}/", "?//evil", "#//evil", "/a\\..\\b",
-    ])
+    @Test(
+        "After the login one goes to a path of this site, and nowhere else",
+        arguments: [
+            "//evil.example", "/\\evil.example", "\\\\evil.example", "https:evil.example", "https://evil.example",
+            "/\t/evil.example",
+            "///evil.example", "/\u{0}/evil", "javascript:alert(1)", "//a@evil.example", "http:///evil.example",
+            "/\r\nSet-Cookie: a=b", "evil", "",
+            " //evil.example", "\u{1}//evil.example", "/\u{7F}/", "?//evil", "#//evil", "/a\\..\\b",
+        ]
+    )
     func openRedirects(next: String) {
         #expect(SessionLogin.path(next) == "/")
     }
@@ -130,17 +152,24 @@ struct CSRFTests {
         let answer = gate.ask(
             "session.login",
             headers: ["COOKIE": "csrftoken=" + secret],
-            body: "csrfmiddlewaretoken=\(secret)&password=x&username=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&next=/%22onload=x",
+            body:
+                "csrfmiddlewaretoken=\(secret)&password=x&username=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&next=/%22onload=x",
             type: "application/x-www-form-urlencoded"
         )
         #expect(answer.status == 200 && answer.body.contains("Please enter a correct username and password."))
         #expect(answer.body.contains(#"value="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;""#))
         #expect(!answer.body.contains("<script") && !answer.body.contains("\"onload"))
         let policy = try #require(answer.values("Content-Security-Policy").first)
-        for part in ["default-src 'none'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"] {
+        for part in [
+            "default-src 'none'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'",
+            "form-action 'self'",
+        ] {
             #expect(policy.contains(part))
         }
         #expect(answer.values("Cache-Control").first?.contains("no-store") ?? false)
-        #expect(answer.values("X-Content-Type-Options") == ["nosniff"] && answer.values("Referrer-Policy") == ["same-origin"])
+        #expect(
+            answer.values("X-Content-Type-Options") == ["nosniff"]
+                && answer.values("Referrer-Policy") == ["same-origin"]
+        )
     }
 }

@@ -10,11 +10,15 @@ struct SessionTests {
 
     init() throws { gate = try Gate() }
 
-    private func logIn(_ name: String = "ann", _ location: [String: String] = [:], headers: [String: String] = [:]) -> Gate.Answer {
+    private func logIn(_ name: String = "ann", _ location: [String: String] = [:], headers: [String: String] = [:])
+        -> Gate.Answer
+    {
         gate.ask("session.login", location, headers: headers, body: Gate.login(name))
     }
 
-    private func cookie(_ answer: Gate.Answer) -> String { answer.cookies.map { "\($0)=\($1)" }.joined(separator: "; ") }
+    private func cookie(_ answer: Gate.Answer) -> String {
+        answer.cookies.map { "\($0)=\($1)" }.joined(separator: "; ")
+    }
 
     private func whoami(_ answer: Gate.Answer) -> String { gate.whoami(["COOKIE": cookie(answer)]) }
 
@@ -31,7 +35,10 @@ struct SessionTests {
         #expect(whoami(first) == "" && whoami(second) == "ann")
     }
 
-    @Test("A key that was planted is never adopted", arguments: ["sessionid", "a", "pss_" + String(repeating: "0", count: 43)])
+    @Test(
+        "A key that was planted is never adopted",
+        arguments: ["sessionid", "a", "pss_" + String(repeating: "0", count: 43)]
+    )
     func fixation(planted: String) throws {
         let answer = logIn(headers: ["COOKIE": "sessionid=" + planted])
         #expect(answer.cookies["sessionid"] != planted)
@@ -92,7 +99,10 @@ struct SessionTests {
         let headers = ["COOKIE": cookie(login)]
         // Neither by a GET, nor by a page that does not know the secret.
         #expect(gate.ask("session.logout", method: "GET", headers: headers).status == 405)
-        #expect(gate.ask("session.logout", headers: headers.merging(["ACCEPT": "application/json"]) { $1 }, body: "{}").status == 403)
+        #expect(
+            gate.ask("session.logout", headers: headers.merging(["ACCEPT": "application/json"]) { $1 }, body: "{}")
+                .status == 403
+        )
         #expect(whoami(login) == "ann")
         let good = headers.merging(["X_CSRFTOKEN": login.cookies["csrftoken"]!]) { $1 }
         let out = gate.ask("session.logout", headers: good, body: "{}")
@@ -101,7 +111,9 @@ struct SessionTests {
         #expect(try other.session(digest) == nil)
     }
 
-    @Test("Disabling, deleting, a new password and a new epoch end all sessions; the user's own change begins a new one")
+    @Test(
+        "Disabling, deleting, a new password and a new epoch end all sessions; the user's own change begins a new one"
+    )
     func epochs() throws {
         let user = try gate.user("ann")
         var login = logIn()
@@ -158,9 +170,15 @@ struct SessionTests {
         #expect(table.nextID == 5001)
     }
 
-    @Test("Cookies have Django's attributes, are for TLS alone where they came over it, and are not given without a login")
+    @Test(
+        "Cookies have Django's attributes, are for TLS alone where they came over it, and are not given without a login"
+    )
     func attributes() throws {
-        let encrypted = gate.ask("session.login", body: Gate.login("ann"), more: [("HTTPS", "on"), ("HTTP_ORIGIN", "https://a"), ("HTTP_HOST", "a")])
+        let encrypted = gate.ask(
+            "session.login",
+            body: Gate.login("ann"),
+            more: [("HTTPS", "on"), ("HTTP_ORIGIN", "https://a"), ("HTTP_HOST", "a")]
+        )
         #expect(encrypted.values("Set-Cookie").count == 2)
         for field in encrypted.values("Set-Cookie") {
             #expect(field.contains("; Path=/; SameSite=Lax; Secure") && !field.contains("Domain"))
@@ -185,7 +203,8 @@ struct SessionTests {
         #expect(gate.whoami(["COOKIE": "sessionid=x; sessionid=\(key)"]) == "ann")
         for text in [
             "Sessionid=\(key)", "%73essionid=\(key)", "$Version=1, sessionid=\(key)", "\u{2000}sessionid=\(key)",
-            "sessionid =\(key)x", "sessionid=\(key); sessionid=x", "sessionid=\"\(key)\"", "xsessionid=\(key)", "sessionid\(key)",
+            "sessionid =\(key)x", "sessionid=\(key); sessionid=x", "sessionid=\"\(key)\"", "xsessionid=\(key)",
+            "sessionid\(key)",
             "sessionid=\(key.lowercased())", "sessionid=\(key)\u{0}",
         ] {
             #expect(gate.whoami(["COOKIE": text]) == "", "\(text)")

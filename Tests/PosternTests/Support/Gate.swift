@@ -57,24 +57,26 @@ final class Gate {
     /// - Parameters:
     ///   - location: Parameters without `POSTERN_`.
     ///   - headers: Parameters without `HTTP_`.
-    ///   - body: JSON, unless `type` says otherwise.
+    ///   - body: JSON, unless `type` says otherwise; or else `bytes`.
     func ask(
         _ view: String,
         _ location: [String: String] = [:],
         method: String = "POST",
         headers: [String: String] = [:],
         body: String = "",
+        bytes: [UInt8]? = nil,
         type: String = "application/json",
         more: [(String, String)] = [],
         address: String = "127.0.0.1"
     ) -> Answer {
+        let bytes = bytes ?? Array(body.utf8)
         var parameters = [("REQUEST_METHOD", method), ("REMOTE_ADDR", address), ("POSTERN_VIEW", view)] + more
         parameters += location.map { ("POSTERN_" + $0.key, $0.value) }
         parameters += headers.map { ("HTTP_" + $0.key, $0.value) }
-        if !body.isEmpty { parameters.append(("CONTENT_TYPE", type)) }
+        if !bytes.isEmpty { parameters.append(("CONTENT_TYPE", type)) }
         let request = FastCGI.Request(
             parameters: Parameters(parameters.map { ($0.0, Array($0.1.utf8)) }),
-            body: Array(body.utf8)
+            body: bytes
         )
         let text = String(decoding: application.respond(to: request).bytes, as: UTF8.self)
         let parts = text.components(separatedBy: "\r\n\r\n")

@@ -15,11 +15,21 @@ struct OAuthViewTests {
     }
 
     private func introspect(_ token: String, by name: String = "stella") -> Gate.Answer {
-        gate.ask("oauth.introspect", headers: basic(name), body: "token=\(token)", type: "application/x-www-form-urlencoded")
+        gate.ask(
+            "oauth.introspect",
+            headers: basic(name),
+            body: "token=\(token)",
+            type: "application/x-www-form-urlencoded"
+        )
     }
 
     private func revoke(_ token: String, by name: String = "stella") -> Gate.Answer {
-        gate.ask("oauth.revoke", headers: basic(name), body: "token=\(token)", type: "application/x-www-form-urlencoded")
+        gate.ask(
+            "oauth.revoke",
+            headers: basic(name),
+            body: "token=\(token)",
+            type: "application/x-www-form-urlencoded"
+        )
     }
 
     @Test("A good token is said to be good, and whose it is")
@@ -29,7 +39,11 @@ struct OAuthViewTests {
         let secret = try gate.accounts.issueToken(for: user, expires: end).1
         let answer = introspect(secret.text)
         #expect(answer.values("Cache-Control") == ["no-store"])
-        #expect(answer.body.hasPrefix(#"{"active":true,"username":"ann","sub":"\#(user.id)","token_type":"Bearer","exp":\#(end.seconds),"iat":"#))
+        #expect(
+            answer.body.hasPrefix(
+                #"{"active":true,"username":"ann","sub":"\#(user.id)","token_type":"Bearer","exp":\#(end.seconds),"iat":"#
+            )
+        )
         let pair = gate.pair()
         #expect(introspect(pair.access).body.hasPrefix(#"{"active":true,"username":"ann""#))
         #expect(introspect(pair.refresh)["token_type"] == "refresh_token")
@@ -50,8 +64,10 @@ struct OAuthViewTests {
         let disabledPair = gate.pair("ina")
         try gate.store.setActive(disabled.id, false)
         for token in [
-            expired, revoked.1.text, blacklisted.refresh, blacklisted.access, usedUp.refresh, disabledToken, disabledPair.access,
-            TokenSecret.random().text, "pst_" + String(repeating: "0", count: 36), "x", "a.b.c", String(repeating: "a", count: 9000), "%00", "%FF",
+            expired, revoked.1.text, blacklisted.refresh, blacklisted.access, usedUp.refresh, disabledToken,
+            disabledPair.access,
+            TokenSecret.random().text, "pst_" + String(repeating: "0", count: 36), "x", "a.b.c",
+            String(repeating: "a", count: 9000), "%00", "%FF",
         ] {
             let answer = introspect(token)
             #expect(answer.status == 200 && answer.body == #"{"active":false}"#, "\(token.prefix(60))")
@@ -65,7 +81,15 @@ struct OAuthViewTests {
         let body = "token=\(token)"
         let type = "application/x-www-form-urlencoded"
         #expect(gate.ask("oauth.introspect", body: body, type: type).status == 401)
-        #expect(gate.ask("oauth.introspect", ["PERMISSION": "IsAuthenticated"], headers: basic("ann"), body: body, type: type).status == 200)
+        #expect(
+            gate.ask(
+                "oauth.introspect",
+                ["PERMISSION": "IsAuthenticated"],
+                headers: basic("ann"),
+                body: body,
+                type: type
+            ).status == 200
+        )
         #expect(gate.ask("oauth.revoke", body: body, type: type).status == 401)
         #expect(introspect(token).body.hasPrefix(#"{"active":true"#))
         #expect(revoke(token, by: "ann").status == 200)
@@ -91,7 +115,10 @@ struct OAuthViewTests {
         #expect(gate.ask("jwt.refresh", body: #"{"refresh":"\#(pair.refresh)"}"#).status == 200)
     }
 
-    @Test("A request without a token is refused in RFC 6749's words", arguments: ["", "token=", "other=x", "token%00=x"])
+    @Test(
+        "A request without a token is refused in RFC 6749's words",
+        arguments: ["", "token=", "other=x", "token%00=x"]
+    )
     func missing(body: String) {
         for view in ["oauth.introspect", "oauth.revoke"] {
             let answer = gate.ask(view, headers: basic("stella"), body: body, type: "application/x-www-form-urlencoded")

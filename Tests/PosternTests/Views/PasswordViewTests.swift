@@ -27,7 +27,10 @@ struct PasswordViewTests {
         #expect(gate.whoami(token) == "ann")
         let answer = change(Gate.password, "another horse battery staple", headers: token)
         #expect(answer.status == 200 && answer.values("Set-Cookie").isEmpty && !answer.body.contains("horse"))
-        #expect(gate.whoami(token) == "" && gate.whoami(Gate.bearer(pair.access)) == "" && gate.whoami(["COOKIE": "sessionid=" + session]) == "")
+        #expect(
+            gate.whoami(token) == "" && gate.whoami(Gate.bearer(pair.access)) == ""
+                && gate.whoami(["COOKIE": "sessionid=" + session]) == ""
+        )
         #expect(gate.whoami(basic()) == "" && gate.whoami(basic("another horse battery staple")) == "ann")
         #expect(gate.ask("password").status == 401)
     }
@@ -35,8 +38,10 @@ struct PasswordViewTests {
     @Test("Rules of new passwords, each with its reason")
     func rules() throws {
         for (password, reason) in [
-            ("fourteen chars", "at least 15"), ("passwordpassword", "easy to guess"), ("annannannannann", "easy to guess"),
-            ("ann1234567890123", "easy to guess"), ("qwertyuiopasdfgh", "easy to guess"), ("P@ssw0rd12345678!", "easy to guess"),
+            ("fourteen chars", "at least 15"), ("passwordpassword", "easy to guess"),
+            ("annannannannann", "easy to guess"),
+            ("ann1234567890123", "easy to guess"), ("qwertyuiopasdfgh", "easy to guess"),
+            ("P@ssw0rd12345678!", "easy to guess"),
             (String(repeating: "a", count: 1025), "more than 1024"),
         ] {
             let answer = change(Gate.password, password, headers: basic())
@@ -56,11 +61,15 @@ struct PasswordViewTests {
         #expect(change("x", "another horse battery staple", headers: headers).status == 400)
     }
 
-    @Test("A password that was right is not hashed again with each request; another is, and so is one of a changed user")
+    @Test(
+        "A password that was right is not hashed again with each request; another is, and so is one of a changed user"
+    )
     func memo() throws {
         var hashes = 0
         func ask(_ password: String) throws -> Bool {
-            try gate.accounts.user(named: Array("ann".utf8), password: Array(password.utf8), isRepeated: true) { hashes += 1 } != nil
+            try gate.accounts.user(named: Array("ann".utf8), password: Array(password.utf8), isRepeated: true) {
+                hashes += 1
+            } != nil
         }
         #expect(try ask(Gate.password) && hashes == 1)
         #expect(try ask(Gate.password) && hashes == 1)
@@ -75,7 +84,9 @@ struct PasswordViewTests {
         try gate.store.setActive(user.id, false)
         #expect(try !ask("another horse battery staple") && hashes == 7)
         // A login is asked for each time.
-        for _ in 0..<2 { _ = try gate.accounts.user(named: Array("stella".utf8), password: Array(Gate.password.utf8)) { hashes += 1 } }
+        for _ in 0..<2 {
+            _ = try gate.accounts.user(named: Array("stella".utf8), password: Array(Gate.password.utf8)) { hashes += 1 }
+        }
         #expect(hashes == 9)
     }
 

@@ -12,7 +12,9 @@ struct TokenViewTests {
 
     private let basic = ["AUTHORIZATION": "Basic " + Data("ann:\(Gate.password)".utf8).base64EncodedString()]
 
-    private func logIn(_ location: [String: String] = [:]) -> Gate.Answer { gate.ask("token.login", location, headers: basic) }
+    private func logIn(_ location: [String: String] = [:]) -> Gate.Answer {
+        gate.ask("token.login", location, headers: basic)
+    }
 
     private func header(_ token: String) -> [String: String] { ["AUTHORIZATION": "Token " + token] }
 
@@ -39,7 +41,10 @@ struct TokenViewTests {
         #expect(gate.ask("token.logout", headers: basic).status == 401)
         #expect(gate.ask("token.logout", ["AUTHENTICATION": "Basic"], headers: basic).status == 403)
         #expect(gate.ask("token.logoutall", headers: header(two)).status == 204)
-        #expect(gate.whoami(header(two)) == "" && gate.whoami(header(three)) == "" && gate.whoami(Gate.bearer(pair.access)) == "")
+        #expect(
+            gate.whoami(header(two)) == "" && gate.whoami(header(three)) == ""
+                && gate.whoami(Gate.bearer(pair.access)) == ""
+        )
         #expect(gate.whoami(basic) == "ann")
     }
 
@@ -89,15 +94,29 @@ struct TokenViewTests {
         #expect(!gate.ask("tokens", method: "GET", headers: header(token)).body.contains("stella"))
 
         func delete(_ id: String) -> Gate.Answer {
-            gate.ask("tokens.detail", method: "DELETE", headers: header(token), more: [("DOCUMENT_URI", "/api/tokens/\(id)/")])
+            gate.ask(
+                "tokens.detail",
+                method: "DELETE",
+                headers: header(token),
+                more: [("DOCUMENT_URI", "/api/tokens/\(id)/")]
+            )
         }
         let (theirs, none) = (delete(String(others)), delete("999"))
         #expect(theirs.status == 404 && none.status == 404 && theirs.body == none.body)
         #expect(try gate.store.allTokens().contains { $0.id == others })
-        for id in ["", "x", "-1", "+1", "1x", "9223372036854775808", "1%30", "0x1"] { #expect(delete(id).status == 404, "\(id)") }
+        for id in ["", "x", "-1", "+1", "1x", "9223372036854775808", "1%30", "0x1"] {
+            #expect(delete(id).status == 404, "\(id)")
+        }
         let own = gate.ask("tokens", headers: basic, body: #"{"label":"phone"}"#)
         let id = try #require(own.body.firstMatch(of: /"id":(\d+)/)).1
-        #expect(gate.ask("tokens.detail", method: "GET", headers: header(token), more: [("SCRIPT_NAME", "/api/tokens/\(id)/")])["label"] == "phone")
+        #expect(
+            gate.ask(
+                "tokens.detail",
+                method: "GET",
+                headers: header(token),
+                more: [("SCRIPT_NAME", "/api/tokens/\(id)/")]
+            )["label"] == "phone"
+        )
         #expect(delete(String(id)).status == 204 && delete(String(id)).status == 404)
         #expect(gate.whoami(header(own["token"])) == "")
         #expect(gate.ask("tokens", method: "GET").status == 401)
@@ -115,7 +134,10 @@ struct TokenViewTests {
         for text in [#""2020-01-01T00:00:00Z""#, #""tomorrow""#, "null", "1", "[]", "true", #""""#] {
             #expect(create(text).status == 400, "\(text)")
         }
-        for body in ["[]", "1", "null", #"{"label":[]}"#, #"{"label":"\#(String(repeating: "a", count: 101))"}"#, #"{"label":null}"#, "{"] {
+        for body in [
+            "[]", "1", "null", #"{"label":[]}"#, #"{"label":"\#(String(repeating: "a", count: 101))"}"#,
+            #"{"label":null}"#, "{",
+        ] {
             #expect(gate.ask("tokens", headers: basic, body: body).status == 400, "\(body)")
         }
         #expect(gate.ask("tokens", headers: basic, body: #"{"label":"\t\n\u001b[31m"}"#).status == 201)
