@@ -4,6 +4,8 @@ public struct JSONReader {
     /// Deeper texts are refused: nobody means them, and the reader goes down with them.
     public static let maximumDepth = 128
 
+    private static let fewMembers = 16
+
     private let bytes: [UInt8]
     private let maximumDepth: Int
     private let allowsDoubledNames: Bool
@@ -86,7 +88,12 @@ public struct JSONReader {
 
     private mutating func object() throws(JSONError) -> JSONValue {
         var members: [(name: String, value: JSONValue)] = []
+        // Of many members; few are found faster without.
         var positions: [[UInt8]: Int] = [:]
+        func place(of name: String) -> Int? {
+            members.count <= Self.fewMembers
+                ? members.firstIndex { $0.name.utf8.elementsEqual(name.utf8) } : positions[Array(name.utf8)]
+        }
         if current == UInt8(ascii: "}") {
             position += 1
             return .object([])
@@ -102,12 +109,16 @@ public struct JSONReader {
             position += 1
             skipWhiteSpace()
             let value = try value()
-            if let known = positions[Array(name.utf8)] {
+            if let known = place(of: name) {
                 guard allowsDoubledNames else { throw JSONError("A name comes twice in one object") }
                 members[known].value = value
             } else {
-                positions[Array(name.utf8)] = members.count
                 members.append((name, value))
+                if members.count == Self.fewMembers + 1 {
+                    for (place, member) in members.enumerated() { positions[Array(member.name.utf8)] = place }
+                } else if members.count > Self.fewMembers {
+                    positions[Array(name.utf8)] = members.count - 1
+                }
             }
             if try endsList(with: UInt8(ascii: "}")) { return .object(members) }
         }

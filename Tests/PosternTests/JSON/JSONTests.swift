@@ -22,6 +22,23 @@ struct JSONTests {
         #expect(try read(text) == written)
     }
 
+    @Test(
+        "Of doubled names the last counts in the place of the first, among few members and among many",
+        arguments: [2, 16, 17, 40]
+    )
+    func doubledNames(count: Int) throws {
+        let names = (0..<count).map { "\"n\($0)\":\($0)" }
+        for doubled in [0, count - 1] {
+            let text = "{" + (names + ["\"n\(doubled)\":\"last\""]).joined(separator: ",") + "}"
+            guard case .object(let members) = try JSONReader.read(Array(text.utf8)) else {
+                throw JSONError("no object")
+            }
+            #expect(members.map(\.name) == (0..<count).map { "n\($0)" })
+            guard case .string("last") = members[doubled].value else { throw JSONError("not the last") }
+            #expect(throws: JSONError.self) { try JSONReader.readStrictly(Array(text.utf8), maximumDepth: 8) }
+        }
+    }
+
     @Test("Half a surrogate pair is remembered, and written as U+FFFD")
     func surrogates() throws {
         guard case .brokenString(let surrogate, let text) = try JSONReader.read(Array(#""a\udc00\ud800b""#.utf8)) else {
