@@ -44,12 +44,8 @@ public final class JournalFolder: Sendable {
             guard chmod(path, 0o700) == 0 else { throw File.error("chmod", path) }
             let status = try checkedStatus(of: path)
             for name in folders {
-                let folder = path + "/" + name
-                guard mkdir(folder, 0o700) == 0 else { throw File.error("mkdir", folder) }
-                madeFolders.append(folder)
-                guard chmod(folder, 0o700) == 0 else { throw File.error("chmod", folder) }
-                guard geteuid() == status.st_uid || chown(folder, status.st_uid, status.st_gid) == 0
-                else { throw File.error("chown", folder) }
+                madeFolders.append(path + "/" + name)
+                try makeFolder(path + "/" + name, status)
             }
             for (name, bytes) in contents {
                 let file = try File(creating: path + "/" + name, owner: status.st_uid, group: status.st_gid)
@@ -65,6 +61,35 @@ public final class JournalFolder: Sendable {
             if isNew { rmdir(path) }
             throw error
         }
+    }
+
+    /// Makes those of the journals and folders that a folder from an older version of the caller has not, empty
+    /// and all of it on disk when this returns. Nobody may use it meanwhile.
+    /// - Returns: Their names.
+    public static func complete(
+        at path: String,
+        kind: String,
+        version: Int,
+        journals: [String],
+        folders: [String]
+    ) throws(JournalError) -> [String] {
+        let path = withoutSlashes(path)
+        let status = try checkedStatus(of: path)
+        try checkVersion(in: path, kind: kind, version: version, owner: status.st_uid)
+        var made: [String] = []
+        for name in folders + journals where access(path + "/" + name, F_OK) != 0 {
+            guard errno == ENOENT else { throw File.error("access", path + "/" + name) }
+            if folders.contains(name) {
+                try makeFolder(path + "/" + name, status)
+            } else {
+                let file = try File(creating: path + "/" + name, owner: status.st_uid, group: status.st_gid)
+                try file.write(FileHeader(name: name, fileID: randomID()).line, at: 0, with: DiskCalls())
+                try file.sync(with: DiskCalls())
+            }
+            made.append(name)
+        }
+        try File.syncFolder(path)
+        return made
     }
 
     /// - Parameters:
@@ -107,6 +132,13 @@ public final class JournalFolder: Sendable {
     }
 
     private static let versionFile = "VERSION"
+
+    private static func makeFolder(_ path: String, _ parent: stat) throws(JournalError) {
+        guard mkdir(path, 0o700) == 0 else { throw File.error("mkdir", path) }
+        guard chmod(path, 0o700) == 0 else { throw File.error("chmod", path) }
+        guard geteuid() == parent.st_uid || chown(path, parent.st_uid, parent.st_gid) == 0
+        else { throw File.error("chown", path) }
+    }
 
     /// Of a folder that only its owner can get at and nobody else can put another in the place of.
     private static func checkedStatus(of path: String) throws(JournalError) -> stat {

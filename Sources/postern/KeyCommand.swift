@@ -23,7 +23,7 @@ struct KeyCommand: ParsableCommand {
         )
 
         @OptionGroup var store: StoreOptions
-        @Option(name: [.customLong("algorithm"), .customLong("alg")], help: "HS256, EdDSA or ES256.")
+        @Option(help: "HS256, EdDSA or ES256.")
         var algorithm: Algorithm = .init(value: .hs256)
         @OptionGroup var start: SigningStart
 

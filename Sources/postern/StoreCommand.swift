@@ -4,8 +4,8 @@ import Postern
 struct StoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store",
-        abstract: "Make a store.",
-        subcommands: [Init.self]
+        abstract: "Make a store, or bring one up to date.",
+        subcommands: [Init.self, Upgrade.self]
     )
 
     struct Init: ParsableCommand {
@@ -19,6 +19,19 @@ struct StoreCommand: ParsableCommand {
 
         func run() throws {
             try Store.create(at: path)
+        }
+    }
+
+    struct Upgrade: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Give a store that an older version made what it lacks, and print what that was.",
+            discussion: "Stop the servers first. What is in the store stays as it is."
+        )
+
+        @OptionGroup var store: StoreOptions
+
+        func run() throws {
+            for name in try Store.upgrade(at: try store.path()) { StandardOutput.write(name + "\n") }
         }
     }
 }

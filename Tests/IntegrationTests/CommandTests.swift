@@ -98,7 +98,7 @@ struct CommandTests {
         #expect(short.code == 65 && short.error.contains("15"))
         #expect(try postern(["user", "add", "ann"], input: String(repeating: "x", count: 1025) + "\n").code == 65)
         #expect(try postern(["user", "list", "--json"]).output == "[]\n")
-        try postern(["user", "add", "ann"], input: "fifteen chars!!\nand more").expectSuccess()
+        try postern(["user", "add", "ann"], input: "fifteen glyphs!\nand more").expectSuccess()
         try postern(["user", "add", "ben", "--minimum-password-length", "8"], input: "8 letter").expectSuccess()
     }
 

@@ -7,6 +7,8 @@ public import Journal
 public final class Store: Sendable {
     static let kind = "postern"
     static let version = 1
+    private static let journals = ["users", "tokens", "sessions", "revocations"]
+    private static let folders = ["keys"]
 
     let folder: JournalFolder
     let users: Replica<UserTable>
@@ -22,13 +24,33 @@ public final class Store: Sendable {
                 at: path,
                 kind: kind,
                 version: version,
-                journals: ["users", "tokens", "sessions", "revocations"],
-                folders: ["keys"]
+                journals: journals,
+                folders: folders
             )
         } catch {
             throw StoreError(error)
         }
         _ = try Store(opening: path).generateKey(.hs256)
+    }
+
+    /// Gives a store that an older version made what it lacks. No server may run on it meanwhile.
+    /// - Returns: The names of what was made in it.
+    public static func upgrade(at path: String) throws(StoreError) -> [String] {
+        var made: [String]
+        do {
+            made = try JournalFolder.complete(
+                at: path,
+                kind: kind,
+                version: version,
+                journals: journals,
+                folders: folders
+            )
+        } catch {
+            throw StoreError(error)
+        }
+        let store = try Store(opening: path)
+        if try store.keyRing().keys.isEmpty { made.append("keys/" + (try store.generateKey(.hs256).id)) }
+        return made
     }
 
     public init(opening path: String) throws(StoreError) {

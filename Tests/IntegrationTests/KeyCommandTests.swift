@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+
+@Suite("The command line: keys, JSON Web Tokens, older stores")
+struct KeyCommandTests {
+    private let folder: String
+    private let store: String
+
+    init() throws {
+        folder = try Site.temporaryFolder()
+        store = folder + "/store"
+        try Child.run(Site.binary, ["store", "init", store]).expectSuccess()
+    }
+
+    @discardableResult
+    private func postern(_ arguments: [String], input: String = "") throws -> Child.Finished {
+        try Child.run(Site.binary, arguments, input: input, environment: ["POSTERN_STORE": store])
+    }
+
+    private func keys() throws -> [[String: Any]] {
+        let list = try postern(["key", "list", "--json"])
+        return try #require(try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [[String: Any]])
+    }
+
+    @Test("A new store has a key; others are made, listed, take over at once or later, and are retired")
+    func keysOfAStore() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let first = try #require(try keys().first)
+        #expect(try keys().count == 1 && first["algorithm"] as? String == "HS256" && first["signs"] as? Bool == true)
+        #expect(try postern(["key", "jwks"]).output == "{\"keys\":[]}\n")
+        let made = try postern(["key", "generate", "--algorithm", "EdDSA"])
+        let id = made.output.trimmingCharacters(in: .newlines)
+        #expect(made.code == 0 && id.utf8.count == 16)
+        let rotated = try postern(["key", "rotate"]).output.trimmingCharacters(in: .newlines)
+        let later = try postern(["key", "rotate", "--after", "1h"]).output.trimmingCharacters(in: .newlines)
+        let list = try keys()
+        #expect(list.map { $0["algorithm"] as? String } == ["HS256", "EdDSA", "EdDSA", "EdDSA"])
+        #expect(list.filter { $0["signs"] as? Bool == true }.map { $0["id"] as? String } == [rotated])
+        #expect(list.last?["id"] as? String == later)
+        let published = try postern(["key", "jwks"]).output
+        #expect(published.contains(id) && published.contains(rotated) && published.contains(later))
+        #expect(!published.contains("\"d\"") && !published.contains("\"k\""))
+        for file in try FileManager.default.contentsOfDirectory(atPath: store + "/keys") {
+            let attributes = try FileManager.default.attributesOfItem(atPath: store + "/keys/" + file)
+            #expect(attributes[.posixPermissions] as? Int == 0o600)
+        }
+        let used = try postern(["key", "retire", rotated])
+        #expect(used.code == 65 && used.error.contains("rotate first"))
+        try postern(["key", "retire", id]).expectSuccess()
+        #expect(try postern(["key", "retire", id]).code == 65)
+        #expect(try postern(["key", "retire", "../users"]).code == 65)
+        try postern(["key", "retire", rotated, "--force"]).expectSuccess()
+        #expect(try keys().count == 2)
+        for arguments in [
+            ["generate", "--algorithm", "RS256"], ["generate", "--algorithm", "none"], ["rotate", "--after", "soon"],
+        ] {
+            #expect(try postern(["key"] + arguments).code == 64)
+        }
+        #expect(try keys().count == 2)
+    }
+
+    @Test("A token on standard input: its claims and 0, or why not and 65; no key or no token is said to be that")
+    func verify() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let verify = ["jwt", "verify", "--keys"]
+        let name = try #require(try FileManager.default.contentsOfDirectory(atPath: store + "/keys").first)
+        for (token, reason) in [
+            ("x", "Token is invalid."), ("a.b.c\n", "Token is invalid."),
+            (String(repeating: "a", count: 100_000), "Token is invalid."),
+            ("eyJhbGciOiJub25lIn0.e30.", "Token is invalid."),
+        ] {
+            let result = try postern(verify + [store + "/keys"], input: token)
+            #expect(result.code == 65 && result.error == "postern: \(reason)\n" && result.output.isEmpty)
+        }
+        #expect(try postern(verify + [store + "/keys"]).code == 66)
+        for (path, text) in [
+            (folder + "/none", "none"), (folder, "no key"), (store + "/users", "users"),
+            (store + "/keys/" + name, name),
+        ] {
+            let result = try postern(verify + [path], input: "a.b.c")
+            #expect(result.code == 66 && result.error.contains(text), "\(result.error)")
+            #expect(result.error.split(separator: "\n").count == 1)
+        }
+        #expect(try postern(verify + [store + "/keys", "--leeway", "1w"], input: "a.b.c").code == 64)
+        #expect(try postern(["jwt", "verify"], input: "a.b.c").code == 64)
+    }
+
+    @Test("A store that an older version made gets what it lacks, and keeps what it has")
+    func upgrade() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try postern(["user", "add", "ann", "--no-password"]).expectSuccess()
+        for name in ["sessions", "revocations", "keys"] {
+            try FileManager.default.removeItem(atPath: store + "/" + name)
+        }
+        let before = try postern(["user", "list"])
+        #expect(before.code == 66 && before.error.contains("sessions"))
+        let upgraded = try postern(["store", "upgrade"])
+        let made = upgraded.output.split(separator: "\n").map(String.init)
+        #expect(made.prefix(3) == ["keys", "sessions", "revocations"] && made.count == 4 && made[3].hasPrefix("keys/"))
+        #expect(try postern(["user", "list"]).output.contains("ann"))
+        #expect(try postern(["store", "upgrade"]).output.isEmpty)
+        #expect(try postern(["store", "upgrade", "--store", folder]).code != 0)
+        for name in ["sessions", "revocations"] {
+            let attributes = try FileManager.default.attributesOfItem(atPath: store + "/" + name)
+            #expect(attributes[.posixPermissions] as? Int == 0o600)
+        }
+    }
+}
