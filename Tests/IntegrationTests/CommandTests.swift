@@ -99,7 +99,7 @@ struct CommandTests {
         #expect(try postern(["user", "add", "ann"], input: String(repeating: "x", count: 1025) + "\n").code == 65)
         #expect(try postern(["user", "list", "--json"]).output == "[]\n")
         try postern(["user", "add", "ann"], input: "fifteen glyphs!\nand more").expectSuccess()
-        try postern(["user", "add", "ben", "--minimum-password-length", "8"], input: "8 letter").expectSuccess()
+        try postern(["user", "add", "ben", "--minimum-password-length", "8"], input: "8 glyphs").expectSuccess()
     }
 
     @Test("On a terminal the password is asked for twice, and not shown")
