@@ -10,6 +10,9 @@ struct TokensView: APIView {
     /// As long as those of the command line.
     private static let lifetime = TokenSettings.Lifetime.seconds(365 * 86_400)
 
+    /// Tokens that a user may have, where the location does not say.
+    private static let limit = 100
+
     private static let serializer = Serializer(fields: [
         CharField(name: "label", isRequired: false, allowsBlank: true, maximumLength: 100),
         CharField(name: "expiry", isRequired: false),
@@ -49,7 +52,7 @@ struct TokensView: APIView {
                 for: user,
                 label: values["label"] ?? "",
                 expires: try expiry(values["expiry"]),
-                limit: settings.limit
+                limit: settings.limit ?? Self.limit
             )
             var members = Self.members(of: token, nil)
             members.append(("token", .string(secret.text)))

@@ -196,6 +196,36 @@ struct SessionTests {
         }
     }
 
+    @Test("A cookie that comes in clear from another machine is refused unseen, and so is a login")
+    func clearText() throws {
+        let login = logIn()
+        let headers = ["COOKIE": cookie(login)]
+        let access = gate.ask("jwt.obtain", ["JWT_COOKIE": "access"], body: Gate.login("ann")).cookies["access"]!
+        for (view, headers, location) in [
+            ("whoami", headers, [:]), ("whoami", ["COOKIE": "access=" + access], ["JWT_COOKIE": "access"]),
+            ("session.login", [:], [:]), ("jwt.obtain", [:], [:]), ("jwt.refresh", [:], [:]),
+            ("oauth.introspect", [:], [:]),
+            ("password", [:], [:]), ("token.obtain", [:], [:]),
+        ] {
+            let method = view == "whoami" ? "GET" : "POST"
+            let clear = gate.ask(view, location, method: method, headers: headers, body: "{}", address: "192.0.2.1")
+            #expect(clear.status == 403 && clear.body.contains("over HTTPS only"), "\(view)")
+            let claimed = ["HTTPS": "on", "X_FORWARDED_PROTO": "https"].merging(headers) { $1 }
+            #expect(
+                gate.ask(view, location, method: method, headers: claimed, body: "{}", address: "192.0.2.1").status
+                    == 403
+            )
+        }
+        let encrypted = gate.ask(
+            "whoami",
+            method: "GET",
+            headers: headers,
+            more: [("HTTPS", "on")],
+            address: "192.0.2.1"
+        )
+        #expect(encrypted["username"] == "ann")
+    }
+
     @Test("The name of a cookie is what stands there, byte for byte")
     func cookieNames() {
         let key = logIn().cookies["sessionid"]!

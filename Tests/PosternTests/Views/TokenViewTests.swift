@@ -122,6 +122,15 @@ struct TokenViewTests {
         #expect(gate.ask("tokens", method: "GET").status == 401)
     }
 
+    @Test("Nobody fills the store with tokens of their own")
+    func ownLimit() throws {
+        let user = try gate.user("ann")
+        for _ in 0..<100 { _ = try gate.accounts.issueToken(for: user) }
+        let refused = gate.ask("tokens", headers: basic, body: "{}")
+        #expect(refused.status == 400 && refused.body.contains("Maximum amount of tokens"))
+        #expect(gate.ask("tokens", ["TOKEN_LIMIT": "101"], headers: basic, body: "{}").status == 201)
+    }
+
     @Test("A new token ends when it is told to, and no later than the location allows")
     func expiries() throws {
         func create(_ expiry: String, _ location: [String: String] = [:]) -> Gate.Answer {
