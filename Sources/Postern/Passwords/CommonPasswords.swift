@@ -4,9 +4,12 @@
 enum CommonPasswords {
     /// A password of more such words than this is a phrase.
     private static let maximumWords = 2
+    /// One of as many bytes is nobody's first guess, whatever it is made of.
+    private static let longEnough = 64
 
     /// - Parameter context: Words that whoever guesses tries too, such as the username.
     static func contain(_ password: String, context: [String]) -> Bool {
+        guard password.utf8.count < longEnough else { return false }
         let text = password.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
         let words = Set(context.map { Array($0.lowercased().utf8) }.filter { $0.count >= 3 })
         return [text, text.map(letter)].contains { isRepetition($0) || isCheap($0, words) }
@@ -55,10 +58,10 @@ enum CommonPasswords {
     private static let rows = ["qwertyuiop", "asdfghjkl", "zxcvbnm", "poiuytrewq", "lkjhgfdsa", "mnbvcxz", "qwertz"]
         .map { Array($0.utf8) }
 
-    /// Whether it is a short text again and again.
+    /// Whether it is a short text of ASCII again and again.
     private static func isRepetition(_ text: [UInt8]) -> Bool {
-        guard text.count >= 2 else { return true }
-        return (1...max(1, min(8, text.count / 2))).contains { length in
+        guard text.count >= 2, text.allSatisfy({ $0 < 0x80 }) else { return false }
+        return (1...min(8, text.count / 2)).contains { length in
             text.indices.allSatisfy { text[$0] == text[$0 % length] }
         }
     }
