@@ -46,6 +46,9 @@ final class JSONWebKeySetFile: Sendable {
     func set() throws(APIError) -> JSONWebKeySet {
         var status = stat()
         guard stat(path, &status) == 0 else { throw unavailable(String(cString: strerror(errno))) }
+        guard status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o002 == 0 else {
+            throw unavailable("is no file, or everybody may write it")
+        }
         let identity = Identity(
             inode: UInt(status.st_ino),
             size: Int(status.st_size),

@@ -85,6 +85,7 @@ struct JSONWebTokens: Sendable {
         let authenticated = claims.authenticated ?? now
         let family = claims.familyID
         guard settings.rotates else {
+            guard try !isUsedUp(claims) else { throw .blacklisted }
             let same = RefreshSuccessor(jti: claims.jtiBytes, issued: now, expires: expires)
             return try pair(for: user, family, authenticated, refresh: same, isNew: false, more: claims.passedOn)
         }

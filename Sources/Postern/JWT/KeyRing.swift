@@ -49,23 +49,22 @@ final class KeyFolder: Sendable {
 
     /// - Throws: ``StoreError`` when the folder or a file in it cannot be read, or one holds no key of ours.
     func ring() throws(StoreError) -> KeyRing {
-        do {
-            let version = try folder.version()
-            if let ring = known.withLock({ $0.flatMap { $0.version == version ? $0.ring : nil } }) { return ring }
-            // Before the files are read, so that one which comes meanwhile is looked at next time.
-            let isSettled = version.isSettled
-            var keys: [StoredKey] = []
-            for name in try folder.names(endingWith: Self.suffix) { keys.append(try read(name)) }
-            let ring = KeyRing(keys)
-            if isSettled { known.withLock { $0 = (version, ring) } }
-            return ring
-        } catch let error as JournalError {
-            throw StoreError(error)
-        } catch let error as StoreError {
-            throw error
-        } catch {
-            throw .unknownEvent("\(error)")
+        let version = try journalled { () throws(JournalError) in try folder.version() }
+        if let ring = known.withLock({ $0.flatMap { $0.version == version ? $0.ring : nil } }) { return ring }
+        // Before the files are read, so that one which comes meanwhile is looked at next time.
+        let isSettled = version.isSettled
+        var keys: [StoredKey] = []
+        for name in try journalled({ () throws(JournalError) in try folder.names(endingWith: Self.suffix) }) {
+            do throws(StoreError) {
+                keys.append(try read(name))
+            } catch .journal(.missing) {
+                // It was retired between the two looks.
+                continue
+            }
         }
+        let ring = KeyRing(keys)
+        if isSettled { known.withLock { $0 = (version, ring) } }
+        return ring
     }
 
     /// Writes a new key, which is there for every process when this returns.
@@ -74,38 +73,44 @@ final class KeyFolder: Sendable {
             ("iat", .integer(created.seconds)), ("nbf", .integer(signsFrom.seconds)),
         ]
         let text = JSONWriter.bytes(of: .object(key.secretMembers + times), indent: 2) + [0x0A]
-        do {
-            try folder.add((key.id ?? "") + Self.suffix, text)
-        } catch {
-            throw StoreError(error)
-        }
+        try journalled { () throws(JournalError) in try folder.add((key.id ?? "") + Self.suffix, text) }
     }
 
     func remove(_ id: String) throws(StoreError) {
+        try journalled { () throws(JournalError) in try folder.remove(id + Self.suffix) }
+    }
+
+    private func journalled<Result>(_ body: () throws(JournalError) -> Result) throws(StoreError) -> Result {
         do {
-            try folder.remove(id + Self.suffix)
+            return try body()
         } catch {
             throw StoreError(error)
         }
     }
 
     /// Tokens say which key it was, so the file's name and the key's have to be the same.
-    private func read(_ name: String) throws -> StoredKey {
+    private func read(_ name: String) throws(StoreError) -> StoredKey {
         let path = folder.path + "/" + name
-        guard let object = JSONObject(try folder.read(name)) else {
-            throw StoreError.key(path: path, .notAnObject)
-        }
-        do {
+        let text = try journalled { () throws(JournalError) in try folder.read(name) }
+        do throws(JSONWebKeyError) {
+            guard let object = JSONObject(text) else { throw .notAnObject }
             let key = try JSONWebKey(object)
-            guard key.id == String(name.dropLast(Self.suffix.count)) else { throw JSONWebKeyError.malformed("kid") }
-            guard case .integer(let created)? = object["iat"], (0...Timestamp.lastSecond).contains(created) else {
-                throw JSONWebKeyError.malformed("iat")
-            }
-            guard case .integer(let start)? = object["nbf"] ?? object["iat"], (0...Timestamp.lastSecond).contains(start)
-            else { throw JSONWebKeyError.malformed("nbf") }
-            return StoredKey(key: key, created: Timestamp(seconds: created), signsFrom: Timestamp(seconds: start))
-        } catch let error as JSONWebKeyError {
-            throw StoreError.key(path: path, error)
+            guard key.id == String(name.dropLast(Self.suffix.count)) else { throw .malformed("kid") }
+            let created = try Self.time("iat", of: object)
+            return StoredKey(
+                key: key,
+                created: created,
+                signsFrom: object.contains("nbf") ? try Self.time("nbf", of: object) : created
+            )
+        } catch {
+            throw .key(path: path, error)
         }
+    }
+
+    private static func time(_ name: String, of object: JSONObject) throws(JSONWebKeyError) -> Timestamp {
+        guard case .integer(let seconds)? = object[name], (0...Timestamp.lastSecond).contains(seconds) else {
+            throw .malformed(name)
+        }
+        return Timestamp(seconds: seconds)
     }
 }

@@ -23,7 +23,9 @@ extension JWTView {
     /// The claims of a refresh token that is good as far as it goes: it may have been used up.
     func refreshClaims(in text: String) throws(JWTError) -> JWTClaims {
         let claims = try tokens.verify(Array(text.utf8)[...])
-        guard claims.isForeign || claims.jti != nil else { throw .noID }
+        // Another issuer's tokens open what they open, and are not exchanged for ours.
+        guard !claims.isForeign else { throw .wrongType }
+        guard claims.jti != nil else { throw .noID }
         guard try !tokens.isRevoked(claims) else { throw .blacklisted }
         try claims.check(.refresh)
         return claims

@@ -109,6 +109,9 @@ struct JWTFlowTests {
             #expect(answer.status == 200 && answer["refresh"] == "")
             #expect(gate.whoami(Gate.bearer(answer["access"])) == "ann")
         }
+        let used = gate.pair()
+        #expect(refresh(used.refresh).status == 200)
+        #expect(refresh(used.refresh, location)["detail"] == "Token is blacklisted")
         #expect(gate.ask("jwt.blacklist", body: #"{"refresh":"\#(pair.refresh)"}"#).status == 200)
         #expect(refresh(pair.refresh, location)["detail"] == "Token is blacklisted")
         #expect(gate.whoami(Gate.bearer(pair.access)) == "")
@@ -357,6 +360,15 @@ struct JWTFlowTests {
             body: #"{"refresh":"\#(try token(key, ["token_type": .string("refresh"), "jti": .string("x")]))"}"#
         )
         #expect(answer.status == 401)
+        for rotate in ["on", "off"] {
+            for changes: [String: JSONValue?] in [[:], ["jti": .string("x")], ["jti": .string(""), "token_type": .string("refresh")]] {
+                let body = #"{"refresh":"\#(try token(key, changes))"}"#
+                for view in ["jwt.refresh", "jwt.blacklist"] {
+                    let more = location.merging(["JWT_ROTATE": rotate]) { $1 }
+                    #expect(gate.ask(view, more, body: body)["detail"] == "Token has wrong type")
+                }
+            }
+        }
         // They change their keys.
         let next = try #require(JSONWebKey.random(.edDSA, id: "next"))
         #expect(gate.whoami(Gate.bearer(try token(next)), location) == "")
@@ -367,6 +379,9 @@ struct JWTFlowTests {
         try gate.store.revokeAll(of: try gate.user("ann").id)
         #expect(gate.whoami(Gate.bearer(try token(next, ["iat": .integer(now - 5)])), location) == "")
         #expect(gate.whoami(Gate.bearer(try token(next, ["iat": nil])), location) == "")
+        chmod(path, 0o666)
+        #expect(gate.ask("whoami", location, method: "GET", headers: Gate.bearer(try token(next))).status == 503)
+        chmod(path, 0o644)
         try Data("{".utf8).write(to: URL(fileURLWithPath: path))
         #expect(gate.ask("whoami", location, method: "GET", headers: Gate.bearer(try token(next))).status == 503)
         // Without an audience every token of theirs for anybody would be good here.
