@@ -1,31 +1,5 @@
 internal import Journal
 
-/// Why a token is not taken, in simplejwt's words.
-enum JWTError: Error, Equatable {
-    case invalid
-    case expired
-    case noExpiry
-    case noID
-    case noType
-    case wrongType
-    case blacklisted
-    /// The store, a key or a file cannot be had: nothing is known about the token.
-    case unavailable(String)
-
-    var message: String {
-        switch self {
-        case .invalid: "Token is invalid"
-        case .expired: "Token is expired"
-        case .noExpiry: "Token has no 'exp' claim"
-        case .noID: "Token has no id"
-        case .noType: "Token has no type"
-        case .wrongType: "Token has wrong type"
-        case .blacklisted: "Token is blacklisted"
-        case .unavailable(let reason): reason
-        }
-    }
-}
-
 /// The claims of a token whose signature, times, issuer and audience are right (RFC 7519, section 4).
 public struct JWTClaims: Sendable {
     let object: JSONObject

@@ -1,5 +1,4 @@
 public import Journal
-internal import Synchronization
 
 /// A key of the store's folder `keys`, and since when it signs.
 public struct StoredKey: Sendable {
@@ -32,85 +31,5 @@ public struct KeyRing: Sendable {
     /// The JWK Set for those who verify our tokens (RFC 7517, section 5): public keys alone.
     public var publicSet: JSONValue {
         .object([("keys", .array(keys.compactMap { $0.key.publicMembers.map { .object($0) } }))])
-    }
-}
-
-/// The folder `keys`: a file `KID.jwk` a key. A key that was put there or taken away counts from the next
-/// request on, in every process: before keys are used, one system call looks whether the folder changed.
-final class KeyFolder: Sendable {
-    private let folder: FileFolder
-    private let known = Mutex<(version: FileFolder.Version, ring: KeyRing)?>(nil)
-
-    static let suffix = ".jwk"
-
-    init(in folder: JournalFolder) throws(JournalError) {
-        self.folder = try FileFolder(opening: "keys", in: folder)
-    }
-
-    /// - Throws: ``StoreError`` when the folder or a file in it cannot be read, or one holds no key of ours.
-    func ring() throws(StoreError) -> KeyRing {
-        let version = try journalled { () throws(JournalError) in try folder.version() }
-        if let ring = known.withLock({ $0.flatMap { $0.version == version ? $0.ring : nil } }) { return ring }
-        // Before the files are read, so that one which comes meanwhile is looked at next time.
-        let isSettled = version.isSettled
-        var keys: [StoredKey] = []
-        for name in try journalled({ () throws(JournalError) in try folder.names(endingWith: Self.suffix) }) {
-            do throws(StoreError) {
-                keys.append(try read(name))
-            } catch .journal(.missing) {
-                // It was retired between the two looks.
-                continue
-            }
-        }
-        let ring = KeyRing(keys)
-        if isSettled { known.withLock { $0 = (version, ring) } }
-        return ring
-    }
-
-    /// Writes a new key, which is there for every process when this returns.
-    func add(_ key: JSONWebKey, created: Timestamp, signsFrom: Timestamp) throws(StoreError) {
-        let times: [(name: String, value: JSONValue)] = [
-            ("iat", .integer(created.seconds)), ("nbf", .integer(signsFrom.seconds)),
-        ]
-        let text = JSONWriter.bytes(of: .object(key.secretMembers + times), indent: 2) + [0x0A]
-        try journalled { () throws(JournalError) in try folder.add((key.id ?? "") + Self.suffix, text) }
-    }
-
-    func remove(_ id: String) throws(StoreError) {
-        try journalled { () throws(JournalError) in try folder.remove(id + Self.suffix) }
-    }
-
-    private func journalled<Result>(_ body: () throws(JournalError) -> Result) throws(StoreError) -> Result {
-        do {
-            return try body()
-        } catch {
-            throw StoreError(error)
-        }
-    }
-
-    /// Tokens say which key it was, so the file's name and the key's have to be the same.
-    private func read(_ name: String) throws(StoreError) -> StoredKey {
-        let path = folder.path + "/" + name
-        let text = try journalled { () throws(JournalError) in try folder.read(name) }
-        do throws(JSONWebKeyError) {
-            guard let object = JSONObject(text) else { throw .notAnObject }
-            let key = try JSONWebKey(object)
-            guard key.id == String(name.dropLast(Self.suffix.count)) else { throw .malformed("kid") }
-            let created = try Self.time("iat", of: object)
-            return StoredKey(
-                key: key,
-                created: created,
-                signsFrom: object.contains("nbf") ? try Self.time("nbf", of: object) : created
-            )
-        } catch {
-            throw .key(path: path, error)
-        }
-    }
-
-    private static func time(_ name: String, of object: JSONObject) throws(JSONWebKeyError) -> Timestamp {
-        guard case .integer(let seconds)? = object[name], (0...Timestamp.lastSecond).contains(seconds) else {
-            throw .malformed(name)
-        }
-        return Timestamp(seconds: seconds)
     }
 }

@@ -361,7 +361,9 @@ struct JWTFlowTests {
         )
         #expect(answer.status == 401)
         for rotate in ["on", "off"] {
-            for changes: [String: JSONValue?] in [[:], ["jti": .string("x")], ["jti": .string(""), "token_type": .string("refresh")]] {
+            for changes: [String: JSONValue?] in [
+                [:], ["jti": .string("x")], ["jti": .string(""), "token_type": .string("refresh")],
+            ] {
                 let body = #"{"refresh":"\#(try token(key, changes))"}"#
                 for view in ["jwt.refresh", "jwt.blacklist"] {
                     let more = location.merging(["JWT_ROTATE": rotate]) { $1 }

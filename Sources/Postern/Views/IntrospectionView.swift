@@ -1,0 +1,36 @@
+internal import Journal
+
+/// Token introspection (RFC 7662): whether a token or a JSON Web Token is good, and whose it is. Whatever is wrong
+/// with it, the answer is the same.
+struct IntrospectionView: APIView {
+    let name = "Token Introspection"
+    let methods: [Method] = [.post]
+    /// Whoever may ask learns of other people's tokens.
+    let defaultPermission: any Permission = IsAdminUser()
+    let takesSecret = true
+    let tokens: JSONWebTokens
+
+    func respond(to request: APIRequest) throws(APIError) -> APIResponse {
+        var members: [(name: String, value: JSONValue)] = [("active", .bool(false))]
+        switch try GoodToken(in: request, tokens) {
+        case nil: break
+        case .token(let token, let user)?:
+            members = Self.members(of: user, type: "Bearer")
+            if let expires = token.expires { members.append(("exp", .integer(expires.seconds))) }
+            members.append(("iat", .integer(token.created.seconds)))
+        case .jwt(let claims, let user)?:
+            members = Self.members(of: user, type: claims.isRefresh ? "refresh_token" : "Bearer")
+            for name in ["exp", "iat", "nbf", "jti", "iss", "aud"] {
+                if let value = claims.object[name] { members.append((name, value)) }
+            }
+        }
+        return APIResponse(.object(members), fields: [APIResponse.noStore])
+    }
+
+    private static func members(of user: User, type: String) -> [(name: String, value: JSONValue)] {
+        [
+            ("active", .bool(true)), ("username", .string(user.username.description)),
+            ("sub", .string(String(user.id))), ("token_type", .string(type)),
+        ]
+    }
+}

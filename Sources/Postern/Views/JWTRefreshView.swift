@@ -1,0 +1,33 @@
+/// simplejwt's `TokenRefreshView`.
+struct JWTRefreshView: JWTView {
+    let name = "Token Refresh"
+    let description =
+        "Takes a refresh type JSON web token and returns an access type JSON web\ntoken if the refresh token is valid."
+    let tokens: JSONWebTokens
+    let settings: ViewSettings
+
+    var actions: JSONValue? { Metadata.actions([.init("refresh"), .init("access", isReadOnly: true)]) }
+
+    func respond(to request: APIRequest) throws(APIError) -> APIResponse {
+        let (text, isCookie) = try refreshToken(in: request)
+        let claims: JWTClaims
+        let owner: User?
+        do {
+            claims = try refreshClaims(in: text)
+            owner = try tokens.user(of: claims)
+        } catch {
+            throw refusal(error)
+        }
+        guard let owner, owner.isActive else {
+            throw .authenticationFailed("No active account found for the given token.")
+        }
+        if isCookie { try checkCSRF(request, claims) }
+        do throws(JWTError) {
+            guard !claims.isOutdated(for: owner) else { throw JWTError.blacklisted }
+            let pair = try tokens.refresh(claims, for: owner, address: request.remoteAddress)
+            return response(pair, request, familyID: claims.familyID)
+        } catch {
+            throw refusal(error)
+        }
+    }
+}

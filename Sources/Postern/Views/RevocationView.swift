@@ -1,0 +1,24 @@
+/// Token revocation (RFC 7009): ends a token or a JSON Web Token, of a refresh token its whole family. Who has a
+/// token could use it, so they may end it; one that is not good is as good as revoked.
+struct RevocationView: APIView {
+    let name = "Token Revocation"
+    let methods: [Method] = [.post]
+    let takesSecret = true
+    let accounts: Accounts
+    let tokens: JSONWebTokens
+
+    func respond(to request: APIRequest) throws(APIError) -> APIResponse {
+        do {
+            switch try GoodToken(in: request, tokens) {
+            case nil: break
+            case .token(let token, _)?: try accounts.revokeToken(token.id)
+            case .jwt(let claims, _)?: try tokens.revoke(claims)
+            }
+        } catch StoreError.noSuchToken {
+            // Another request did it first.
+        } catch {
+            throw APIError(any: error)
+        }
+        return APIResponse(status: 200, nil, fields: [APIResponse.noStore])
+    }
+}
