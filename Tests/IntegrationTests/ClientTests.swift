@@ -39,4 +39,48 @@ struct ClientTests {
         let result = try Child.run(python, [script, url, site.store, Site.binary, String(id)])
         #expect(result.code == 0, "\(result.output.suffix(2000))\(result.error.suffix(2000))")
     }
+
+    @Test("JSON Web Tokens in cookies go through both web servers, with the token against forged requests")
+    func cookies() throws {
+        func location(_ path: String, _ view: String, _ more: [(String, String)] = []) -> Site.Location {
+            (path, [("POSTERN_VIEW", view), ("POSTERN_JWT_COOKIE", "access")] + more)
+        }
+        let site = try Site(more: [
+            location("/cookie/obtain/", "jwt.obtain"), location("/cookie/refresh/", "jwt.refresh"),
+            location("/cookie/blacklist/", "jwt.blacklist"),
+            location("/cookie/notes/", "message", [("POSTERN_MESSAGE", "x"), ("POSTERN_METHODS", "GET POST")]),
+        ])
+        for port in [site.nginxPort, site.lighttpdPort] {
+            var jar: [String: String] = [:]
+            func ask(_ method: String, _ path: String, _ body: String = "", csrf: Bool = true) throws -> HTTPAnswer {
+                var fields = [("Cookie", jar.map { "\($0)=\($1)" }.joined(separator: "; "))]
+                if csrf { fields.append(("X-CSRFToken", jar["csrftoken"] ?? "")) }
+                if !body.isEmpty { fields.append(("Content-Type", "application/json")) }
+                let answer = try HTTP.exchange(
+                    port,
+                    HTTP.request(method, "/cookie/" + path, fields, body: Array(body.utf8))
+                )
+                for field in answer.values("Set-Cookie") {
+                    let pair = field.prefix { $0 != ";" }.split(separator: "=", maxSplits: 1)
+                    jar[String(pair[0])] = String(pair[1])
+                }
+                return answer
+            }
+            let login = #"{"username":"ann","password":"\#(Site.password)"}"#
+            let obtained = try ask("POST", "obtain/", login, csrf: false)
+            #expect(obtained.status == 200 && obtained.text == "{}", "\(obtained.status) \(obtained.text)")
+            #expect(Set(jar.keys) == ["access", "access_refresh", "csrftoken"])
+            #expect(try ask("GET", "notes/", csrf: false).status == 200)
+            #expect(try ask("POST", "notes/", csrf: false).text == #"{"detail":"CSRF Failed: CSRF token missing."}"#)
+            #expect(try ask("POST", "notes/").status == 200)
+            let before = jar["access"]
+            #expect(try ask("POST", "refresh/").status == 200)
+            #expect(jar["access"] != before)
+            #expect(try ask("POST", "notes/").status == 200)
+            let cookies = jar
+            #expect(try ask("POST", "blacklist/").status == 200)
+            jar = cookies
+            #expect(try ask("GET", "notes/").status == 401)
+        }
+    }
 }
