@@ -664,8 +664,13 @@ class Browser:
         self.base = base
 
     def wait(self, condition, what):
-        """Wait for a condition; what was waited for is named if it never comes."""
-        return WebDriverWait(self.driver, TIMEOUT).until(condition, what)
+        """Wait for a condition; what was waited for is named if it never comes.
+
+        An element of a page that is being left makes chromedriver fail in one way or
+        another: the condition is looked at again then.
+        """
+        wait = WebDriverWait(self.driver, TIMEOUT, ignored_exceptions=[WebDriverException])
+        return wait.until(condition, what)
 
     def open(self, path):
         self.driver.get(urljoin(self.base, path))
