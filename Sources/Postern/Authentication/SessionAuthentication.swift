@@ -18,18 +18,14 @@ struct SessionAuthentication: Authenticator {
         return Identity(user, by: .session(session))
     }
 
-    /// As Django's middleware: a cookie that is of no use is taken away, or another one is given.
+    /// As Django's middleware, a session's cookie that is of no use is taken away, and a session gets another secret
+    /// where it has none. Unlike there, what never was ours stays: another application of this site may have
+    /// cookies of the same names.
     func fields(for request: APIRequest, _ identity: Identity?) -> [(name: String, value: String)] {
-        guard request.cookies != nil else { return [] }
-        var fields: [(name: String, value: String)] = []
-        let key = request.cookie(settings.cookie)
+        guard let key = request.cookie(settings.cookie), SessionKey.isPlausible(key) else { return [] }
+        guard identity != nil else { return [settings.removal(for: request)] }
         let csrf = CSRF(settings: settings)
-        if csrf.needsCookie(request) {
-            let secret = identity == nil ? .random() : key.map { CSRFSecret(of: $0) } ?? .random()
-            fields.append(csrf.cookie(secret, for: request))
-        }
-        if identity == nil, key != nil { fields.append(settings.removal(for: request)) }
-        return fields
+        return csrf.needsCookie(request) ? [csrf.cookie(CSRFSecret(of: key), for: request)] : []
     }
 
     /// The session of a key and its user; nil when it is none, or over.

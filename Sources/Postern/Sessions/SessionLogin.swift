@@ -41,7 +41,8 @@ struct SessionLogin {
         } catch {
             throw APIError(error)
         }
-        return request.cookie(settings.cookie) == nil ? [] : [settings.removal(for: request)]
+        guard let key = request.cookie(settings.cookie), SessionKey.isPlausible(key) else { return [] }
+        return [settings.removal(for: request)]
     }
 
     /// The session that the client's cookie holds the key of, whatever has become of its user.

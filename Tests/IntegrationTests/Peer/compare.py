@@ -294,6 +294,11 @@ def reason(key, name, left, right, is_first):
         return "the parser's own words"
     if right.status == 501:
         return "the web server knows no such method, and does not ask Postern"
+    if name == "set-cookie":
+        theirs, ours = ([reduced_cookie(text) for text in answer.all(name)] for answer in (left, right))
+        if not ours and all(text.startswith(("sessionid='';", "csrftoken=<32>;")) for text in theirs) and (
+                "without session" in key or "csrftoken" not in "".join(theirs)):
+            return "cookies that never were Postern's may be another application's, and stay"
     known = KNOWN if is_first else {**KNOWN, **KNOWN_ALSO}
     return next((text for pattern, text in known.items() if re.search(pattern, key)), None)
 

@@ -135,6 +135,22 @@ struct SessionTests {
         #expect(whoami(answer) == "")
     }
 
+    @Test("The cookie of a session that is over is taken away, one of another application is not")
+    func removal() throws {
+        let login = logIn()
+        #expect(gate.ask("whoami", method: "GET", headers: ["COOKIE": cookie(login)]).values("Set-Cookie").isEmpty)
+        try gate.store.revokeAll(of: try gate.user("ann").id)
+        let over = gate.ask("whoami", method: "GET", headers: ["COOKIE": cookie(login)])
+        #expect(over.values("Set-Cookie").count == 1)
+        #expect(over.values("Set-Cookie").first?.hasPrefix("sessionid=\"\"; expires=Thu, 01 Jan 1970") ?? false)
+        for key in ["q2w9e8r7t6y5u4i3o2p1a0s9d8f7g6h5", "x", ""] {
+            let headers = ["COOKIE": "sessionid=" + key]
+            #expect(gate.ask("whoami", method: "GET", headers: headers).values("Set-Cookie").isEmpty)
+            let out = gate.ask("session.logout", headers: headers, body: "{}")
+            #expect(out.status == 204 && out.values("Set-Cookie").isEmpty)
+        }
+    }
+
     @Test("With one session more than a user may have, the oldest ends")
     func limit() throws {
         let user = try gate.user("ann")
