@@ -68,4 +68,23 @@ struct HTTPTests {
         )
         #expect(LogText([UInt8](repeating: 0x61, count: 10_000)[...]).description.count == 513)
     }
+
+    @Test("Any bytes are some cookies, some URL, some path: never a crash")
+    func noise() {
+        var generator = SystemRandomNumberGenerator()
+        let letters = Array("sessionid=;, \"\\/:?#[]@%.*htps\0\r\n\u{E9}".utf8)
+        for _ in 0..<20_000 {
+            let count = Int.random(in: 0..<40, using: &generator)
+            let bytes = (0..<count).map { _ in letters.randomElement(using: &generator) ?? 0 }
+            if let value = Cookies.value(of: "s", in: bytes[...]) { #expect(value.count < bytes.count) }
+            if let parts = URLParts(bytes[...]) { #expect(!parts.host.isEmpty && !parts.scheme.isEmpty) }
+            let path = SessionLogin.path(String(decoding: bytes, as: UTF8.self))
+            #expect(
+                path.hasPrefix("/") && !path.hasPrefix("//") && !path.contains("\\")
+                    && path.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+            )
+            _ = try? CSRFSecret(presented: bytes[...])
+            _ = Base64URL.decode(bytes[...])
+        }
+    }
 }

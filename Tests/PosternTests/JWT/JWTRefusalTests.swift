@@ -1,3 +1,4 @@
+import FastCGI
 import Foundation
 import Testing
 
@@ -265,6 +266,31 @@ struct JWTRefusalTests {
         expectRefused(String(token.dropFirst(4)))
         #expect(gate.whoami(["AUTHORIZATION": "Token " + pair.access]) == "")
         #expect(gate.whoami(["COOKIE": "sessionid=" + pair.access]) == "")
+    }
+
+    @Test("No mutation of a good token is good, and none is a crash")
+    func mutations() throws {
+        for algorithm in [JSONWebKey.Algorithm.es256, .edDSA, .hs256] {
+            if algorithm != .hs256 { try gate.store.generateKey(algorithm) }
+            let header = #"{"alg":"\#(algorithm.rawValue)","kid":"\#(try key(algorithm).id ?? "")"}"#
+            let good = Array(try token(header, signedBy: key(algorithm)).utf8)
+            let tokens = JSONWebTokens(store: gate.store, settings: try JWTSettings(PolicySettings(Parameters())))
+            #expect(throws: Never.self) { try tokens.verify(good[...]) }
+            var generator = SystemRandomNumberGenerator()
+            for _ in 0..<4000 {
+                var bytes = good
+                for _ in 0..<Int.random(in: 1...3, using: &generator) {
+                    let place = Int.random(in: 0..<bytes.count, using: &generator)
+                    switch Int.random(in: 0..<4, using: &generator) {
+                    case 0: bytes[place] = UInt8.random(in: 0...255, using: &generator)
+                    case 1: bytes.remove(at: place)
+                    case 2: bytes.insert(bytes[Int.random(in: 0..<bytes.count, using: &generator)], at: place)
+                    default: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+                    }
+                }
+                if bytes != good { #expect(throws: JWTError.self) { try tokens.verify(bytes[...]) } }
+            }
+        }
     }
 
     @Test("A signature of ECDSA in its other form does not get around a revocation")
