@@ -6,15 +6,28 @@ public import Logging
 /// Nothing is decided twice and nothing is let through by default: a request without a view is 404, one
 /// whose location cannot be understood is 500, and no credential is looked at in either case.
 public final class Application: Sendable {
-    private let accounts: Accounts
-    private let views: ViewRegistry
+    private let classes: PolicyClasses
     private let logger: Logger
     private let policies = PolicyCache()
 
-    /// - Parameter views: nil: our own.
-    public init(accounts: Accounts, views: ViewRegistry? = nil, logger: Logger) {
-        self.accounts = accounts
-        self.views = views ?? ViewRegistry(accounts: accounts)
+    /// - Parameters:
+    ///   - views: nil: our own; likewise `authenticators`.
+    ///   - permissions: The classes that `POSTERN_PERMISSION` may name.
+    public init(
+        accounts: Accounts,
+        views: ViewRegistry? = nil,
+        authenticators: AuthenticatorRegistry? = nil,
+        permissions: PermissionRegistry = PermissionRegistry(),
+        logger: Logger
+    ) {
+        let authenticators = authenticators ?? AuthenticatorRegistry(accounts: accounts)
+        var permissions = permissions
+        permissions.registerAuthenticatedWith(authenticators.schemes)
+        classes = PolicyClasses(
+            views: views ?? ViewRegistry(accounts: accounts),
+            authenticators: authenticators,
+            permissions: permissions
+        )
         self.logger = logger
     }
 
@@ -70,7 +83,7 @@ public final class Application: Sendable {
     private func policy(of source: FastCGI.Request, _ request: APIRequest) throws(APIError) -> Policy {
         let outcome = policies.policy(of: source.parameters) {
             Result { () throws(PolicyError) in
-                try Policy(try PolicySettings(source.parameters), views: views, accounts: accounts)
+                try Policy(try PolicySettings(source.parameters), classes)
             }
         }
         switch outcome {

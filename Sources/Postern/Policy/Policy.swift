@@ -1,3 +1,10 @@
+/// What the names in a location's parameters stand for.
+struct PolicyClasses: Sendable {
+    let views: ViewRegistry
+    let authenticators: AuthenticatorRegistry
+    let permissions: PermissionRegistry
+}
+
 /// What a location of the web server asks for, read once for each distinct text of its parameters.
 struct Policy: Sendable {
     let view: any APIView
@@ -14,19 +21,24 @@ struct Policy: Sendable {
     }
 
     /// - Throws: ``PolicyError``; ``APIError/notFound`` is for the pipeline: no view means nil.
-    init?(_ settings: PolicySettings, views: ViewRegistry, accounts: Accounts) throws(PolicyError) {
+    init?(_ settings: PolicySettings, _ classes: PolicyClasses) throws(PolicyError) {
         let viewSettings = try ViewSettings(settings)
-        let permission = try Self.permission(settings)
+        let permission = try Self.permission(settings, classes.permissions)
         requireHTTPS = try Self.requireHTTPS(settings)
         guard let name = settings[.view] else {
-            _ = try Self.authenticators(settings, [], accounts, viewSettings)
+            _ = try Self.authenticators(settings, [], classes.authenticators, viewSettings)
             return nil
         }
-        guard let makeView = views[name] else { throw settings.error(.view, "is not a view") }
+        guard let makeView = classes.views[name] else { throw settings.error(.view, "is not a view") }
         let view = try makeView(viewSettings)
         self.view = view
         self.permission = permission ?? view.defaultPermission
-        authenticators = try Self.authenticators(settings, view.defaultAuthentication, accounts, viewSettings)
+        authenticators = try Self.authenticators(
+            settings,
+            view.defaultAuthentication,
+            classes.authenticators,
+            viewSettings
+        )
         cookies = authenticators.compactMap(\.cookie)
     }
 
@@ -53,43 +65,31 @@ struct Policy: Sendable {
     private static func authenticators(
         _ settings: PolicySettings,
         _ defaults: [String],
-        _ accounts: Accounts,
+        _ registry: AuthenticatorRegistry,
         _ viewSettings: ViewSettings
     ) throws(PolicyError) -> [any Authenticator] {
-        let realm = try Self.realm(settings)
-        let keyword = try Self.tokenKeyword(settings)
         let names = settings.words(.authentication) ?? defaults
-        if names == ["None"] || settings[.authentication] == nil && names.isEmpty { return [] }
+        if names == ["None"] || names.isEmpty && settings[.authentication] == nil { return [] }
         guard !names.isEmpty else { throw settings.error(.authentication, "names no authenticator; None is a name") }
         var authenticators: [any Authenticator] = []
         for name in names {
-            switch name {
-            case "Token", "TokenAuthentication":
-                authenticators.append(TokenAuthentication(store: accounts.store, keyword: keyword))
-            case "Knox":
-                authenticators.append(TokenAuthentication(store: accounts.store, keyword: keyword, isKnox: true))
-            case "JWT", "JWTAuthentication":
-                let tokens = JSONWebTokens(store: accounts.store, settings: viewSettings.jwt)
-                authenticators.append(JWTAuthentication(tokens: tokens, realm: realm, sessions: viewSettings.session))
-            case "Session", "SessionAuthentication":
-                authenticators.append(SessionAuthentication(store: accounts.store, settings: viewSettings.session))
-            case "Basic", "BasicAuthentication":
-                authenticators.append(BasicAuthentication(accounts: accounts, realm: realm))
-            default:
+            guard let maker = registry[name] else {
                 throw settings.error(.authentication, "names the unknown authenticator \(name)")
             }
+            authenticators.append(maker(viewSettings))
         }
         return authenticators
     }
 
-    private static func permission(_ settings: PolicySettings) throws(PolicyError) -> (any Permission)? {
-        switch settings[.permission] {
-        case nil: nil
-        case "AllowAny": AllowAny()
-        case "IsAuthenticated": IsAuthenticated()
-        case "IsAdminUser": IsAdminUser()
-        case "IsAuthenticatedOrReadOnly": IsAuthenticatedOrReadOnly()
-        default: throw settings.error(.permission, "is not a permission class")
+    private static func permission(
+        _ settings: PolicySettings,
+        _ registry: PermissionRegistry
+    ) throws(PolicyError) -> (any Permission)? {
+        guard let text = settings[.permission] else { return nil }
+        do {
+            return try PermissionParser.parse(text, registry)
+        } catch {
+            throw settings.error(.permission, "makes no sense at column \(error.column): \(error.reason)")
         }
     }
 
@@ -100,22 +100,5 @@ struct Policy: Sendable {
         case "off": .off
         default: throw settings.error(.requireHTTPS, "is neither on nor off")
         }
-    }
-
-    /// A realm that needs no escape in a quoted-string (RFC 9110, section 5.6.4).
-    private static func realm(_ settings: PolicySettings) throws(PolicyError) -> String {
-        guard let realm = settings[.realm] else { return "api" }
-        guard
-            realm.utf8.allSatisfy({ (0x20..<0x7F).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
-            )
-        else { throw settings.error(.realm, "holds a quote, a backslash or a character that is not ASCII") }
-        return realm
-    }
-
-    private static func tokenKeyword(_ settings: PolicySettings) throws(PolicyError) -> String {
-        guard let keyword = settings[.tokenKeyword] else { return "Token" }
-        guard !keyword.isEmpty, keyword.utf8.allSatisfy(ASCII.isTokenCharacter)
-        else { throw settings.error(.tokenKeyword, "is not a token of RFC 9110") }
-        return keyword
     }
 }

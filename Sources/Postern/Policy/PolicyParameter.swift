@@ -5,7 +5,7 @@ enum PolicyParameter: String, CaseIterable {
     case view = "POSTERN_VIEW"
     /// Authenticators in order, by DRF's class names or their short forms; `None` for none.
     case authentication = "POSTERN_AUTHENTICATION"
-    /// A permission class; without it, the view's own.
+    /// A permission expression; without it, the view's own class.
     case permission = "POSTERN_PERMISSION"
     /// The methods that view `message` takes.
     case methods = "POSTERN_METHODS"

@@ -47,14 +47,17 @@ public struct ViewSettings: Sendable {
     public let message: String?
     /// `POSTERN_METHODS`, nil where it is not given. Never empty, and without OPTIONS, which every view answers.
     public let methods: [Method]?
-    /// `POSTERN_REALM`.
-    let realm: String
+    /// `POSTERN_REALM`, which needs no escape in a quoted-string (RFC 9110, section 5.6.4).
+    public let realm: String
+    /// `POSTERN_TOKEN_KEYWORD`.
+    public let tokenKeyword: String
     let token: TokenSettings
     let jwt: JWTSettings
     let session: SessionSettings
 
     init(_ settings: PolicySettings) throws(PolicyError) {
-        realm = settings[.realm] ?? "api"
+        realm = try Self.realm(settings)
+        tokenKeyword = try Self.tokenKeyword(settings)
         token = try TokenSettings(settings)
         jwt = try JWTSettings(settings)
         session = try SessionSettings(settings)
@@ -73,5 +76,21 @@ public struct ViewSettings: Sendable {
         }
         guard !methods.isEmpty else { throw settings.error(.methods, "names no method") }
         self.methods = methods
+    }
+
+    private static func realm(_ settings: PolicySettings) throws(PolicyError) -> String {
+        guard let realm = settings[.realm] else { return "api" }
+        let needsEscape = [UInt8(ascii: "\""), UInt8(ascii: "\\")]
+        guard realm.utf8.allSatisfy({ (0x20..<0x7F).contains($0) && !needsEscape.contains($0) }) else {
+            throw settings.error(.realm, "holds a quote, a backslash or a character that is not ASCII")
+        }
+        return realm
+    }
+
+    private static func tokenKeyword(_ settings: PolicySettings) throws(PolicyError) -> String {
+        guard let keyword = settings[.tokenKeyword] else { return "Token" }
+        guard !keyword.isEmpty, keyword.utf8.allSatisfy(ASCII.isTokenCharacter)
+        else { throw settings.error(.tokenKeyword, "is not a token of RFC 9110") }
+        return keyword
     }
 }
