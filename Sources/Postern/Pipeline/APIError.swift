@@ -59,6 +59,14 @@ public enum APIError: Error {
         }
     }
 
+    /// Whether it is about a credential that came and is not good, and not about one that could not be judged.
+    var isBadCredential: Bool {
+        switch self {
+        case .authenticationFailed, .credentialRefused, .csrfFailed: true
+        default: false
+        }
+    }
+
     /// The status where no challenge plays a part (RFC 9110, section 15).
     var status: Int {
         switch self {

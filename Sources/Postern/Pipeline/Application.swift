@@ -63,7 +63,13 @@ public final class Application: Sendable {
     ) throws(APIError) {
         if policy.refusesUnencrypted(request), policy.carriesSecret(request) { throw .insecureTransport }
         for authenticator in policy.authenticators {
-            let identity = try authenticator.authenticate(request)
+            let identity: Identity?
+            do throws(APIError) {
+                identity = try authenticator.authenticate(request)
+            } catch {
+                guard policy.ignoresBadCredentials, error.isBadCredential else { throw error }
+                identity = nil
+            }
             fields += authenticator.fields(for: request, identity)
             guard let identity else { continue }
             request.user = identity.user
@@ -99,8 +105,19 @@ public final class Application: Sendable {
         let path = source.parameters.value(of: "REQUEST_URI")?.prefix { $0 != UInt8(ascii: "?") }
         logger.log(
             level: level,
-            "answered \(error.status): \(LogText(error.reason))",
+            "answered \(error.status): \(LogText(error.reason + Self.explanation(of: error, source)))",
             metadata: ["path": "\(LogText(path))"]
         )
+    }
+
+    /// What an operator wants to know first of a client that is nobody: whether a credential got as far as here.
+    private static func explanation(of error: APIError, _ source: FastCGI.Request) -> String {
+        guard case .notAuthenticated = error else { return "" }
+        let arrived = [("HTTP_AUTHORIZATION", "Authorization"), ("HTTP_COOKIE", "Cookie")].filter { name, _ in
+            source.parameters.value(of: name) != nil
+        }
+        guard !arrived.isEmpty else { return " Neither Authorization nor Cookie reached Postern." }
+        return
+            " What reached Postern, \(arrived.map(\.1).joined(separator: " and ")), is none of the location's schemes."
     }
 }

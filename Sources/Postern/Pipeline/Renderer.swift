@@ -20,15 +20,11 @@ struct Renderer {
     func render(_ error: APIError) -> FastCGI.Response {
         switch error {
         case .authenticationFailed, .credentialRefused, .notAuthenticated:
-            // DRF's rule: without a challenge of the first authenticator there is no 401.
-            if let challenge = policy?.challenge {
-                answer(401, body(of: error), [("WWW-Authenticate", challenge)])
-            } else {
-                answer(403, body(of: error), [])
-            }
-        case .csrfFailed(_, let cookie): answer(403, body(of: error), cookie.map { [$0] } ?? [])
-        case .unavailable: answer(503, body(of: error), [("Retry-After", "1")])
-        default: answer(error.status, body(of: error), [])
+            let challenges = policy?.challenges ?? []
+            return answer(challenges.isEmpty ? 403 : 401, body(of: error), challenges.map { ("WWW-Authenticate", $0) })
+        case .csrfFailed(_, let cookie): return answer(403, body(of: error), cookie.map { [$0] } ?? [])
+        case .unavailable: return answer(503, body(of: error), [("Retry-After", "1")])
+        default: return answer(error.status, body(of: error), [])
         }
     }
 

@@ -11,6 +11,9 @@ struct Policy: Sendable {
     let authenticators: [any Authenticator]
     let permission: any Permission
     let requireHTTPS: RequireHTTPS
+    /// Whether a credential that is not good counts as none.
+    let ignoresBadCredentials: Bool
+    private let showsAllChallenges: Bool
     /// Names of the cookies in which the authenticators look for credentials.
     private let cookies: [String]
 
@@ -25,6 +28,8 @@ struct Policy: Sendable {
         let viewSettings = try ViewSettings(settings)
         let permission = try Self.permission(settings, classes.permissions)
         requireHTTPS = try Self.requireHTTPS(settings)
+        showsAllChallenges = try settings.isSecond(.unauthenticated, of: "drf", "401")
+        ignoresBadCredentials = try settings.isSecond(.badCredential, of: "refuse", "ignore")
         guard let name = settings[.view] else {
             _ = try Self.authenticators(settings, [], classes.authenticators, viewSettings)
             return nil
@@ -42,8 +47,14 @@ struct Policy: Sendable {
         cookies = authenticators.compactMap(\.cookie)
     }
 
-    /// What the view, or else the first authenticator, which alone may do so, says in `WWW-Authenticate`.
-    var challenge: String? { view.challenge ?? authenticators.first?.challenge }
+    /// What stands in `WWW-Authenticate`, a field each; without any there is no 401. The view knows best; else it is
+    /// DRF's rule that the first authenticator alone has a say, unless the location wants to hear all of them. One
+    /// that has no challenge is named by its scheme then.
+    var challenges: [String] {
+        if let challenge = view.challenge { return [challenge] }
+        if showsAllChallenges { return authenticators.map { $0.challenge ?? $0.scheme } }
+        return authenticators.first?.challenge.map { [$0] } ?? []
+    }
 
     /// Whether the answer may be another one with other cookies.
     var looksAtCookies: Bool { !cookies.isEmpty || view.rendersHTML }

@@ -7,6 +7,10 @@ enum PolicyParameter: String, CaseIterable {
     case authentication = "POSTERN_AUTHENTICATION"
     /// A permission expression; without it, the view's own class.
     case permission = "POSTERN_PERMISSION"
+    /// `drf`, `401`: whether nobody gets 401 whatever the first authenticator is, with every challenge.
+    case unauthenticated = "POSTERN_UNAUTHENTICATED"
+    /// `refuse`, `ignore`: whether a credential that is not good counts as none.
+    case badCredential = "POSTERN_BAD_CREDENTIAL"
     /// The methods that view `message` takes.
     case methods = "POSTERN_METHODS"
     /// The realm of challenges.

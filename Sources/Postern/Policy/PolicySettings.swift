@@ -59,6 +59,15 @@ struct PolicySettings {
         }
     }
 
+    /// Which of two words it is; without it, the first.
+    func isSecond(_ parameter: PolicyParameter, of first: String, _ second: String) throws(PolicyError) -> Bool {
+        switch values[parameter] {
+        case nil, first: false
+        case second: true
+        default: throw error(parameter, "is neither \(first) nor \(second)")
+        }
+    }
+
     /// The name of a cookie: a token (RFC 6265, section 4.1.1).
     func cookieName(_ parameter: PolicyParameter) throws(PolicyError) -> String? {
         guard let name = values[parameter] else { return nil }

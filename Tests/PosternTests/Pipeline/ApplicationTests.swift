@@ -1,4 +1,5 @@
 import FastCGI
+import Foundation
 import Logging
 import Synchronization
 import Testing
@@ -90,17 +91,100 @@ struct ApplicationTests {
         }
     }
 
+    /// Any but `~`, which is the one sign that says the contrary.
+    private func sign(_ generator: inout SystemRandomNumberGenerator) -> UInt8 {
+        UInt8.random(in: 0x20..<0x7E, using: &generator)
+    }
+
     private func mutate(_ bytes: inout [UInt8], _ generator: inout SystemRandomNumberGenerator) {
         switch Int.random(in: 0..<3, using: &generator) {
         case 0:
-            bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(in: 0x20..<0x7F, using: &generator)
+            bytes[Int.random(in: 0..<bytes.count, using: &generator)] = sign(&generator)
         case 1 where bytes.count > 1: bytes.remove(at: Int.random(in: 0..<bytes.count, using: &generator))
         default:
             bytes.insert(
-                UInt8.random(in: 0x20..<0x7F, using: &generator),
+                sign(&generator),
                 at: Int.random(in: 0...bytes.count, using: &generator)
             )
         }
+    }
+
+    @Test("A location may answer nobody with 401 and every challenge, whatever comes first")
+    func unauthenticated() throws {
+        let gate = try Gate()
+        func ask(_ location: [String: String], _ headers: [String: String] = [:]) -> Gate.Answer {
+            gate.ask("whoami", location, method: "GET", headers: headers)
+        }
+        let session = ["AUTHENTICATION": "Session Token Basic"]
+        #expect(ask(session).status == 403 && ask(session).values("WWW-Authenticate").isEmpty)
+        let always = session.merging(["UNAUTHENTICATED": "401"]) { $1 }
+        for headers in [[:], ["AUTHORIZATION": "Token x"]] {
+            let answer = ask(always, headers)
+            #expect(answer.status == 401)
+            #expect(answer.values("WWW-Authenticate") == ["Session", "Token", "Basic realm=\"api\""])
+        }
+        // Who is known is refused for good, and where nobody is asked for, nobody is.
+        let token = try gate.accounts.issueToken(for: try gate.user("ann")).1.text
+        #expect(
+            ask(always.merging(["PERMISSION": "IsAdminUser"]) { $1 }, ["AUTHORIZATION": "Token " + token]).status == 403
+        )
+        #expect(ask(["AUTHENTICATION": "None", "UNAUTHENTICATED": "401"]).status == 403)
+        #expect(ask(["UNAUTHENTICATED": "403"]).status == 500)
+    }
+
+    @Test("A location may take a bad credential for none; who needs a good one still needs it")
+    func badCredentials() throws {
+        let gate = try Gate()
+        let token = try gate.accounts.issueToken(for: try gate.user("ann")).1.text
+        let session = gate.ask("session.login", body: Gate.login("ann")).cookies["sessionid"]!
+        func ask(_ location: [String: String], _ headers: [String: String], method: String = "GET") -> Gate.Answer {
+            let message = ["MESSAGE": "x", "METHODS": "GET POST"].merging(location) { $1 }
+            return gate.ask("message", message, method: method, headers: headers)
+        }
+        let bad = [
+            ["AUTHORIZATION": "Token x"], ["AUTHORIZATION": "Bearer x.y.z"], ["AUTHORIZATION": "Basic x"],
+            ["AUTHORIZATION": "Token a b"],
+        ]
+        for headers in bad {
+            #expect(ask(["PERMISSION": "AllowAny"], headers).status == 401)
+            #expect(ask(["PERMISSION": "AllowAny", "BAD_CREDENTIAL": "ignore"], headers).status == 200)
+            let refused = ask(["BAD_CREDENTIAL": "ignore"], headers)
+            #expect(refused.status == 401 && refused.body.contains("credentials were not provided"))
+        }
+        // A session that cannot prove that its page sent the request is nobody's, and does not hide a good token.
+        let location = ["AUTHENTICATION": "Session Token", "BAD_CREDENTIAL": "ignore"]
+        let cookie = ["COOKIE": "sessionid=" + session]
+        #expect(ask(location, cookie, method: "POST").status == 403)
+        #expect(ask(location, cookie.merging(["AUTHORIZATION": "Token " + token]) { $1 }, method: "POST").status == 200)
+        #expect(ask(location, cookie).status == 200)
+        // What cannot be judged is not ignored.
+        try FileManager.default.moveItem(atPath: gate.temporary.path + "/tokens", toPath: gate.temporary.path + "/away")
+        #expect(
+            ask(["PERMISSION": "AllowAny", "BAD_CREDENTIAL": "ignore"], ["AUTHORIZATION": "Token " + token]).status
+                == 503
+        )
+        #expect(ask(["BAD_CREDENTIAL": "Ignore"], [:]).status == 500)
+    }
+
+    @Test("The log says of a client that is nobody whether a credential reached us, and not which")
+    func explanations() throws {
+        let gate = try Gate()
+        let lines = Lines()
+        let application = Application(
+            accounts: gate.accounts,
+            logger: Logger(label: "test") { _ in LineHandler(lines: lines) }
+        )
+        func log(_ parameters: [(String, String)]) -> String {
+            let all =
+                [("REQUEST_METHOD", "GET"), ("REMOTE_ADDR", "127.0.0.1"), ("POSTERN_VIEW", "whoami")] + parameters
+            _ = application.respond(to: Request(parameters: Parameters(all.map { ($0.0, Array($0.1.utf8)) })))
+            return lines.all.withLock { $0.last ?? "" }
+        }
+        #expect(log([]).contains("Neither Authorization nor Cookie reached Postern"))
+        let digest = log([("HTTP_AUTHORIZATION", "Digest canary")])
+        #expect(digest.contains("Authorization, is none of the location's schemes") && !digest.contains("canary"))
+        #expect(log([("HTTP_COOKIE", "canary=1")]).contains("Cookie, is none of"))
+        #expect(!log([("HTTP_AUTHORIZATION", "Token x")]).contains("reached"))
     }
 
     @Test("A login without fields, or with a body of another length than announced, is 400")
@@ -129,4 +213,22 @@ private struct WaitingView: APIView {
         request.willWait()
         return APIResponse(.object([("hello", .string(request.user?.username.description ?? ""))]))
     }
+}
+
+/// What was logged.
+private final class Lines: Sendable {
+    let all = Mutex<[String]>([])
+}
+
+private struct LineHandler: LogHandler {
+    let lines: Lines
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.debug
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { lines.all.withLock { $0.append("\(event.message)") } }
 }
