@@ -121,6 +121,27 @@ struct RevocationTests {
                 == #"{"id":null,"username":null,"is_staff":null,"is_superuser":null,"scheme":null}"#
         )
     }
+
+    @Test("One's own tokens are made, shown and revoked by path through both web servers")
+    func ownTokens() throws {
+        let site = try Site(users: false)
+        try site.postern(["user", "add", "ann", "--no-password"]).expectSuccess()
+        let token = ("Authorization", "Token " + (try site.token(["ann"])))
+        for port in [site.nginxPort, site.lighttpdPort] {
+            func ask(_ method: String, _ path: String) throws -> HTTPAnswer {
+                try HTTP.exchange(port, HTTP.request(method, path, [token]))
+            }
+            let made = try ask("POST", "/api/tokens/")
+            let id = try #require(made.text.firstMatch(of: /"id":(\d+)/)).1
+            #expect(made.status == 201)
+            #expect(try ask("GET", "/api/tokens/\(id)/?x=/1/").text.contains("\"id\":\(id),"))
+            #expect(try ask("GET", "/api/tokens/%3\(id)/").status == (id.count == 1 ? 200 : 404))
+            #expect(try ask("DELETE", "/api/tokens/999/").status == 404)
+            #expect(try ask("DELETE", "/api/tokens/\(id)/").status == 204)
+            #expect(try ask("DELETE", "/api/tokens/\(id)/").status == 404)
+            #expect(try ask("GET", "/api/tokens/").text.components(separatedBy: "\"id\"").count == 2)
+        }
+    }
 }
 
 /// Server processes that spawn-fcgi started on the socket of a site, in place of the site's own.
