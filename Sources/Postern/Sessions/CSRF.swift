@@ -17,7 +17,7 @@ struct CSRF {
     /// - Throws: ``APIError/csrfFailed(_:cookie:)``, and what is wrong with a body in which the token may stand.
     func check(_ request: APIRequest, bound: CSRFSecret?) throws(APIError) {
         guard !request.method.isCSRFSafe else { return }
-        try checkOrigin(of: request)
+        try checkOrigin(of: request, wantsReferer: true)
         guard let cookie = request.cookie(settings.csrfCookie) else { throw Self.failure("CSRF cookie not set.") }
         let known: CSRFSecret
         do {
@@ -38,8 +38,12 @@ struct CSRF {
     }
 
     /// The part that needs no secret: whether the request comes from a page of this site, as far as the browser
-    /// says. It is enough where nothing but the right content can do harm, as at a login by JSON.
-    func checkOrigin(of request: APIRequest) throws(APIError) {
+    /// says. It is enough where nothing but the right content can do harm, as at a login by JSON, which no other
+    /// site's page can send unless we let it.
+    ///
+    /// - Parameter wantsReferer: Whether over TLS a request without `Origin` must have a `Referer`, as Django wants
+    ///   it. Clients that are no browsers have neither.
+    func checkOrigin(of request: APIRequest, wantsReferer: Bool) throws(APIError) {
         let host = request.host
         if let origin = request.origin {
             let own = Array((request.isSecure ? "https://" : "http://").utf8) + host
@@ -49,7 +53,7 @@ struct CSRF {
             }
         } else if request.fetchSite?.elementsEqual("cross-site".utf8) ?? false {
             throw Self.failure("Origin checking failed - the request comes from another site.")
-        } else if request.isSecure {
+        } else if request.isSecure, wantsReferer || request.referer != nil {
             try checkReferer(request.referer, host: host)
         }
     }

@@ -13,7 +13,7 @@ struct JWTObtainView: JWTView {
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
         if tokens.settings.cookie != nil {
-            try CSRF(settings: settings.session).checkOrigin(of: request)
+            try CSRF(settings: settings.session).checkOrigin(of: request, wantsReferer: !request.isJSON)
         }
         let values = try Self.serializer.validate(try request.data())
         guard let name = values["username"], let password = values["password"],

@@ -58,7 +58,11 @@ struct SessionLoginView: APIView {
     /// another site's page, unless the browser says so.
     private func checkCSRF(_ request: APIRequest) throws(APIError) {
         let csrf = CSRF(settings: login.settings)
-        if request.isJSON { try csrf.checkOrigin(of: request) } else { try csrf.check(request, bound: nil) }
+        if request.isJSON {
+            try csrf.checkOrigin(of: request, wantsReferer: false)
+        } else {
+            try csrf.check(request, bound: nil)
+        }
     }
 
     /// The page, or the secret alone, and the cookie that holds it.

@@ -120,6 +120,23 @@ struct CSRFTests {
             #expect(gate.ask("session.login", headers: headers, body: body, type: type).status == 403)
             #expect(gate.ask("session.login", headers: headers, body: Gate.login("ann")).status == 403)
         }
+        // Over TLS, a client that is no browser says neither where it is from nor where it was.
+        for (view, location) in [("session.login", [:]), ("jwt.obtain", ["JWT_COOKIE": "access"])] {
+            let encrypted = [("HTTPS", "on"), ("HTTP_HOST", "a.example")]
+            func status(
+                _ more: [(String, String)],
+                _ body: String = Gate.login("ann"),
+                _ type: String = "application/json"
+            ) -> Int {
+                gate.ask(view, location, body: body, type: type, more: encrypted + more).status
+            }
+            #expect(status([]) == 200, "\(view)")
+            #expect(status([("HTTP_ORIGIN", "https://a.example")]) == 200)
+            #expect(status([("HTTP_REFERER", "https://a.example/x")]) == 200)
+            #expect(status([("HTTP_REFERER", "https://evil.example/x")]) == 403)
+            #expect(status([("HTTP_ORIGIN", "https://evil.example")]) == 403)
+            #expect(status([], form, type) == 403)
+        }
         // JSON that does not say that it is could come from any page.
         #expect(gate.ask("session.login", headers: good, body: Gate.login("ann"), type: "text/plain").status >= 400)
     }
