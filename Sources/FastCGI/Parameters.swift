@@ -44,6 +44,19 @@ public struct Parameters: Sendable {
         }
     }
 
+    /// The value of the parameter of this name; nil when there is none, or more than one.
+    public func onlyValue(of name: StaticString) -> ArraySlice<UInt8>? {
+        name.withUTF8Buffer { name in
+            var found: ArraySlice<UInt8>?
+            for entry in entries
+            where entry.nameEnd - entry.start == name.count && bytes[entry.start..<entry.nameEnd].elementsEqual(name) {
+                guard found == nil else { return nil }
+                found = bytes[entry.nameEnd..<entry.end]
+            }
+            return found
+        }
+    }
+
     /// Takes the place of what was there: an array of C strings `NAME=value` that ends with a null pointer.
     /// What has no name is passed over.
     mutating func load(_ environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, skipping: Int = 0) {

@@ -13,7 +13,8 @@ struct PosternCommand: ParsableCommand {
             variable POSTERN_STORE; any number of processes may use it at the same time.
             """,
         subcommands: [
-            ServeCommand.self, UserCommand.self, TokenCommand.self, SessionCommand.self, KeyCommand.self,
+            ServeCommand.self, UserCommand.self, GroupCommand.self, TokenCommand.self, SessionCommand.self,
+            KeyCommand.self,
             JWTCommand.self, StoreCommand.self,
         ]
     )

@@ -23,20 +23,38 @@ struct TokenCommand: ParsableCommand {
         var label = ""
         @Option(help: "When it ends: 90m, 12h, 30d, a time as 2027-01-31T00:00:00Z, or never. Default: after 365d.")
         var expires: Expiry = .default
+        @Option(help: ArgumentHelp("A scope that it carries, for HasScope; may be repeated.", valueName: "scope"))
+        var scope: [String] = []
+        @Option(
+            help: ArgumentHelp("A method that it is good for, and no others; may be repeated.", valueName: "method")
+        )
+        var method: [String] = []
+        @Option(
+            help: ArgumentHelp("A path that it is good for, with all below it; may be repeated.", valueName: "path")
+        )
+        var path: [String] = []
+        @Option(help: ArgumentHelp("Where clients may be, as 10.0.0.0/8; may be repeated.", valueName: "network"))
+        var network: [String] = []
 
         func run() throws {
+            let limits = try limits()
             let store = try store.open()
             let user = try store.existingUser(name)
             let end = expires.time(from: store.now())
             if let end, end <= store.now() { throw Failure(.dataError, "--expires is in the past: \(end.rfc3339).") }
             let (token, secret) = try Accounts(store: store)
-                .issueToken(for: user, label: label, expires: end)
+                .issueToken(for: user, label: label, expires: end, limits: limits)
             if output.json {
                 output.print(token.members(username: name) + [("token", .string(secret.text))])
             } else {
                 StandardOutput.write(secret.text + "\n")
                 StandardError.write("Token \(token.id) of \(user.username); it is shown only now.\n")
             }
+        }
+
+        private func limits() throws -> TokenLimits? {
+            guard !(scope + method + path + network).isEmpty else { return nil }
+            return try TokenLimits(scopes: scope, methods: method, paths: path, networks: network)
         }
     }
 
@@ -55,7 +73,10 @@ struct TokenCommand: ParsableCommand {
             let rows = try store.allTokens()
                 .filter { owner == nil || $0.user == owner?.id }
                 .map { $0.members(username: names[$0.user]) }
-            output.print(rows, headings: ["ID", "USER", "LABEL", "CREATED", "EXPIRES"])
+            output.print(
+                rows,
+                headings: ["ID", "USER", "LABEL", "CREATED", "EXPIRES", "SCOPES", "METHODS", "PATHS", "NETWORKS"]
+            )
         }
     }
 
@@ -85,6 +106,14 @@ extension Token {
             ("label", .string(label)),
             ("created", .string(created.rfc3339)),
             ("expires", expires.map { .string($0.rfc3339) } ?? .null),
+            ("scopes", Self.list(limits?.scopes)),
+            ("methods", Self.list(limits?.methods.map(\.name))),
+            ("paths", Self.list(limits?.paths)),
+            ("networks", Self.list(limits?.networks.map(\.description))),
         ]
+    }
+
+    private static func list(_ texts: [String]?) -> JSONValue {
+        texts.map { $0.isEmpty ? .null : .array($0.map { .string($0) }) } ?? .null
     }
 }

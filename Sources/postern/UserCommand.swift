@@ -64,7 +64,9 @@ struct UserCommand: ParsableCommand {
         func run() throws {
             output.print(
                 try store.open().allUsers().map(\.members),
-                headings: ["ID", "USERNAME", "ACTIVE", "STAFF", "SUPERUSER", "PASSWORD", "CREATED"]
+                headings: [
+                    "ID", "USERNAME", "ACTIVE", "STAFF", "SUPERUSER", "PASSWORD", "CREATED", "GROUPS", "PERMISSIONS",
+                ]
             )
         }
     }
@@ -120,20 +122,45 @@ struct UserCommand: ParsableCommand {
     }
 
     struct Grant: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Give or take a user's flags.")
+        static let configuration = CommandConfiguration(
+            abstract: "Give or take a user's flags, groups and permissions."
+        )
 
         @OptionGroup var target: UserArgument
         @Flag(inversion: .prefixedNo, help: "May pass IsAdminUser (DRF's is_staff).")
         var staff: Bool?
         @Flag(inversion: .prefixedNo, help: "DRF's is_superuser.")
         var superuser: Bool?
+        @Option(help: ArgumentHelp("Put the user into this group; may be repeated.", valueName: "group"))
+        var group: [String] = []
+        @Option(help: ArgumentHelp("Take the user out of this group; may be repeated.", valueName: "group"))
+        var noGroup: [String] = []
+        @Option(
+            help: ArgumentHelp("Give a permission, as shop.change_thing; may be repeated.", valueName: "permission")
+        )
+        var permission: [String] = []
+        @Option(help: ArgumentHelp("Take a permission away; may be repeated.", valueName: "permission"))
+        var noPermission: [String] = []
 
         func validate() throws {
-            if staff == nil, superuser == nil { throw ValidationError("Name a flag to give or to take.") }
+            if staff == nil, superuser == nil, (group + noGroup + permission + noPermission).isEmpty {
+                throw ValidationError("Name a flag, a group or a permission to give or to take.")
+            }
         }
 
         func run() throws {
+            let groups = try group.map { try GroupName($0.utf8) }
+            let noGroups = try noGroup.map { try GroupName($0.utf8) }
+            let permissions = try permission.map { try PermissionName($0.utf8) }
+            let noPermissions = try noPermission.map { try PermissionName($0.utf8) }
             let (store, user) = try target.user()
+            try store.grant(
+                user.id,
+                addingGroups: groups,
+                removingGroups: noGroups,
+                addingPermissions: permissions,
+                removingPermissions: noPermissions
+            )
             try store.grant(user.id, staff: staff, superuser: superuser)
         }
     }
@@ -213,6 +240,8 @@ extension User {
             ("is_superuser", .bool(isSuperuser)),
             ("has_password", .bool(passwordHash != nil)),
             ("created", .string(created.rfc3339)),
+            ("groups", .array(groups.map { .string($0.description) })),
+            ("permissions", .array(permissions.sorted().map { .string($0.description) })),
         ]
     }
 }

@@ -16,4 +16,22 @@ public enum Credential: Sendable {
     case jwt(JWTClaims)
     /// A username and a password, or what an authenticator of one's own goes by.
     case password
+
+    /// The scopes that it carries (RFC 6749, section 3.3). What has none, as a session, is within no scope.
+    public var scopes: [String] {
+        switch self {
+        case .token(let token): token.limits?.scopes ?? []
+        case .jwt(let claims): claims.scopes ?? []
+        case .session, .password: []
+        }
+    }
+
+    /// Whether it is good for less than its user may do.
+    var isLimited: Bool {
+        switch self {
+        case .token(let token): token.limits != nil
+        case .jwt(let claims): claims.scopes != nil
+        case .session, .password: false
+        }
+    }
 }

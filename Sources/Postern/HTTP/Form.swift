@@ -33,7 +33,7 @@ enum Form {
         while let byte = rest.popFirst() {
             if byte == UInt8(ascii: "+") {
                 bytes.append(0x20)
-            } else if byte == UInt8(ascii: "%"), let value = hexadecimal(rest.prefix(2)) {
+            } else if byte == UInt8(ascii: "%"), let value = ASCII.byte(hexadecimal: rest.prefix(2)) {
                 bytes.append(value)
                 rest = rest.dropFirst(2)
             } else {
@@ -41,16 +41,6 @@ enum Form {
             }
         }
         return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private static func hexadecimal(_ digits: ArraySlice<UInt8>) -> UInt8? {
-        guard digits.count == 2 else { return nil }
-        var value: UInt8 = 0
-        for digit in digits {
-            guard let nibble = Character(Unicode.Scalar(digit)).hexDigitValue else { return nil }
-            value = value << 4 | UInt8(nibble)
-        }
-        return value
     }
 }
 

@@ -36,6 +36,17 @@ public struct JWTClaims: Sendable {
         guard Self.isText(type, kind.rawValue) else { throw .wrongType }
     }
 
+    /// `scope` (RFC 8693, section 4.2), also as the list that some issuers make of it; nil where there is none.
+    var scopes: [String]? {
+        switch object["scope"] {
+        case .string(let text)?: text.utf8.split(separator: 0x20).map { String(decoding: $0, as: UTF8.self) }
+        case .array(let elements)?:
+            elements.compactMap { if case .string(let text) = $0 { text } else { nil } }
+        case nil: nil
+        default: []
+        }
+    }
+
     public var jti: String? { object.string("jti") }
 
     /// simplejwt writes it as a string since 5.5.1, as a number before.

@@ -1,6 +1,7 @@
 /// A yes or no over a request whose user is known by now: DRF's `BasePermission.has_permission`.
 public protocol Permission: Sendable {
-    func allows(_ request: APIRequest) -> Bool
+    /// - Throws: ``APIError`` where the answer is neither, which ends the request.
+    func allows(_ request: APIRequest) throws(APIError) -> Bool
 }
 
 /// DRF's `AllowAny`: everybody, with or without a credential.
@@ -53,4 +54,36 @@ public struct AuthenticatedWith: Permission {
     public init(schemes: [String]) { self.schemes = schemes }
 
     public func allows(_ request: APIRequest) -> Bool { request.scheme.map(schemes.contains) ?? false }
+}
+
+/// Members of a group.
+public struct InGroup: Permission {
+    private let group: GroupName
+    public init(_ group: GroupName) { self.group = group }
+    public func allows(_ request: APIRequest) -> Bool { request.user?.groups.contains(group) ?? false }
+}
+
+/// Users who have a permission, of their own or by a group; superusers have all: Django's `has_perm`.
+public struct HasPermission: Permission {
+    private let permission: PermissionName
+    public init(_ permission: PermissionName) { self.permission = permission }
+    public func allows(_ request: APIRequest) -> Bool { request.user?.has(permission) ?? false }
+}
+
+/// Credentials that carry a scope (RFC 6749, section 3.3): tokens and JSON Web Tokens.
+public struct HasScope: Permission {
+    private let scope: String
+    public init(_ scope: String) { self.scope = scope }
+    public func allows(_ request: APIRequest) -> Bool {
+        request.credential?.scopes.contains { $0.utf8.elementsEqual(scope.utf8) } ?? false
+    }
+}
+
+/// The user whom `POSTERN_OBJECT_OWNER` names.
+public struct IsOwner: Permission {
+    public init() {}
+    public func allows(_ request: APIRequest) -> Bool {
+        guard let user = request.user, let owner = request.objectOwner else { return false }
+        return owner.elementsEqual(user.username.bytes)
+    }
 }

@@ -53,14 +53,14 @@ struct PermissionParser {
             try enter()
             return .not(try negation())
         }
-        guard take(UInt8(ascii: "(")) else { return .permission(try permission()) }
+        guard take(UInt8(ascii: "(")) else { return try permission() }
         try enter()
         let node = try expression()
         guard take(UInt8(ascii: ")")) else { throw error("should be a closing parenthesis") }
         return node
     }
 
-    private mutating func permission() throws(PermissionError) -> any Permission {
+    private mutating func permission() throws(PermissionError) -> PermissionExpression.Node {
         let start = position
         while position < bytes.count, Base62.contains(bytes[position]) || bytes[position] == UInt8(ascii: "_") {
             position += 1
@@ -72,8 +72,9 @@ struct PermissionParser {
         guard let maker = registry[name] else {
             throw PermissionError(column: start + 1, reason: "\(name) is not a permission class")
         }
+        let text = arguments.isEmpty ? name : "\(name)(\(arguments.map { "'\($0)'" }.joined(separator: ", ")))"
         do {
-            return try maker(arguments)
+            return .permission(try maker(arguments), text: text)
         } catch {
             throw PermissionError(column: start + 1, reason: "\(name) \(error)")
         }

@@ -11,10 +11,13 @@ public struct PermissionRegistry: Sendable {
         let plain: [(String, any Permission)] = [
             ("AllowAny", AllowAny()), ("IsAuthenticated", IsAuthenticated()), ("IsAdminUser", IsAdminUser()),
             ("IsSuperuser", IsSuperuser()), ("IsAuthenticatedOrReadOnly", IsAuthenticatedOrReadOnly()),
-            ("ReadOnly", ReadOnly()), ("DenyAll", DenyAll()),
+            ("ReadOnly", ReadOnly()), ("DenyAll", DenyAll()), ("IsOwner", IsOwner()),
         ]
         makers = [:]
         for (name, permission) in plain { register(name, permission) }
+        register("InGroup", naming: "a group") { InGroup(try GroupName($0.utf8)) }
+        register("HasPermission", naming: "a permission") { HasPermission(try PermissionName($0.utf8)) }
+        register("HasScope", naming: "a scope") { HasScope(try TokenLimits(scopes: [$0]).scopes[0]) }
     }
 
     /// Binds `name`, as `POSTERN_PERMISSION` has it, to a class of your own; in place of ours if it is the same.
@@ -32,7 +35,42 @@ public struct PermissionRegistry: Sendable {
         }
     }
 
+    /// For a class that takes one text, which `make` reads.
+    private mutating func register(
+        _ name: String,
+        naming what: String,
+        _ make: @escaping @Sendable (String) throws -> any Permission
+    ) {
+        register(name) { arguments in
+            guard arguments.count == 1 else {
+                throw PermissionArgumentError("needs the name of \(what), and nothing else")
+            }
+            do {
+                return try make(arguments[0])
+            } catch {
+                throw PermissionArgumentError("cannot name '\(arguments[0])': \(error)")
+            }
+        }
+    }
+
     subscript(name: String) -> Maker? { makers[name] }
+
+    /// Binds the classes that go by a model to the one of the location.
+    /// - Parameter model: `POSTERN_MODEL`; nil where it is not given.
+    func withModel(_ model: String?) -> PermissionRegistry {
+        var registry = self
+        for (name, allowsAnonymousReading) in [("ModelPermissions", false), ("ModelPermissionsOrAnonReadOnly", true)] {
+            registry.register(name) { arguments in
+                guard arguments.isEmpty else { throw PermissionArgumentError("takes no arguments") }
+                guard let model else { throw PermissionArgumentError("needs POSTERN_MODEL") }
+                guard
+                    let permission = try? ModelPermissions(model: model, allowsAnonymousReading: allowsAnonymousReading)
+                else { throw PermissionArgumentError("needs a POSTERN_MODEL as shop.thing, which '\(model)' is not") }
+                return permission
+            }
+        }
+        return registry
+    }
 
     /// Lets `AuthenticatedWith` name these and no other schemes: one that is misspelt would be nobody's, and after a
     /// `~` everybody's.

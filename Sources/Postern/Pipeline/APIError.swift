@@ -12,6 +12,8 @@ public enum APIError: Error {
     /// No credential was presented where one is needed: 401 or 403 likewise.
     case notAuthenticated
     case permissionDenied
+    /// The credential is good, but not for this: what it is not good for, for the log.
+    case outsideLimits(String)
     /// A credential came over a connection that is not encrypted.
     case insecureTransport
     case notFound
@@ -45,7 +47,7 @@ public enum APIError: Error {
         case .csrfFailed(let reason, _): "CSRF Failed: \(reason)"
         case .credentialRefused: "The credential is not valid."
         case .notAuthenticated: "Authentication credentials were not provided."
-        case .permissionDenied: "You do not have permission to perform this action."
+        case .permissionDenied, .outsideLimits: "You do not have permission to perform this action."
         case .insecureTransport: "Credentials are accepted over HTTPS only."
         case .notFound: "Not found."
         case .methodNotAllowed(let method): "Method \"\(method)\" not allowed."
@@ -71,7 +73,7 @@ public enum APIError: Error {
     var status: Int {
         switch self {
         case .authenticationFailed, .credentialRefused, .notAuthenticated: 401
-        case .permissionDenied, .insecureTransport, .csrfFailed: 403
+        case .permissionDenied, .outsideLimits, .insecureTransport, .csrfFailed: 403
         case .notFound: 404
         case .methodNotAllowed: 405
         case .notAcceptable: 406
@@ -103,6 +105,7 @@ extension APIError {
         switch self {
         case .misconfigured(let error): error.description
         case .unavailable(let reason): reason
+        case .outsideLimits(let what): "The credential is not good for \(what)."
         default: detail
         }
     }

@@ -155,6 +155,16 @@ extension APIRequest {
         return source.parameters.value(of: "PATH_INFO").map { script + $0 } ?? script
     }
 
+    /// The path by which rules may go; nil where nobody can say which one an upstream will see.
+    var judgedPath: ArraySlice<UInt8>? {
+        let path = source.role == .authorizer ? JudgedPath.canonical(target)?[...] : path
+        guard let path, !JudgedPath.isAmbiguous(path) else { return nil }
+        return path
+    }
+
+    /// `POSTERN_OBJECT_OWNER`; nil where it is not given, or twice.
+    var objectOwner: ArraySlice<UInt8>? { source.parameters.onlyValue(of: "POSTERN_OBJECT_OWNER") }
+
     /// `Host` as the client sent it, empty when there is none. To compare with `Origin` and `Referer`, which a
     /// browser writes together with it; nothing else is to be believed of it.
     var host: ArraySlice<UInt8> { source.parameters.value(of: "HTTP_HOST") ?? [] }

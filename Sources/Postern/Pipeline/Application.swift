@@ -45,7 +45,7 @@ public final class Application: Sendable {
                 renderer.indent = try Negotiation.indent(accept: request.accept, query: request.query)
             }
             try authenticate(&request, by: policy, &renderer.fields)
-            guard policy.permission.allows(request) else {
+            guard try policy.permission.allows(request) else {
                 throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
             }
             return renderer.render(try answer(request, policy.view))
@@ -75,6 +75,10 @@ public final class Application: Sendable {
             request.user = identity.user
             request.credential = identity.credential
             request.scheme = authenticator.scheme
+            if case .token(let token) = identity.credential { try token.limits?.check(request) }
+            guard !identity.credential.isLimited || !policy.view.needsUnlimitedCredential else {
+                throw .outsideLimits("a view that hands out or ends credentials")
+            }
             break
         }
     }

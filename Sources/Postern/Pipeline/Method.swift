@@ -1,3 +1,5 @@
+internal import Journal
+
 /// A request method (RFC 9110, section 9): known ones and any other token.
 public struct Method: Sendable, Hashable, CustomStringConvertible {
     public let name: String
@@ -45,6 +47,17 @@ enum ASCII {
     /// Whether two texts are the same but for the case of ASCII letters.
     static func equalsIgnoringCase(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) -> Bool {
         left.elementsEqual(right) { lowercased($0) == lowercased($1) }
+    }
+
+    /// What two hexadecimal digits stand for, in either case; nil for anything else.
+    static func byte(hexadecimal digits: ArraySlice<UInt8>) -> UInt8? {
+        guard digits.count == 2 else { return nil }
+        var value: UInt8 = 0
+        for digit in digits {
+            guard let nibble = Hexadecimal.value(lowercased(digit)) else { return nil }
+            value = value << 4 | nibble
+        }
+        return value
     }
 
     private static let tokenPunctuation = Set("!#$%&'*+-.^_`|~".utf8)

@@ -26,7 +26,7 @@ struct Policy: Sendable {
     /// - Throws: ``PolicyError``; ``APIError/notFound`` is for the pipeline: no view means nil.
     init?(_ settings: PolicySettings, _ classes: PolicyClasses) throws(PolicyError) {
         let viewSettings = try ViewSettings(settings)
-        let permission = try Self.permission(settings, classes.permissions)
+        let permission = try Self.permission(settings, classes.permissions.withModel(settings[.model]))
         requireHTTPS = try Self.requireHTTPS(settings)
         showsAllChallenges = try settings.isSecond(.unauthenticated, of: "drf", "401")
         ignoresBadCredentials = try settings.isSecond(.badCredential, of: "refuse", "ignore")
@@ -95,7 +95,7 @@ struct Policy: Sendable {
     private static func permission(
         _ settings: PolicySettings,
         _ registry: PermissionRegistry
-    ) throws(PolicyError) -> (any Permission)? {
+    ) throws(PolicyError) -> PermissionExpression? {
         guard let text = settings[.permission] else { return nil }
         do {
             return try PermissionParser.parse(text, registry)

@@ -33,8 +33,13 @@ final class PolicyCache: Sendable {
         return outcome
     }
 
+    private static let objectOwner = PolicyParameter.objectOwner.rawValue.utf8
+
     private static func policyPositions(_ parameters: Parameters) -> some Sequence<Int> {
-        (0..<parameters.count).lazy.filter { parameters[$0].name.starts(with: PolicyParameter.prefix) }
+        (0..<parameters.count).lazy.filter { position in
+            let name = parameters[position].name
+            return name.starts(with: PolicyParameter.prefix) && !name.elementsEqual(objectOwner)
+        }
     }
 
     private static func hash(_ parameters: Parameters) -> Int {

@@ -7,6 +7,11 @@ enum PolicyParameter: String, CaseIterable {
     case authentication = "POSTERN_AUTHENTICATION"
     /// A permission expression; without it, the view's own class.
     case permission = "POSTERN_PERMISSION"
+    /// `app.model`, for `ModelPermissions`.
+    case model = "POSTERN_MODEL"
+    /// The username that owns what the request is about, for `IsOwner`. The only one that differs from request to
+    /// request, and so no part of a policy.
+    case objectOwner = "POSTERN_OBJECT_OWNER"
     /// `drf`, `401`: whether nobody gets 401 whatever the first authenticator is, with every challenge.
     case unauthenticated = "POSTERN_UNAUTHENTICATED"
     /// `refuse`, `ignore`: whether a credential that is not good counts as none.

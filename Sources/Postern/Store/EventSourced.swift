@@ -54,4 +54,15 @@ struct EventReader {
         guard let time = Timestamp(rfc3339: text[...]) else { throw .malformed }
         return time
     }
+
+    /// `-` stands for none.
+    mutating func optionalInteger() throws(EventError) -> Int64? {
+        let text = try bytes()
+        if text == [UInt8(ascii: "-")] { return nil }
+        guard let number = Decimal.parse(text[...]) else { throw .malformed }
+        return number
+    }
+
+    /// A list that is separated by spaces.
+    mutating func words() throws(EventError) -> [String] { try text().split(separator: " ").map(String.init) }
 }

@@ -4,6 +4,7 @@ public import Journal
 public enum StoreError: Error {
     case usernameTaken(Username)
     case noSuchUser
+    case noSuchGroup(GroupName)
     case noSuchToken
     case noSuchSession
     case noSuchKey
@@ -28,6 +29,7 @@ extension StoreError: CustomStringConvertible {
         switch self {
         case .usernameTaken(let name): "There is already a user named \(name)."
         case .noSuchUser: "There is no such user."
+        case .noSuchGroup(let name): "There is no group named \(name): see postern group list."
         case .noSuchToken: "There is no such token."
         case .noSuchSession: "There is no such session."
         case .noSuchKey: "There is no such key: see postern key list."

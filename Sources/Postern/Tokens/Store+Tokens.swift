@@ -9,6 +9,8 @@ extension Store {
     /// - Parameters:
     ///   - expires: The first moment at which it is no longer good; nil: never.
     ///   - renewal: Seconds by which each use puts its end off, as knox's `AUTO_REFRESH`; nil: not.
+    ///   - limits: nil: it is good for all that the user may do.
+    ///   - limits: nil: it is good for all that the user may do.
     ///   - limit: Of tokens that a user may have which are still good; nil: none.
     /// - Throws: ``StoreError/tokenLimitReached``.
     public func issueToken(
@@ -17,6 +19,7 @@ extension Store {
         label: String = "",
         expires: Timestamp? = nil,
         renewal: Int64? = nil,
+        limits: TokenLimits? = nil,
         limit: Int? = nil
     ) throws(StoreError) -> Token {
         var issued: Token?
@@ -32,7 +35,8 @@ extension Store {
                 label: label,
                 created: now,
                 expires: expires,
-                renewal: renewal
+                renewal: renewal,
+                limits: limits
             )
             issued = token
             return [TokenTable.issue(token)]

@@ -17,6 +17,8 @@ public struct Token: Sendable, Equatable {
     public internal(set) var expires: Timestamp?
     /// Seconds by which each use puts its end off; nil: not.
     public let renewal: Int64?
+    /// nil: it is good for all that its user may do.
+    public let limits: TokenLimits?
 
     /// Whether its owner may use it: it has not ended, and no epoch of theirs has.
     func isGood(for owner: User, at now: Timestamp) -> Bool {

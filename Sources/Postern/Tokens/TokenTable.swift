@@ -1,9 +1,10 @@
 internal import Journal
 
 /// All live tokens, as the events of the journal `tokens` add them up:
-/// `TIME  issued  ID  sha256:DIGEST  USER-ID  EPOCH  CREATED  EXPIRES  LABEL  RENEWAL-SECONDS`,
-/// `TIME  renewed  ID  EXPIRES` and `TIME  revoked  ID`. A token that never expires has `-` in its column; the
-/// last column is there only for tokens that each use renews.
+/// `TIME  issued  ID  sha256:DIGEST  USER-ID  EPOCH  CREATED  EXPIRES  LABEL  RENEWAL-SECONDS  SCOPES  METHODS
+/// PATHS  NETWORKS`, `TIME  renewed  ID  EXPIRES` and `TIME  revoked  ID`. A token that never expires has `-` in its
+/// column, and one that a use does not renew; lists are separated by spaces. The columns from `RENEWAL-SECONDS` on
+/// are there only for tokens that need them, and the last four together.
 struct TokenTable: EventSourced {
     private var byDigest: [SecretDigest: Token] = [:]
     private var digestByID: [Token.ID: SecretDigest] = [:]
@@ -34,7 +35,11 @@ struct TokenTable: EventSourced {
             Array((token.expires?.rfc3339 ?? "-").utf8),
             Array(token.label.utf8),
         ]
-        return Event(columns + (token.renewal.map { [Array(String($0).utf8)] } ?? []))
+        guard token.renewal != nil || token.limits != nil else { return Event(columns) }
+        let renewal = Array((token.renewal.map(String.init) ?? "-").utf8)
+        guard let limits = token.limits else { return Event(columns + [renewal]) }
+        let lists = [limits.scopes, limits.methods.map(\.name), limits.paths, limits.networks.map(\.description)]
+        return Event(columns + [renewal] + lists.map { Array($0.joined(separator: " ").utf8) })
     }
 
     static func renewal(of id: Token.ID, until expires: Timestamp) -> Event {
@@ -79,6 +84,7 @@ struct TokenTable: EventSourced {
         let created = try columns.time()
         let expires = try columns.optionalTime()
         let label = try columns.text()
+        let renewal = columns.isAtEnd ? nil : try columns.optionalInteger()
         return Token(
             id: id,
             digest: digest,
@@ -87,7 +93,16 @@ struct TokenTable: EventSourced {
             label: label,
             created: created,
             expires: expires,
-            renewal: columns.isAtEnd ? nil : try columns.integer()
+            renewal: renewal,
+            limits: columns.isAtEnd ? nil : try limits(&columns)
         )
+    }
+
+    private static func limits(_ columns: inout EventReader) throws(EventError) -> TokenLimits {
+        let lists = [try columns.words(), try columns.words(), try columns.words(), try columns.words()]
+        guard
+            let limits = try? TokenLimits(scopes: lists[0], methods: lists[1], paths: lists[2], networks: lists[3])
+        else { throw .malformed }
+        return limits
     }
 }

@@ -109,6 +109,7 @@ public final class Accounts: Sendable {
     /// - Parameters:
     ///   - expires: The first moment at which it is no longer good; nil: never.
     ///   - renewal: Seconds by which each use puts its end off; nil: not.
+    ///   - limits: nil: it is good for all that the user may do.
     ///   - limit: Of tokens that the user may have; nil: none.
     /// - Returns: What the store keeps; the token in clear, for the only time.
     /// - Throws: ``StoreError/tokenLimitReached``, and what befalls a store.
@@ -117,6 +118,7 @@ public final class Accounts: Sendable {
         label: String = "",
         expires: Timestamp? = nil,
         renewal: Int64? = nil,
+        limits: TokenLimits? = nil,
         limit: Int? = nil
     ) throws(StoreError) -> (Token, TokenSecret) {
         let secret = TokenSecret.random()
@@ -126,6 +128,7 @@ public final class Accounts: Sendable {
             label: label,
             expires: expires,
             renewal: renewal,
+            limits: limits,
             limit: limit
         )
         signals.send(.tokenIssued(token))

@@ -85,6 +85,43 @@ extension Store {
         }
     }
 
+    /// Puts a user into groups, and gives permissions, or takes them away.
+    /// - Throws: ``StoreError/noSuchGroup(_:)``; nothing is changed then.
+    public func grant(
+        _ id: User.ID,
+        addingGroups: [GroupName] = [],
+        removingGroups: [GroupName] = [],
+        addingPermissions: [PermissionName] = [],
+        removingPermissions: [PermissionName] = []
+    ) throws(StoreError) {
+        try users.write { table throws(StoreError) in
+            guard let old = table[id] else { throw .noSuchUser }
+            for group in addingGroups + removingGroups where table.groups[group] == nil { throw .noSuchGroup(group) }
+            var new = old
+            new.groups = Set(old.groups).union(addingGroups).subtracting(removingGroups).sorted()
+            new.permissions = old.permissions.union(addingPermissions).subtracting(removingPermissions)
+            return new == old ? [] : [UserTable.event(.granted, new)]
+        }
+    }
+
+    /// All groups with their permissions.
+    public func groups() throws(StoreError) -> [GroupName: Set<PermissionName>] { try users.read { $0.groups } }
+
+    /// Makes a group, or gives the one of this name other permissions.
+    public func setGroup(_ name: GroupName, permissions: Set<PermissionName>) throws(StoreError) {
+        try users.write { table throws(StoreError) in
+            table.groups[name] == permissions ? [] : [UserTable.group(name, permissions)]
+        }
+    }
+
+    /// Deletes a group. Nobody is in it then, also when there is one of the same name later.
+    public func deleteGroup(_ name: GroupName) throws(StoreError) {
+        try users.write { table throws(StoreError) in
+            guard table.groups[name] != nil else { throw .noSuchGroup(name) }
+            return [UserTable.deletion(of: name)]
+        }
+    }
+
     /// Deletes a user. Their tokens are dead with them.
     public func deleteUser(_ id: User.ID) throws(StoreError) {
         try users.write { table throws(StoreError) in

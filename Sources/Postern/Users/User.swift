@@ -14,6 +14,12 @@ public struct User: Sendable, Equatable {
     /// DRF's `is_staff`: what `IsAdminUser` asks for.
     public var isStaff: Bool
     public var isSuperuser: Bool
+    /// In the order of their names.
+    public var groups: [GroupName] = []
+    /// The user's own.
+    public var permissions: Set<PermissionName> = []
+    /// Those of all of the user's groups together.
+    var groupPermissions: Set<PermissionName> = []
     /// A credential that was issued under an older epoch is dead.
     public var epoch: Int64
     /// The epoch that began with the last change of the password.
@@ -42,5 +48,10 @@ public struct User: Sendable, Equatable {
         passwordEpoch = epoch
         epochBegan = created
         self.created = created
+    }
+
+    /// Django's `has_perm`: a superuser has every permission.
+    public func has(_ permission: PermissionName) -> Bool {
+        isSuperuser || permissions.contains(permission) || groupPermissions.contains(permission)
     }
 }

@@ -1,15 +1,18 @@
 internal import Journal
 
-/// All users, as the events of the journal `users` add them up.
+/// All users and groups, as the events of the journal `users` add them up.
 ///
 /// An event carries the whole record, so that the last line of a user says all about them:
-/// `TIME  CAUSE  ID  USERNAME  FLAGS  EPOCH  CREATED  PASSWORD-HASH`. The cause is for the reader of
-/// the file; only `deleted` (`TIME  deleted  ID`) changes what the line does, and `password` what is said to
-/// whoever presents a credential from before.
+/// `TIME  CAUSE  ID  USERNAME  FLAGS  EPOCH  CREATED  PASSWORD-HASH  GROUPS  PERMISSIONS`. The cause is for the
+/// reader of the file; only `deleted` (`TIME  deleted  ID`) changes what the line does, and `password` what is said to
+/// whoever presents a credential from before. Lists are separated by commas; lines of older versions have none.
+///
+/// `TIME  group  NAME  PERMISSIONS` says all about a group. After `TIME  group-deleted  NAME` nobody is in it.
 struct UserTable: EventSourced {
     private var byID: [User.ID: User] = [:]
     private var idByName: [Username: User.ID] = [:]
     private var lastID: User.ID = 0
+    private(set) var groups: [GroupName: Set<PermissionName>] = [:]
 
     /// Why a record was written.
     enum Cause: String {
@@ -35,6 +38,8 @@ struct UserTable: EventSourced {
             Array(String(user.epoch).utf8),
             Array(user.created.rfc3339.utf8),
             Array((user.passwordHash ?? "!").utf8),
+            list(user.groups.map(\.bytes)),
+            list(user.permissions.sorted().map(\.bytes)),
         ])
     }
 
@@ -42,9 +47,24 @@ struct UserTable: EventSourced {
         Event([Array(Cause.deleted.rawValue.utf8), Array(String(id).utf8)])
     }
 
+    static func group(_ name: GroupName, _ permissions: Set<PermissionName>) -> Event {
+        Event([Array(groupCause.utf8), name.bytes, list(permissions.sorted().map(\.bytes))])
+    }
+
+    static func deletion(of group: GroupName) -> Event {
+        Event([Array(groupDeletedCause.utf8), group.bytes])
+    }
+
+    private static let groupCause = "group"
+    private static let groupDeletedCause = "group-deleted"
+
     mutating func apply(_ event: Event) throws(EventError) {
         var columns = EventReader(event)
         let cause = try columns.text()
+        if cause == Self.groupCause || cause == Self.groupDeletedCause {
+            guard let name = try? GroupName(try columns.bytes()) else { throw .malformed }
+            return change(name, to: cause == Self.groupCause ? try Self.permissions(&columns) : nil)
+        }
         let id = try columns.integer()
         if cause == Cause.deleted.rawValue {
             if let user = byID.removeValue(forKey: id) { idByName[user.username] = nil }
@@ -56,6 +76,8 @@ struct UserTable: EventSourced {
         user.passwordEpoch =
             cause == Cause.password.rawValue && known?.epoch != user.epoch
             ? user.epoch : known?.passwordEpoch ?? user.epoch
+        user.groups.removeAll { groups[$0] == nil }
+        user.groupPermissions = permissions(of: user.groups)
         if let known { user.epochBegan = known.epoch == user.epoch ? known.epochBegan : event.time }
         if let old = known, old.username != user.username { idByName[old.username] = nil }
         byID[id] = user
@@ -71,7 +93,7 @@ struct UserTable: EventSourced {
         let epoch = try columns.integer()
         let created = try columns.time()
         let hash = try columns.text()
-        return User(
+        var user = User(
             id: id,
             username: username,
             passwordHash: hash == "!" ? nil : hash,
@@ -81,7 +103,44 @@ struct UserTable: EventSourced {
             epoch: epoch,
             created: created
         )
+        guard !columns.isAtEnd else { return user }
+        for bytes in try elements(&columns) {
+            guard let name = try? GroupName(bytes) else { throw .malformed }
+            user.groups.append(name)
+        }
+        user.permissions = try permissions(&columns)
+        return user
     }
+
+    /// - Parameter permissions: nil: there is no such group any more.
+    private mutating func change(_ name: GroupName, to permissions: Set<PermissionName>?) {
+        groups[name] = permissions
+        for (id, user) in byID where user.groups.contains(name) {
+            var user = user
+            if permissions == nil { user.groups.removeAll { $0 == name } }
+            user.groupPermissions = self.permissions(of: user.groups)
+            byID[id] = user
+        }
+    }
+
+    private func permissions(of names: [GroupName]) -> Set<PermissionName> {
+        names.reduce(into: []) { $0.formUnion(groups[$1] ?? []) }
+    }
+
+    private static func permissions(_ columns: inout EventReader) throws(EventError) -> Set<PermissionName> {
+        var permissions: Set<PermissionName> = []
+        for bytes in try elements(&columns) {
+            guard let name = try? PermissionName(bytes) else { throw .malformed }
+            permissions.insert(name)
+        }
+        return permissions
+    }
+
+    private static func elements(_ columns: inout EventReader) throws(EventError) -> [ArraySlice<UInt8>] {
+        try columns.bytes().split(separator: UInt8(ascii: ","))
+    }
+
+    private static func list(_ names: [[UInt8]]) -> [UInt8] { Array(names.joined(separator: [UInt8(ascii: ",")])) }
 
     private static func flags(of user: User) -> String {
         var flags: [String] = []

@@ -29,6 +29,10 @@ public protocol APIView: Sendable {
     /// Whether its body carries a secret, which is then refused over a connection that is not encrypted.
     var takesSecret: Bool { get }
 
+    /// Whether it hands out or ends credentials, which a credential that is good for less than its user may do must
+    /// not be able to.
+    var needsUnlimitedCredential: Bool { get }
+
     /// DRF's `actions` in the answer to OPTIONS, for views that take fields.
     var actions: JSONValue? { get }
 
@@ -45,6 +49,7 @@ extension APIView {
         ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
     }
     public var takesSecret: Bool { false }
+    public var needsUnlimitedCredential: Bool { false }
     public var actions: JSONValue? { nil }
 
     /// DRF's `allowed_methods`, in its order: what `Allow` says.

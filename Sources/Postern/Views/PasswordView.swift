@@ -3,6 +3,7 @@
 struct PasswordView: APIView {
     let name = "Password Change"
     let methods: [Method] = [.post]
+    let needsUnlimitedCredential = true
     let takesSecret = true
     let accounts: Accounts
     let settings: SessionSettings

@@ -4,6 +4,7 @@ internal import Journal
 struct TokenDetailView: APIView {
     let name = "Token Instance"
     let methods: [Method] = [.get, .delete]
+    let needsUnlimitedCredential = true
     let accounts: Accounts
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {

@@ -4,6 +4,7 @@ internal import Journal
 struct TokenLoginView: APIView {
     let name = "Login"
     let methods: [Method] = [.post]
+    let needsUnlimitedCredential = true
     let accounts: Accounts
     let settings: TokenSettings
 

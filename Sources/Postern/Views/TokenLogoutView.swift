@@ -23,6 +23,7 @@ struct TokenLogoutAllView: APIView {
     let name = "Logout All"
     let description = "Log the user out of all sessions\nI.E. deletes all auth tokens for the user"
     let methods: [Method] = [.post]
+    let needsUnlimitedCredential = true
     let defaultAuthentication = ["Knox"]
     let store: Store
 

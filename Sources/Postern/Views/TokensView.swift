@@ -4,6 +4,7 @@ internal import Journal
 struct TokensView: APIView {
     let name = "Token List"
     let methods: [Method] = [.get, .post]
+    let needsUnlimitedCredential = true
     let accounts: Accounts
     let settings: TokenSettings
 
@@ -34,7 +35,7 @@ struct TokensView: APIView {
     }
 
     var actions: JSONValue? {
-        Metadata.actions([.init("label", isRequired: false), .init("expiry", isRequired: false)])
+        Metadata.actions((["label", "expiry"] + Self.limitNames).map { .init($0, isRequired: false) })
     }
 
     static func members(of token: Token, _ request: APIRequest?) -> [(name: String, value: JSONValue)] {
@@ -42,7 +43,42 @@ struct TokensView: APIView {
         return [
             ("id", .integer(token.id)), ("label", .string(token.label)), ("created", .string(token.created.rfc3339)),
             ("expiry", token.expires.map { .string($0.rfc3339) } ?? .null), ("current", .bool(isCurrent)),
+        ] + Self.members(of: token.limits)
+    }
+
+    private static let limitNames = ["scopes", "methods", "paths", "networks"]
+
+    private static func members(of limits: TokenLimits?) -> [(name: String, value: JSONValue)] {
+        let lists = [
+            limits?.scopes, limits?.methods.map(\.name), limits?.paths, limits?.networks.map(\.description),
         ]
+        return zip(limitNames, lists).map { ($0, .array(($1 ?? []).map { .string($0) })) }
+    }
+
+    /// nil where none is asked for.
+    private static func limits(_ data: JSONValue) throws(APIError) -> TokenLimits? {
+        guard case .object(let members) = data else { return nil }
+        var lists: [[String]] = []
+        for name in limitNames { lists.append(try words(members.last { $0.name == name }?.value, name)) }
+        do {
+            let limits = try TokenLimits(scopes: lists[0], methods: lists[1], paths: lists[2], networks: lists[3])
+            return limits.isEmpty ? nil : limits
+        } catch {
+            throw Serializer.nonFieldError(error.description)
+        }
+    }
+
+    /// A list of texts, or one text with spaces between them, as a form has it.
+    private static func words(_ value: JSONValue?, _ name: String) throws(APIError) -> [String] {
+        switch value {
+        case nil, .null: return []
+        case .string(let text): return text.split(separator: " ").map(String.init)
+        case .array(let elements):
+            let texts = elements.compactMap { if case .string(let text) = $0 { text } else { nil } }
+            guard texts.count == elements.count else { fallthrough }
+            return texts
+        default: throw .invalid(.object([(name, .array([.string("Expected a list of texts.")]))]))
+        }
     }
 
     private func create(for user: User, _ data: JSONValue) throws -> APIResponse {
@@ -52,6 +88,7 @@ struct TokensView: APIView {
                 for: user,
                 label: values["label"] ?? "",
                 expires: try expiry(values["expiry"]),
+                limits: try Self.limits(data),
                 limit: settings.limit ?? Self.limit
             )
             var members = Self.members(of: token, nil)

@@ -34,6 +34,8 @@ struct Failure: Error {
         case let error as StoreError: self.init(Self.code(of: error), error.description)
         case let error as JournalError: self.init(Self.code(of: error), error.description)
         case let error as UsernameError: self.init(.dataError, error.description)
+        case let error as NameError: self.init(.dataError, error.description)
+        case let error as TokenLimitError: self.init(.usage, error.description)
         case PasswordError.refused(let reason): self.init(.dataError, reason)
         case PasswordError.unavailable:
             self.init(.temporary, "There is not enough memory to hash a password: try again.")
@@ -45,7 +47,8 @@ struct Failure: Error {
         switch error {
         case .usernameTaken: .cannotCreate
         case .noSuchUser: .noUser
-        case .noSuchToken, .noSuchSession, .noSuchKey, .keyInUse, .tokenLimitReached, .unknownEvent: .dataError
+        case .noSuchGroup, .noSuchToken, .noSuchSession, .noSuchKey, .keyInUse, .tokenLimitReached, .unknownEvent:
+            .dataError
         case .key: .configuration
         case .conflict: .temporary
         case .journal(let error): code(of: error)

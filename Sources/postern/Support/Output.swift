@@ -49,6 +49,7 @@ struct OutputOptions: ParsableArguments {
         case .bool(let value): value ? "yes" : "no"
         case .integer(let value): String(value)
         case .string(let value): printable(String(value))
+        case .array(let elements): elements.isEmpty ? "-" : elements.map(text).joined(separator: " ")
         default: ""
         }
     }

@@ -1,0 +1,159 @@
+import Journal
+import Testing
+
+@testable import Postern
+
+@Suite("Tokens that are good for less than their user may do")
+struct TokenLimitTests {
+    private let gate: Gate
+
+    init() throws { gate = try Gate() }
+
+    private func token(
+        scopes: [String] = [],
+        methods: [String] = [],
+        paths: [String] = [],
+        networks: [String] = []
+    ) throws -> String {
+        let limits = try TokenLimits(scopes: scopes, methods: methods, paths: paths, networks: networks)
+        return try gate.accounts.issueToken(for: try gate.user("ann"), limits: limits).1.text
+    }
+
+    private func status(
+        _ token: String,
+        method: String = "GET",
+        path: String = "/",
+        address: String = "127.0.0.1",
+        view: String = "message",
+        permission: String = "AllowAny"
+    ) -> Int {
+        gate.ask(
+            view,
+            [
+                "MESSAGE": "x", "METHODS": "GET POST PUT PATCH DELETE", "PERMISSION": permission,
+                "REQUIRE_HTTPS": "off",
+            ],
+            method: method,
+            headers: ["AUTHORIZATION": "Token " + token],
+            more: [("DOCUMENT_URI", path)],
+            address: address
+        ).status
+    }
+
+    @Test("Methods: the named ones, HEAD where there is GET, and nothing else, also where everybody may")
+    func methods() throws {
+        let token = try token(methods: ["GET", "DELETE"])
+        for (method, expected) in [
+            ("GET", 200), ("HEAD", 200), ("DELETE", 200), ("POST", 403), ("PUT", 403), ("OPTIONS", 403),
+            ("PROPFIND", 403), ("get", 403),
+        ] {
+            #expect(status(token, method: method) == expected, "\(method)")
+        }
+    }
+
+    @Test(
+        "Paths: a whole segment and what is below it",
+        arguments: [
+            ("/a/b", 200), ("/a/b/", 200), ("/a/b/c", 200), ("/a/bc", 403), ("/a/", 403), ("/", 403), ("", 403),
+            ("/A/b", 403), ("/x/y", 403), ("/x/y/", 200), ("/x/y/z", 200),
+            // What an upstream may read as another path.
+            ("/a/b/..;/c", 403), ("/a/b/%2e%2e/c", 403), (#"/a/b\..\c"#, 403), ("/a/b/../c", 403), ("/a/b//c", 403),
+            ("/a/b/./c", 403), ("/a/b/..", 403), ("/a/b/\u{1}", 403), ("a/b", 403),
+        ]
+    )
+    func paths(path: String, expected: Int) throws {
+        #expect(status(try token(paths: ["/a/b", "/x/y/"]), path: path) == expected)
+    }
+
+    @Test(
+        "Networks: the client's address lies in one of them",
+        arguments: [
+            ("10.1.2.3", 200), ("::ffff:10.1.2.3", 200), ("11.1.2.3", 403), ("2001:db8:1::9", 200),
+            ("2001:db9::1", 403), ("192.0.2.7", 200), ("192.0.2.8", 403), ("", 403), ("unix:", 403), ("10.1.2", 403),
+        ]
+    )
+    func networks(address: String, expected: Int) throws {
+        let token = try token(networks: ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"])
+        #expect(status(token, address: address) == expected)
+    }
+
+    @Test(
+        "It hands out no credential and ends none",
+        arguments: ["tokens", "tokens.detail", "token.login", "token.logoutall", "password"]
+    )
+    func credentials(view: String) throws {
+        let limited = try token(scopes: ["read"])
+        for method in ["GET", "POST", "DELETE"] { #expect(status(limited, method: method, view: view) == 403) }
+        #expect(status(limited, view: "whoami") == 200)
+        let whole = try gate.accounts.issueToken(for: try gate.user("ann")).1.text
+        #expect(status(whole, method: "OPTIONS", view: view) == 200)
+    }
+
+    @Test("They are as they were when the store is opened again")
+    func reopened() throws {
+        let limits = try TokenLimits(
+            scopes: ["read", "a:b"],
+            methods: ["GET"],
+            paths: ["/a/ü/"],
+            networks: ["10.0.0.0/8", "::1"]
+        )
+        let renewed = try gate.accounts.issueToken(
+            for: try gate.user("ann"),
+            expires: gate.store.now().adding(seconds: 60),
+            renewal: 60,
+            limits: limits
+        ).0
+        let plain = try gate.accounts.issueToken(for: try gate.user("ann")).0
+        let store = try gate.temporary.reopened()
+        #expect(try store.token(renewed.digest) == renewed)
+        #expect(try store.token(renewed.digest)?.limits == limits)
+        #expect(try store.token(plain.digest)?.limits == nil)
+    }
+
+    @Test("One's own tokens are limited over HTTP, as lists or as words")
+    func overHTTP() throws {
+        let whole = ["AUTHORIZATION": "Token " + (try gate.accounts.issueToken(for: try gate.user("ann")).1.text)]
+        let body = #"{"scopes":["read"],"methods":"GET HEAD","paths":["/a/"],"networks":["10.0.0.0/8","::1"]}"#
+        let answer = gate.ask("tokens", headers: whole, body: body)
+        #expect(answer.status == 201)
+        #expect(answer.body.contains(#""scopes":["read"],"methods":["GET","HEAD"],"paths":["/a/"]"#))
+        #expect(status(answer["token"], path: "/a/x", address: "::1") == 200)
+        #expect(status(answer["token"], method: "POST", path: "/a/x", address: "::1") == 403)
+        for bad in [
+            #"{"paths":["x"]}"#, #"{"methods":["a b"]}"#, #"{"networks":["10.0.0.1/8"]}"#, #"{"scopes":1}"#,
+            #"{"scopes":[1]}"#,
+        ] {
+            #expect(gate.ask("tokens", headers: whole, body: bad).status == 400, "\(bad)")
+        }
+    }
+
+    @Test(
+        "Limits that make no sense are refused",
+        arguments: ["10.0.0.1/8", "10.0.0.0/33", "::/129", "x", "", "10.0.0.0/", "10.0.0.0/08", "1.2.3"]
+    )
+    func badNetworks(text: String) {
+        #expect(throws: TokenLimitError.network(text)) { try TokenLimits(networks: [text]) }
+    }
+
+    @Test(
+        "Paths that a web server never routes by are refused",
+        arguments: ["", "a", "//", "/a//b", "/a/../b", "/.", "/a b", "/a?b"]
+    )
+    func badPaths(text: String) {
+        #expect(throws: TokenLimitError.path(text)) { try TokenLimits(paths: [text]) }
+    }
+
+    @Test(
+        "A request target has one canonical form, or none",
+        arguments: [
+            ("/a/b", "/a/b"), ("/a//b/", "/a/b/"), ("/a/./b/.", "/a/b/"), ("/a/x/../b", "/a/b"), ("/a/b/..", "/a/"),
+            ("/%61/b?c=/x", "/a/b"), ("/a#b", "/a"), ("/a%2fb", "/a/b"), ("/a/%2e%2e/b", "/b"), ("/", "/"), ("//", "/"),
+            ("/..", nil), ("/a/../../b", nil), ("/%", nil), ("/%0", nil), ("/%zz", nil), ("/%00", nil), ("", nil),
+            ("*", nil), ("http://h/a", nil), ("a", nil),
+        ] as [(String, String?)]
+    )
+    func canonical(target: String, expected: String?) {
+        let path = JudgedPath.canonical(Array(target.utf8)[...])
+        #expect(path.map { String(decoding: $0, as: UTF8.self) } == expected)
+    }
+}
