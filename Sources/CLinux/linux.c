@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -32,4 +33,8 @@ int linux_nice_thread(int nice) {
 
 int linux_replace_descriptor(int source, int target) {
     return dup3(source, target, O_CLOEXEC) < 0 ? -1 : 0;
+}
+
+int linux_rename_new(const char *from, const char *to) {
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
 }

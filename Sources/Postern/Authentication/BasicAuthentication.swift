@@ -20,10 +20,10 @@ public struct BasicAuthentication: Authenticator {
                 named: name,
                 password: password,
                 isRepeated: true,
-                waiting: request.willWait
+                for: request
             )
         else {
-            throw .authenticationFailed("Invalid username/password.")
+            throw .passwordRefused("Invalid username/password.")
         }
         return Identity(user, by: .password)
     }

@@ -66,11 +66,10 @@ struct JWTAuthentication: Authenticator {
             ("token_class", .string("AccessToken")), ("token_type", .string("access")),
             ("message", .string(error.message)),
         ])
-        return .credentialRefused(
-            .object([
-                ("detail", .string("Given token not valid for any token type")), ("code", .string("token_not_valid")),
-                ("messages", .array([message])),
-            ])
-        )
+        let body: JSONValue = .object([
+            ("detail", .string("Given token not valid for any token type")), ("code", .string("token_not_valid")),
+            ("messages", .array([message])),
+        ])
+        return if case .expired = error { .credentialExpired(body) } else { .credentialRefused(body) }
     }
 }

@@ -6,6 +6,12 @@ public enum APIError: Error {
     case authenticationFailed(String)
     /// Likewise, with a body of its own: simplejwt's `InvalidToken`.
     case credentialRefused(JSONValue)
+    /// Likewise, for one that was good until it expired.
+    case credentialExpired(JSONValue)
+    /// Likewise, for a password, which was counted when it was tried.
+    case passwordRefused(String)
+    /// Too much came from this client: DRF's `Throttled`, with the seconds until there is room again.
+    case throttled(Int)
     /// An unsafe request of a session may not come from where it comes from: Django's reason, and the field that
     /// gives the client another cookie, where it needs one.
     case csrfFailed(String, cookie: (name: String, value: String)?)
@@ -35,7 +41,7 @@ public enum APIError: Error {
     /// The body of the answer.
     var body: JSONValue {
         switch self {
-        case .invalid(let messages), .credentialRefused(let messages): messages
+        case .invalid(let messages), .credentialRefused(let messages), .credentialExpired(let messages): messages
         default: .object([("detail", .string(detail))])
         }
     }
@@ -43,9 +49,11 @@ public enum APIError: Error {
     /// One sentence for the client.
     var detail: String {
         switch self {
-        case .authenticationFailed(let text), .parseError(let text): text
+        case .authenticationFailed(let text), .passwordRefused(let text), .parseError(let text): text
+        case .throttled(let seconds):
+            "Request was throttled. Expected available in \(seconds) second\(seconds == 1 ? "" : "s")."
         case .csrfFailed(let reason, _): "CSRF Failed: \(reason)"
-        case .credentialRefused: "The credential is not valid."
+        case .credentialRefused, .credentialExpired: "The credential is not valid."
         case .notAuthenticated: "Authentication credentials were not provided."
         case .permissionDenied, .outsideLimits: "You do not have permission to perform this action."
         case .insecureTransport: "Credentials are accepted over HTTPS only."
@@ -64,7 +72,15 @@ public enum APIError: Error {
     /// Whether it is about a credential that came and is not good, and not about one that could not be judged.
     var isBadCredential: Bool {
         switch self {
-        case .authenticationFailed, .credentialRefused, .csrfFailed: true
+        case .authenticationFailed, .credentialRefused, .credentialExpired, .passwordRefused, .csrfFailed: true
+        default: false
+        }
+    }
+
+    /// Whether it is about a credential that may have been guessed, and is not counted yet.
+    var isGuess: Bool {
+        switch self {
+        case .authenticationFailed, .credentialRefused: true
         default: false
         }
     }
@@ -72,13 +88,14 @@ public enum APIError: Error {
     /// The status where no challenge plays a part (RFC 9110, section 15).
     var status: Int {
         switch self {
-        case .authenticationFailed, .credentialRefused, .notAuthenticated: 401
+        case .authenticationFailed, .credentialRefused, .credentialExpired, .passwordRefused, .notAuthenticated: 401
         case .permissionDenied, .outsideLimits, .insecureTransport, .csrfFailed: 403
         case .notFound: 404
         case .methodNotAllowed: 405
         case .notAcceptable: 406
         case .contentTooLarge: 413
         case .unsupportedMediaType: 415
+        case .throttled: 429
         case .parseError, .invalid, .malformedRequest: 400
         case .unavailable: 503
         case .misconfigured: 500

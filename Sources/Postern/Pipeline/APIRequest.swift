@@ -25,6 +25,8 @@ public struct APIRequest {
     public internal(set) var scheme: String?
     /// What they were recognised by: DRF's `request.auth`.
     public internal(set) var credential: Credential?
+    /// What was refused of its client; nil where the location does not count that.
+    var failures: ClientFailures?
 
     let source: FastCGI.Request
 

@@ -1,7 +1,8 @@
 public import FastCGI
+internal import Journal
 public import Logging
 
-/// The way of a request, in DRF's order: content negotiation, authentication, permission, method, view.
+/// The way of a request, in DRF's order: content negotiation, authentication, permission, throttles, method, view.
 ///
 /// Nothing is decided twice and nothing is let through by default: a request without a view is 404, one
 /// whose location cannot be understood is 500, and no credential is looked at in either case.
@@ -9,6 +10,7 @@ public final class Application: Sendable {
     private let classes: PolicyClasses
     private let logger: Logger
     private let policies = PolicyCache()
+    let counters: CounterTable?
 
     /// - Parameters:
     ///   - views: nil: our own; likewise `authenticators`.
@@ -29,6 +31,13 @@ public final class Application: Sendable {
             permissions: permissions
         )
         self.logger = logger
+        do throws(JournalError) {
+            counters = try CounterTable(in: accounts.store.folder)
+        } catch {
+            // Whoever guesses has as many tries as there are processes then, and the users are served.
+            logger.error("counting for throttles in this process alone: \(LogText(error.description))")
+            counters = CounterTable()
+        }
     }
 
     /// Answers one request. The handler for a `FastCGI.Server`.
@@ -44,10 +53,12 @@ public final class Application: Sendable {
             } else {
                 renderer.indent = try Negotiation.indent(accept: request.accept, query: request.query)
             }
+            try limitFailures(&request, by: policy)
             try authenticate(&request, by: policy, &renderer.fields)
             guard try policy.permission.allows(request) else {
                 throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
             }
+            renderer.fields += try throttle(request, by: policy)
             return renderer.render(try answer(request, policy.view))
         } catch {
             log(error, source)
@@ -67,6 +78,7 @@ public final class Application: Sendable {
             do throws(APIError) {
                 identity = try authenticator.authenticate(request)
             } catch {
+                count(error, request)
                 guard policy.ignoresBadCredentials, error.isBadCredential else { throw error }
                 identity = nil
             }
@@ -85,9 +97,15 @@ public final class Application: Sendable {
 
     private func answer(_ request: APIRequest, _ view: any APIView) throws(APIError) -> APIResponse {
         guard view.allowedMethods.contains(request.method) else { throw .methodNotAllowed(request.method) }
-        return request.method == .options && !view.methods.contains(.options)
-            ? APIResponse(Metadata.body(of: view))
-            : try view.respond(to: request)
+        if request.method == .options, !view.methods.contains(.options) {
+            return APIResponse(Metadata.body(of: view))
+        }
+        do throws(APIError) {
+            return try view.respond(to: request)
+        } catch {
+            count(error, request)
+            throw error
+        }
     }
 
     private func policy(of source: FastCGI.Request, _ request: APIRequest) throws(APIError) -> Policy {

@@ -19,10 +19,11 @@ struct Renderer {
 
     func render(_ error: APIError) -> FastCGI.Response {
         switch error {
-        case .authenticationFailed, .credentialRefused, .notAuthenticated:
+        case .authenticationFailed, .credentialRefused, .credentialExpired, .passwordRefused, .notAuthenticated:
             let challenges = policy?.challenges ?? []
             return answer(challenges.isEmpty ? 403 : 401, body(of: error), challenges.map { ("WWW-Authenticate", $0) })
         case .csrfFailed(_, let cookie): return answer(403, body(of: error), cookie.map { [$0] } ?? [])
+        case .throttled(let seconds): return answer(429, body(of: error), [("Retry-After", String(seconds))])
         case .unavailable: return answer(503, body(of: error), [("Retry-After", "1")])
         default: return answer(error.status, body(of: error), [])
         }

@@ -13,6 +13,11 @@ struct Policy: Sendable {
     let requireHTTPS: RequireHTTPS
     /// Whether a credential that is not good counts as none.
     let ignoresBadCredentials: Bool
+    let throttles: [Throttle]
+    /// nil: bad credentials are not limited.
+    let failureThrottle: FailureThrottle?
+    /// Whether answers say how much of the throttles is left.
+    let showsRateLimit: Bool
     private let showsAllChallenges: Bool
     /// Names of the cookies in which the authenticators look for credentials.
     private let cookies: [String]
@@ -30,6 +35,9 @@ struct Policy: Sendable {
         requireHTTPS = try Self.requireHTTPS(settings)
         showsAllChallenges = try settings.isSecond(.unauthenticated, of: "drf", "401")
         ignoresBadCredentials = try settings.isSecond(.badCredential, of: "refuse", "ignore")
+        throttles = try Throttle.parse(settings)
+        failureThrottle = try FailureThrottle(settings)
+        showsRateLimit = try settings.flag(.rateLimit) ?? false
         guard let name = settings[.view] else {
             _ = try Self.authenticators(settings, [], classes.authenticators, viewSettings)
             return nil
@@ -62,6 +70,13 @@ struct Policy: Sendable {
     /// Whether the request carries a credential, or a body that is one.
     func carriesSecret(_ request: APIRequest) -> Bool {
         request.authorization != nil || view.takesSecret || cookies.contains { request.cookie($0) != nil }
+    }
+
+    /// Whether the request carries something that may be a guess. A session's key of 256 random bits, which is nobody's
+    /// when it is not right, is none.
+    func carriesGuess(_ request: APIRequest) -> Bool {
+        request.authorization != nil || view.takesSecret && !request.method.isSafe
+            || authenticators.contains { $0.scheme == "JWT" && $0.cookie.flatMap(request.cookie) != nil }
     }
 
     func refusesUnencrypted(_ request: APIRequest) -> Bool {

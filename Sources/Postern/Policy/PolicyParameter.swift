@@ -16,6 +16,12 @@ enum PolicyParameter: String, CaseIterable {
     case unauthenticated = "POSTERN_UNAUTHENTICATED"
     /// `refuse`, `ignore`: whether a credential that is not good counts as none.
     case badCredential = "POSTERN_BAD_CREDENTIAL"
+    /// `anon=5/min user=100/min scope:NAME=20/s`: how often a client may ask.
+    case throttle = "POSTERN_THROTTLE"
+    /// `on`: answers say how much of the throttles is left.
+    case rateLimit = "POSTERN_RATELIMIT"
+    /// `address=30/min login=5/min account=20/15min`, `off`: how often a client may present what is not good.
+    case failureThrottle = "POSTERN_FAILURE_THROTTLE"
     /// The methods that view `message` takes.
     case methods = "POSTERN_METHODS"
     /// The realm of challenges.

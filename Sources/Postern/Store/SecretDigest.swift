@@ -49,6 +49,9 @@ public struct SecretDigest: Sendable, Hashable {
     /// The digest itself, of 32 bytes.
     var bytes: [UInt8] { withUnsafeBytes(of: words) { Array($0) } }
 
+    /// As good as random, too.
+    var firstWord: UInt64 { words.0 }
+
     private static let columnPrefix = Array("sha256:".utf8)
 
     /// 64 hexadecimal digits in lower case.

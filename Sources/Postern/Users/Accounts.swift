@@ -30,21 +30,24 @@ public final class Accounts: Sendable {
     /// - Parameters:
     ///   - isRepeated: Whether the client sends the password with each request: one that was right a minute ago
     ///     is not hashed again then.
-    ///   - waiting: Called before a password is hashed, so that a server can use the thread's place.
-    /// - Throws: ``APIError/unavailable(_:)`` when too many passwords wait, or the store fails.
+    ///   - request: With which it came: how often its client may try is limited, and others use the thread's place while
+    ///     it is hashed.
+    /// - Throws: ``APIError/unavailable(_:)`` when too many passwords wait, or the store fails;
+    ///   ``APIError/throttled(_:)`` when too many were wrong.
     public func user(
         named name: [UInt8],
         password: [UInt8],
         isRepeated: Bool = false,
-        waiting: () -> Void = {}
+        for request: APIRequest? = nil
     ) throws(APIError) -> User? {
         do {
             let candidate = try (try? Username(name)).flatMap { try store.user(named: $0) }
             if isRepeated, let candidate, candidate.isActive, memo.knows(password, of: candidate, at: store.now()) {
                 return candidate
             }
-            waiting()
-            guard try hasher.verify(password, against: candidate?.passwordHash), let candidate, candidate.isActive
+            guard
+                try verify(password, of: candidate, name: name, for: request, isRight: { $0?.isActive ?? false }),
+                let candidate
             else {
                 signals.send(.loginFailed(username: name))
                 return nil
@@ -53,10 +56,33 @@ public final class Accounts: Sendable {
             // A login that is good stays good where the better hash cannot be made or written now.
             try? renewHash(of: candidate, password)
             return candidate
-        } catch let error as StoreError {
-            throw .unavailable(error.description)
         } catch {
-            throw .unavailable("\(error)")
+            throw APIError(any: error)
+        }
+    }
+
+    /// Whether the password is the user's, as often as the request's client may ask that. Takes the same time whatever
+    /// is wrong.
+    ///
+    /// - Parameters:
+    ///   - user: nil for nobody, who has no password.
+    ///   - isRight: What else has to be right about the user.
+    private func verify(
+        _ password: [UInt8],
+        of user: User?,
+        name: [UInt8],
+        for request: APIRequest?,
+        isRight: (User?) -> Bool
+    ) throws -> Bool {
+        request?.willWait()
+        let attempt = try request?.failures?.attempt(user?.id, name: name)
+        do {
+            let isRight = try hasher.verify(password, against: user?.passwordHash) && isRight(user)
+            if isRight { attempt?.succeeded() } else { attempt?.failed() }
+            return isRight
+        } catch {
+            attempt?.takeBack()
+            throw error
         }
     }
 
@@ -91,10 +117,16 @@ public final class Accounts: Sendable {
     /// Changes a user's own password, and raises the epoch: every credential that was issued before is dead.
     ///
     /// - Returns: The user as they are now; nil when `old` is not the password that they have.
-    /// - Throws: ``PasswordError``, ``StoreError``.
-    func changePassword(of user: User, from old: [UInt8], to new: [UInt8]) throws -> User? {
-        guard let hash = user.passwordHash, try hasher.verify(old, against: hash) else {
-            if user.passwordHash == nil { _ = try hasher.verify(old, against: nil) }
+    /// - Throws: ``PasswordError``, ``StoreError``, ``APIError/throttled(_:)``.
+    func changePassword(
+        of user: User,
+        from old: [UInt8],
+        to new: [UInt8],
+        for request: APIRequest
+    ) throws -> User? {
+        guard try verify(old, of: user, name: user.username.bytes, for: request, isRight: { _ in true }),
+            let hash = user.passwordHash
+        else {
             signals.send(.loginFailed(username: user.username.bytes))
             return nil
         }

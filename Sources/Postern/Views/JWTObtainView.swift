@@ -20,9 +20,9 @@ struct JWTObtainView: JWTView {
             let user = try accounts.user(
                 named: Array(name.utf8),
                 password: Array(password.utf8),
-                waiting: request.willWait
+                for: request
             )
-        else { throw .authenticationFailed("No active account found with the given credentials") }
+        else { throw .passwordRefused("No active account found with the given credentials") }
         do {
             let pair = try tokens.issue(for: user)
             accounts.signals.send(.loggedIn(user))

@@ -17,7 +17,8 @@ extension JWTView {
     /// simplejwt's `InvalidToken`.
     func refusal(_ error: JWTError) -> APIError {
         if case .unavailable(let reason) = error { return .unavailable(reason) }
-        return .credentialRefused(.object([("detail", .string(error.message)), ("code", .string("token_not_valid"))]))
+        let body: JSONValue = .object([("detail", .string(error.message)), ("code", .string("token_not_valid"))])
+        return if case .expired = error { .credentialExpired(body) } else { .credentialRefused(body) }
     }
 
     /// The claims of a refresh token that is good as far as it goes: it may have been used up.

@@ -21,7 +21,7 @@ struct ObtainTokenView: APIView {
             let user = try accounts.user(
                 named: Array(name.utf8),
                 password: Array(password.utf8),
-                waiting: request.willWait
+                for: request
             )
         else { throw Serializer.nonFieldError("Unable to log in with provided credentials.") }
         return try TokenLoginView.response(settings, accounts, user, defaultLifetime: .never) { _, secret in

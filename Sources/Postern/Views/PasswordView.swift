@@ -19,9 +19,14 @@ struct PasswordView: APIView {
         guard let user = request.user else { throw .notAuthenticated }
         let values = try Self.serializer.validate(try request.data())
         guard let old = values["old_password"], let new = values["new_password"] else { throw .malformedRequest }
-        request.willWait()
         do {
-            guard let changed = try accounts.changePassword(of: user, from: Array(old.utf8), to: Array(new.utf8))
+            guard
+                let changed = try accounts.changePassword(
+                    of: user,
+                    from: Array(old.utf8),
+                    to: Array(new.utf8),
+                    for: request
+                )
             else {
                 throw Self.invalid("old_password", "Your old password was entered incorrectly. Please enter it again.")
             }

@@ -32,7 +32,7 @@ struct SessionLoginView: APIView {
             let user = try login.accounts.user(
                 named: Array(name.utf8),
                 password: Array(password.utf8),
-                waiting: request.willWait
+                for: request
             )
         else {
             guard isHTML else { throw Serializer.nonFieldError("Unable to log in with provided credentials.") }

@@ -15,6 +15,7 @@ final class Site: @unchecked Sendable {
     private(set) var tokens: [String: String] = [:]
     private(set) var servers: [Child] = []
     private let locations: [Location]
+    private let throttlesFailures: Bool
 
     /// A prefix of paths, and what it asks for.
     typealias Location = (path: String, parameters: [(name: String, value: String)])
@@ -25,9 +26,18 @@ final class Site: @unchecked Sendable {
     /// A site that tests share which leave it as it is.
     static let shared = Result { try Site() }
 
-    /// - Parameter more: Locations beside those that all sites have.
-    init(serverArguments: [String] = [], users: Bool = true, more: [Location] = []) throws {
+    /// - Parameters:
+    ///   - more: Locations beside those that all sites have.
+    ///   - throttlesFailures: Whether what is refused is throttled as it really is; tests that try out much that is
+    ///     wrong do without.
+    init(
+        serverArguments: [String] = [],
+        users: Bool = true,
+        more: [Location] = [],
+        throttlesFailures: Bool = false
+    ) throws {
         locations = Self.locations + more
+        self.throttlesFailures = throttlesFailures
         folder = try Self.temporaryFolder()
         store = folder + "/store"
         socket = folder + "/postern.sock"
@@ -156,7 +166,9 @@ final class Site: @unchecked Sendable {
             .replacingOccurrences(of: "server.port = 8080", with: "server.port = \(lighttpdPort)")
             .replacingOccurrences(of: "/var/www/html", with: folder)
         for location in locations.sorted(by: { $0.path.utf8.count < $1.path.utf8.count }) {
-            let parameters = location.parameters.map { "\"\($0.name)\" => \"\($0.value)\"" }.joined(separator: ", ")
+            let parameters = (location.parameters + unthrottled).map { "\"\($0.name)\" => \"\($0.value)\"" }.joined(
+                separator: ", "
+            )
             text += "\n$HTTP[\"url\"] =^ \"\(location.path)\" {\n  setenv.add-environment = ( \(parameters) )\n"
             text += "  fastcgi.server = ( \"/\" => ( var.postern ) )\n}\n"
         }
@@ -170,10 +182,22 @@ final class Site: @unchecked Sendable {
         )
     }
 
+    /// What locations say that do not throttle failures.
+    private var unthrottled: [(name: String, value: String)] {
+        throttlesFailures ? [] : [("POSTERN_FAILURE_THROTTLE", "off")]
+    }
+
     private func copy(_ source: String, as target: String) throws {
-        try String(contentsOfFile: Self.sources + "/" + source, encoding: .utf8)
+        var text = try String(contentsOfFile: Self.sources + "/" + source, encoding: .utf8)
             .replacingOccurrences(of: "/run/postern/postern.sock", with: socket)
-            .write(toFile: folder + "/" + target, atomically: true, encoding: .utf8)
+        for (name, value) in unthrottled {
+            text = text.replacingOccurrences(
+                of: "\"POSTERN_VIEW\" =>",
+                with: "\"\(name)\" => \"\(value)\", \"POSTERN_VIEW\" =>"
+            )
+            if source.hasSuffix("postern-fastcgi.conf") { text += "fastcgi_param \(name) \(value);\n" }
+        }
+        try text.write(toFile: folder + "/" + target, atomically: true, encoding: .utf8)
     }
 }
 

@@ -5,16 +5,19 @@ import Logging
 @testable import Postern
 
 /// Postern without a web server: a store with two users, and requests that are answered at once.
-final class Gate {
+final class Gate: Sendable {
     let temporary: TemporaryStore
     let accounts: Accounts
     private let application: Application
+    private let throttlesFailures: Bool
 
     static let password = "correct horse battery staple"
 
     var store: Store { temporary.store }
 
-    init() throws {
+    /// - Parameter throttlesFailures: Whether a location that does not say throttles what is refused, as it really does.
+    init(throttlesFailures: Bool = false) throws {
+        self.throttlesFailures = throttlesFailures
         temporary = try TemporaryStore()
         accounts = Accounts(store: temporary.store)
         application = Application(
@@ -72,6 +75,9 @@ final class Gate {
         let bytes = bytes ?? Array(body.utf8)
         var parameters = [("REQUEST_METHOD", method), ("REMOTE_ADDR", address), ("POSTERN_VIEW", view)] + more
         parameters += location.map { ("POSTERN_" + $0.key, $0.value) }
+        if !throttlesFailures, location["FAILURE_THROTTLE"] == nil {
+            parameters.append(("POSTERN_FAILURE_THROTTLE", "off"))
+        }
         parameters += headers.map { ("HTTP_" + $0.key, $0.value) }
         if !bytes.isEmpty { parameters.append(("CONTENT_TYPE", type)) }
         let request = FastCGI.Request(

@@ -3,7 +3,7 @@ import Postern
 import Testing
 
 /// A store in a folder that is gone with the test.
-final class TemporaryStore {
+final class TemporaryStore: Sendable {
     let path: String
     let store: Store
 

@@ -2,6 +2,7 @@ import Foundation
 import Journal
 import Testing
 
+@testable import FastCGI
 @testable import Postern
 
 @Suite("One's own password, and the memory for Basic")
@@ -65,11 +66,20 @@ struct PasswordViewTests {
         "A password that was right is not hashed again with each request; another is, and so is one of a changed user"
     )
     func memo() throws {
-        var hashes = 0
-        func ask(_ password: String) throws -> Bool {
-            try gate.accounts.user(named: Array("ann".utf8), password: Array(password.utf8), isRepeated: true) {
-                hashes += 1
-            } != nil
+        // Whoever hashes says so first.
+        let counter = WaitCounter()
+        var hashes: Int { counter.waits }
+        func request() throws -> APIRequest {
+            let parameters = Parameters([("REQUEST_METHOD", Array("GET".utf8))])
+            return try APIRequest(FastCGI.Request(role: .responder, parameters: parameters, source: counter))
+        }
+        func ask(_ password: String, _ name: String = "ann", isRepeated: Bool = true) throws -> Bool {
+            try gate.accounts.user(
+                named: Array(name.utf8),
+                password: Array(password.utf8),
+                isRepeated: isRepeated,
+                for: request()
+            ) != nil
         }
         #expect(try ask(Gate.password) && hashes == 1)
         #expect(try ask(Gate.password) && hashes == 1)
@@ -85,7 +95,7 @@ struct PasswordViewTests {
         #expect(try !ask("another horse battery staple") && hashes == 7)
         // A login is asked for each time.
         for _ in 0..<2 {
-            _ = try gate.accounts.user(named: Array("stella".utf8), password: Array(Gate.password.utf8)) { hashes += 1 }
+            #expect(try ask(Gate.password, "stella", isRepeated: false))
         }
         #expect(hashes == 9)
     }
@@ -101,4 +111,12 @@ struct PasswordViewTests {
         #expect(!memo.knows([1], of: user, at: now) && !memo.knows([1, 2, 0], of: user, at: now))
         #expect(!other.knows([1, 2], of: user, at: now))
     }
+}
+
+/// Counts how often a request says that it will wait.
+private final class WaitCounter: BodySource {
+    private(set) var waits = 0
+
+    func readBody(limit: Int, announced: Int?) throws(BodyError) -> [UInt8] { [] }
+    func willWait() { waits += 1 }
 }

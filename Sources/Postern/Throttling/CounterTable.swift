@@ -1,0 +1,162 @@
+internal import CSodium
+internal import Glibc
+internal import Journal
+internal import Synchronization
+
+/// Counters that all threads and processes share, in memory that does not grow: who did how much within the last while.
+///
+/// A counter is a short list of times, each with how often, so that few requests are counted exactly, as by DRF, and
+/// many within a fraction of the period and never too few. The table is made of sets of eight counters; a set has a lock
+/// of its own, held for some nanoseconds. Where a ninth counter wants into a set, the one goes that ends first. Counters
+/// of addresses, of users and of names that are nobody's have places of their own, so that whoever has a million
+/// addresses pushes no user's counter out.
+final class CounterTable: Sendable {
+    private let file: MappedFile
+    private let key: [UInt8]
+    /// What turns the time since the machine started into the time of the table.
+    private let offset: Int64
+
+    enum Region: Int, Sendable {
+        case addresses, users, names
+
+        /// The first set, and how many there are.
+        fileprivate var sets: (first: Int, count: Int) {
+            switch self {
+            case .addresses: (0, 8192)
+            case .users: (8192, 4096)
+            case .names: (12288, 4096)
+            }
+        }
+    }
+
+    private enum Layout {
+        static let magic = Array("postern1".utf8)
+        static let keyOffset = 8
+        static let bootIDOffset = 24
+        static let offsetOffset = 40
+        static let latestOffset = 48
+        static let lockOffset = 56
+        static let headerSize = 4096
+        static let setCount = 16384
+        static let setSize = 1024
+        static let size = headerSize + setCount * setSize
+    }
+
+    static let fileName = "throttle"
+
+    /// - Throws: ``JournalError`` when the file can be neither opened nor made.
+    init(in folder: JournalFolder) throws(JournalError) {
+        let file = try MappedFile(
+            Self.fileName,
+            in: folder,
+            size: Layout.size,
+            header: Self.newHeader()
+        ) { $0.starts(with: Layout.magic) }
+        (key, offset) = Self.read(file)
+        self.file = file
+    }
+
+    /// Counts for this process alone. nil where there is no memory for it.
+    init?() {
+        guard let file = MappedFile(size: Layout.size, header: Self.newHeader()) else { return nil }
+        (key, offset) = Self.read(file)
+        self.file = file
+    }
+
+    /// Milliseconds; they go on when processes and the machine start anew, and follow no change of the clock.
+    func now() -> UInt64 {
+        let now = UInt64(bitPattern: Self.sinceBoot() &+ offset)
+        let latest = atomic(at: Layout.latestOffset)
+        if now > latest.pointee.load(ordering: .relaxed) &+ 1000 { latest.pointee.store(now, ordering: .relaxed) }
+        return now
+    }
+
+    /// Lends the counter of `key`, locked. A new one takes a place when `body` has put something into it.
+    func withCounter<Result>(_ key: CounterKey, now: UInt64, _ body: (inout Counter) -> Result) -> Result {
+        let (set, tag) = place(of: key)
+        return set.withLock(now: now) {
+            var counter = set.counter(tag, now: now) ?? Counter()
+            let result = body(&counter)
+            set.store(counter, tag, now: now)
+            return result
+        }
+    }
+
+    /// Whether something is counted under `key`. Takes no lock, so it may miss what another thread does just now.
+    func mayHave(_ key: CounterKey) -> Bool {
+        let (set, tag) = place(of: key)
+        return set.mayHave(tag)
+    }
+
+    // MARK: -
+
+    private func place(of key: CounterKey) -> (CounterSet, tag: UInt64) {
+        let words = (key.scope, key.high, key.low)
+        var digest: (UInt64, UInt64) = (0, 0)
+        withUnsafeBytes(of: words) { words in
+            withUnsafeMutableBytes(of: &digest) { digest in
+                self.key.withUnsafeBufferPointer { key in
+                    guard let digest = digest.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                        let words = words.baseAddress?.assumingMemoryBound(to: UInt8.self), let key = key.baseAddress
+                    else { return }
+                    // SipHash: nobody who does not know the key can aim at a set.
+                    _ = crypto_shorthash_siphashx24(digest, words, 24, key)
+                }
+            }
+        }
+        let (first, count) = key.region.sets
+        let number = first + Int(digest.0 % UInt64(count))
+        return (CounterSet(file.bytes, at: Layout.headerSize + number * Layout.setSize), max(1, digest.1))
+    }
+
+    private func atomic(at position: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        CounterSet.atomic(file.bytes, at: position)
+    }
+
+    private static func newHeader() -> [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        return Layout.magic + (0..<16).map { _ in generator.next() }
+    }
+
+    private static func read(_ file: MappedFile) -> (key: [UInt8], offset: Int64) {
+        let bytes = file.bytes
+        let key = Array(bytes[Layout.keyOffset..<Layout.keyOffset + 16])
+        let boot = bootID()
+        let offset = CounterSet.withLock(CounterSet.atomic(bytes, at: Layout.lockOffset), now: UInt64(sinceBoot())) {
+            if bytes.load(fromByteOffset: Layout.bootIDOffset, as: UInt64.self) != boot {
+                // Another start of the machine: time goes on where it was seen last.
+                let latest = bytes.load(fromByteOffset: Layout.latestOffset, as: Int64.self)
+                bytes.storeBytes(of: latest &- sinceBoot() &+ 1, toByteOffset: Layout.offsetOffset, as: Int64.self)
+                bytes.storeBytes(of: boot, toByteOffset: Layout.bootIDOffset, as: UInt64.self)
+            }
+            return bytes.load(fromByteOffset: Layout.offsetOffset, as: Int64.self)
+        }
+        return (key, offset)
+    }
+
+    /// CLOCK_BOOTTIME in milliseconds: it never goes back, and goes on while the machine sleeps.
+    private static func sinceBoot() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000
+    }
+
+    /// Another number after each start of the machine; the same where there is no telling.
+    private static func bootID() -> UInt64 {
+        var text = [UInt8](repeating: 0, count: 64)
+        let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return 0 }
+        defer { close(descriptor) }
+        let count = Glibc.read(descriptor, &text, text.count)
+        return SecretDigest(of: text.prefix(max(0, count))).firstWord
+    }
+}
+
+/// Whose counter it is.
+struct CounterKey: Sendable {
+    let region: CounterTable.Region
+    /// What is counted.
+    let scope: UInt64
+    /// Who does it.
+    let high, low: UInt64
+}

@@ -1,0 +1,73 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// Four processes on one store, which count together.
+@Suite("Throttles across processes")
+struct ThrottleProcessTests {
+    private static func message(_ path: String, _ throttle: String) -> Site.Location {
+        (
+            path,
+            [
+                ("POSTERN_VIEW", "message"), ("POSTERN_MESSAGE", "x"), ("POSTERN_PERMISSION", "AllowAny"),
+                ("POSTERN_THROTTLE", throttle),
+            ]
+        )
+    }
+
+    /// Statuses of requests that 64 clients send as fast as they can.
+    private func load(_ site: Site, _ path: String, rounds: Int, token: String? = nil) -> [Int] {
+        let statuses = Mutex<[Int]>([])
+        let clients = DispatchGroup()
+        for _ in 0..<64 {
+            clients.enter()
+            Thread.detachNewThread {
+                for _ in 0..<rounds {
+                    let status = (try? site.get(path, token: token))?.status ?? 0
+                    statuses.withLock { $0.append(status) }
+                }
+                clients.leave()
+            }
+        }
+        clients.wait()
+        return statuses.withLock { $0 }
+    }
+
+    @Test("64 clients that hit a limit of 100 get 100 through, and as many of a user behind both web servers")
+    func limit() throws {
+        let site = try Site(
+            users: false,
+            more: [Self.message("/hundred/", "anon=100/hour"), Self.message("/users-hundred/", "user=100/hour")]
+        )
+        try site.addUser("ann")
+        var servers: SpawnedServers? = try SpawnedServers(site, count: 4)
+        let statuses = load(site, "/hundred/", rounds: 5)
+        #expect(statuses.count { $0 == 200 } == 100 && statuses.count { $0 == 429 } == 220)
+        let token = site.tokens["ann"]
+        let users = load(site, "/users-hundred/", rounds: 3, token: token)
+        #expect(users.count { $0 == 200 } == 100 && users.count { $0 == 429 } == 92)
+        let refused = try site.get("/users-hundred/", token: token, port: site.lighttpdPort)
+        #expect(refused.status == 429 && refused.field("Retry-After").flatMap(Int.init) ?? 0 > 3000)
+        // Whoever starts later counts on.
+        servers = nil
+        servers = try SpawnedServers(site, count: 1)
+        #expect(try site.get("/hundred/", port: site.lighttpdPort).status == 429)
+        _ = servers
+    }
+
+    @Test("Guesses are counted together, too, and stop passwords, tokens and all else that the address presents")
+    func failures() throws {
+        let site = try Site(users: false, throttlesFailures: true)
+        try site.addUser("ann")
+        let servers = try SpawnedServers(site, count: 4)
+        let statuses = load(site, "/secure/", rounds: 2, token: "wrong")
+        #expect(statuses.count { $0 == 401 } >= 30 && statuses.count { $0 == 429 } >= 60)
+        for port in [site.nginxPort, site.lighttpdPort] {
+            let refused = try site.get("/secure/", token: site.tokens["ann"], port: port)
+            #expect(refused.status == 429 && refused.field("Retry-After") != nil)
+            #expect(refused.field("Content-Type") == "application/json")
+            #expect(try site.get("/secure/", port: port).status == 401)
+        }
+        _ = servers
+    }
+}

@@ -1,0 +1,223 @@
+import Foundation
+import Testing
+
+@testable import Postern
+
+@Suite("Counters")
+struct CounterTests {
+    @Test(
+        "Rates are read as DRF writes them, and of several periods",
+        arguments: [
+            ("5/min", 5, 60), ("20/s", 20, 1), ("100/day", 100, 86400), ("3/hour", 3, 3600), ("5/15min", 5, 900),
+            ("1/second", 1, 1), ("2/2d", 2, 172_800), ("0/m", 0, 60), ("7/90s", 7, 90),
+        ]
+    )
+    func rates(text: String, limit: Int, period: Int64) {
+        let rate = ThrottleRate(text)
+        #expect(rate?.limit == limit && rate?.period == period)
+    }
+
+    @Test(
+        "What is no rate is none",
+        arguments: [
+            "", "5", "5/", "/min", "5/0min", "5/xmin", "5/mins", "-1/s", "5/min/s", "5 /min", "1e3/s", "5/400d",
+            "99999999/s", "٥/min",
+        ]
+    )
+    func noRates(text: String) {
+        #expect(ThrottleRate(text) == nil)
+    }
+
+    /// What a counter lets through, against a list of all times.
+    private func compare(limit: Int, period: UInt64, times: [UInt64]) throws -> (ours: Int, exact: Int, most: Int) {
+        let scope = ThrottleScope("x", try #require(ThrottleRate("\(limit)/\(period / 1000)s")))
+        var counter = Counter()
+        let passed = times.filter { scope.take(&counter, now: $0).isAllowed }
+        var (first, most) = (0, 0)
+        for last in passed.indices {
+            while passed[first] + period <= passed[last] { first += 1 }
+            most = max(most, last - first + 1)
+        }
+        var history: [UInt64] = []
+        var total = 0
+        for now in times {
+            history.removeAll { $0 + period <= now }
+            if history.count < limit {
+                history.append(now)
+                total += 1
+            }
+        }
+        return (passed.count, total, most)
+    }
+
+    @Test("Up to thirteen in a period are counted exactly as by DRF", arguments: [1, 2, 5, 13])
+    func exact(limit: Int) throws {
+        var generator = Seeded(seed: UInt64(limit))
+        var now: UInt64 = 1_000_000
+        let times = (0..<5000).map { _ in
+            now += generator.next() % 9000
+            return now
+        }
+        let (ours, exact, most) = try compare(limit: limit, period: 60_000, times: times)
+        #expect(ours == exact && most == limit)
+    }
+
+    @Test("More are never too many in any period, and not much too few", arguments: [20, 100, 1000])
+    func merged(limit: Int) throws {
+        var generator = Seeded(seed: UInt64(limit))
+        var now: UInt64 = 1_000_000
+        let times = (0..<20_000).map { _ in
+            now += generator.next() % (120_000 / UInt64(limit))
+            return now
+        }
+        let (ours, exact, most) = try compare(limit: limit, period: 60_000, times: times)
+        #expect(most <= limit)
+        #expect(Double(ours) > 0.8 * Double(exact), "\(ours) of \(exact)")
+    }
+
+    @Test("The wait is until the first of them is a period old")
+    func wait() throws {
+        let scope = ThrottleScope("x", try #require(ThrottleRate("2/min")))
+        var counter = Counter()
+        #expect(scope.take(&counter, now: 1000).remaining == 1)
+        #expect(scope.take(&counter, now: 11_000).remaining == 0)
+        let refused = scope.take(&counter, now: 21_001)
+        #expect(!refused.isAllowed && refused.seconds == 40)
+        #expect(!scope.take(&counter, now: 60_999).isAllowed)
+        #expect(scope.take(&counter, now: 61_000).isAllowed)
+        let none = ThrottleScope("x", try #require(ThrottleRate("0/min")))
+        var empty = Counter()
+        #expect(none.take(&empty, now: 5).seconds == 60)
+    }
+
+    @Test("A clock that goes back locks nobody out for longer than a period, and lets nobody in early")
+    func clockBack() throws {
+        let scope = ThrottleScope("x", try #require(ThrottleRate("2/min")))
+        var counter = Counter()
+        for _ in 0..<2 { _ = scope.take(&counter, now: 10_000_000) }
+        #expect(!scope.take(&counter, now: 5_000).isAllowed)
+        #expect(!scope.take(&counter, now: 64_999).isAllowed)
+        #expect(scope.take(&counter, now: 65_000).isAllowed)
+    }
+
+    @Test("What was counted is there in another process, and after all of them have ended")
+    func shared() throws {
+        let store = try TemporaryStore()
+        let scope = ThrottleScope("x", try #require(ThrottleRate("3/day")))
+        let key = CounterKey(region: .users, scope: scope.id, high: 1, low: 2)
+        func take() throws -> Bool {
+            let table = try CounterTable(in: store.reopened().folder)
+            let now = table.now()
+            return table.withCounter(key, now: now) { scope.take(&$0, now: now) }.isAllowed
+        }
+        #expect(try [take(), take(), take(), take()] == [true, true, true, false])
+        let status = try FileManager.default.attributesOfItem(atPath: store.path + "/throttle")
+        #expect(status[.posixPermissions] as? Int == 0o600)
+    }
+
+    @Test("Another start of the machine leaves the counts as they were")
+    func restart() throws {
+        let store = try TemporaryStore()
+        let scope = ThrottleScope("x", try #require(ThrottleRate("1/day")))
+        let key = CounterKey(region: .users, scope: scope.id, high: 1, low: 2)
+        func take() throws -> Bool {
+            let table = try CounterTable(in: store.reopened().folder)
+            let now = table.now()
+            return table.withCounter(key, now: now) { scope.take(&$0, now: now) }.isAllowed
+        }
+        #expect(try take())
+        // The word that says which start it was.
+        let file = try #require(FileHandle(forUpdatingAtPath: store.path + "/throttle"))
+        try file.seek(toOffset: 24)
+        try file.write(contentsOf: Data([1, 2, 3, 4, 5, 6, 7, 8]))
+        try file.close()
+        #expect(try !take())
+    }
+
+    @Test("A file that is none of ours is replaced", arguments: [0, 3, 16_781_312])
+    func foreign(size: Int) throws {
+        let store = try TemporaryStore()
+        let path = store.path + "/throttle"
+        #expect(
+            FileManager.default.createFile(
+                atPath: path,
+                contents: Data(count: size),
+                attributes: [.posixPermissions: 0o600]
+            )
+        )
+        let table = try CounterTable(in: store.store.folder)
+        #expect(table.now() > 0)
+        #expect(try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int == 16_781_312)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: store.path).allSatisfy { !$0.contains(".new-") })
+    }
+
+    @Test("A million addresses do not grow the file, and push no user out")
+    func million() throws {
+        let store = try TemporaryStore()
+        let table = try CounterTable(in: store.store.folder)
+        let scope = ThrottleScope("x", try #require(ThrottleRate("1/min")))
+        let user = CounterKey(region: .users, scope: scope.id, high: 0, low: 1)
+        let now = table.now()
+        #expect(table.withCounter(user, now: now) { scope.take(&$0, now: now) }.isAllowed)
+        for address in 0..<1_000_000 as Range<UInt64> {
+            let key = CounterKey(region: .addresses, scope: scope.id, high: 0, low: address)
+            _ = table.withCounter(key, now: now) { scope.take(&$0, now: now) }
+        }
+        #expect(!table.withCounter(user, now: now) { scope.take(&$0, now: now) }.isAllowed)
+        #expect(try FileManager.default.attributesOfItem(atPath: store.path + "/throttle")[.size] as? Int == 16_781_312)
+    }
+
+    @Test("Threads that count at once count right")
+    func threads() async throws {
+        let store = try TemporaryStore()
+        let tables = try (0..<4).map { _ in try CounterTable(in: store.reopened().folder) }
+        let scope = ThrottleScope("x", try #require(ThrottleRate("1000/min")))
+        let key = CounterKey(region: .addresses, scope: scope.id, high: 0, low: 1)
+        let now = tables[0].now()
+        let passed = await withTaskGroup(of: Int.self) { group in
+            for worker in 0..<8 {
+                group.addTask {
+                    (0..<500).count { _ in
+                        tables[worker % 4].withCounter(key, now: now) { scope.take(&$0, now: now) }.isAllowed
+                    }
+                }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(passed == 1000)
+    }
+
+    @Test("A lock that was left by a process that is gone is taken from it")
+    func abandonedLock() throws {
+        let store = try TemporaryStore()
+        let table = try CounterTable(in: store.store.folder)
+        _ = table.now()
+        let file = try #require(FileHandle(forUpdatingAtPath: store.path + "/throttle"))
+        for set in 0..<16384 {
+            try file.seek(toOffset: UInt64(4096 + set * 1024))
+            try file.write(contentsOf: Data([UInt8](repeating: 0xEE, count: 8)))
+        }
+        try file.close()
+        let scope = ThrottleScope("x", try #require(ThrottleRate("1/min")))
+        let key = CounterKey(region: .addresses, scope: scope.id, high: 0, low: 1)
+        let now = table.now()
+        #expect(table.withCounter(key, now: now) { scope.take(&$0, now: now) }.isAllowed)
+        #expect(!table.withCounter(key, now: now) { scope.take(&$0, now: now) }.isAllowed)
+    }
+}
+
+/// The same numbers in each run.
+struct Seeded: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    /// SplitMix64.
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = state
+        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
+        return word ^ word >> 31
+    }
+}
