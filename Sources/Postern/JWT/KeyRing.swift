@@ -24,8 +24,9 @@ public struct KeyRing: Sendable {
 
     /// The key that new tokens are signed with: of those whose time has come, the one whose came last. All
     /// processes choose the same one.
-    public func signer(at now: Timestamp) -> StoredKey? {
-        keys.last { $0.signsFrom <= now && $0.key.canSign }
+    /// - Parameter isPublic: Whether others have to be able to verify by it.
+    public func signer(at now: Timestamp, isPublic: Bool = false) -> StoredKey? {
+        keys.last { $0.signsFrom <= now && $0.key.canSign && (!isPublic || $0.key.algorithm != .hs256) }
     }
 
     /// The JWK Set for those who verify our tokens (RFC 7517, section 5): public keys alone.

@@ -42,7 +42,7 @@ public final class Application: Sendable {
 
     /// Answers one request. The handler for a `FastCGI.Server`.
     public func respond(to source: FastCGI.Request) -> FastCGI.Response {
-        var renderer = Renderer()
+        var renderer = Renderer(role: source.role)
         do throws(APIError) {
             var request = try APIRequest(source)
             renderer.isHead = request.method == .head
@@ -50,9 +50,10 @@ public final class Application: Sendable {
             renderer.policy = policy
             if policy.view.rendersHTML {
                 renderer.isHTML = Negotiation.prefersHTML(request)
-            } else {
+            } else if renderer.dialect == nil {
                 renderer.indent = try Negotiation.indent(accept: request.accept, query: request.query)
             }
+            if policy.view.letsThrough(request) { return renderer.render(try policy.view.respond(to: request)) }
             try limitFailures(&request, by: policy)
             try authenticate(&request, by: policy, &renderer.fields)
             guard try policy.permission.allows(request) else {
@@ -62,6 +63,7 @@ public final class Application: Sendable {
             return renderer.render(try answer(request, policy.view))
         } catch {
             log(error, source)
+            if renderer.policy == nil { renderer.dialect = GateDialect(of: source) }
             return renderer.render(error)
         }
     }
@@ -96,7 +98,7 @@ public final class Application: Sendable {
     }
 
     private func answer(_ request: APIRequest, _ view: any APIView) throws(APIError) -> APIResponse {
-        guard view.allowedMethods.contains(request.method) else { throw .methodNotAllowed(request.method) }
+        guard view.takes(request.method) else { throw .methodNotAllowed(request.method) }
         if request.method == .options, !view.methods.contains(.options) {
             return APIResponse(Metadata.body(of: view))
         }

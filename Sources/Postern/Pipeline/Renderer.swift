@@ -3,8 +3,13 @@ internal import FastCGI
 /// Makes the answer to the web server out of what a view answered or an error said: DRF's
 /// `finalize_response` and `exception_handler`.
 struct Renderer {
+    let role: Role
     /// nil as long as the location is not known.
-    var policy: Policy?
+    var policy: Policy? {
+        didSet { dialect = (policy?.view as? GateView).map { role == .authorizer ? .authorizer : $0.dialect } }
+    }
+    /// nil where the answer is the client's.
+    var dialect: GateDialect?
     /// What the client asked for by `Accept: application/json; indent=4`.
     var indent: Int?
     var isHead = false
@@ -12,6 +17,8 @@ struct Renderer {
     var fields: [(name: String, value: String)] = []
     /// Whether a page goes to a browser, where the view has pages.
     var isHTML = false
+
+    init(role: Role) { self.role = role }
 
     func render(_ response: APIResponse) -> FastCGI.Response {
         answer(response.status, response.page.map { .page($0) } ?? response.body.map { .json($0) }, response.fields)
@@ -60,14 +67,15 @@ struct Renderer {
         }
         all += self.fields + fields
         if let policy {
-            // Django's own views say it only where it is the answer.
-            if !policy.view.rendersHTML || status == 405 {
+            // Django's own views say it only where it is the answer; the gate does not know what the upstream takes.
+            if !policy.view.rendersHTML && dialect == nil || status == 405 {
                 all.append(("Allow", policy.view.allowedMethods.map(\.name).joined(separator: ", ")))
             }
             all.append(("Vary", policy.looksAtCookies ? "Accept, Cookie" : "Accept"))
         }
         all += Self.securityFields
         all.append(("Content-Length", String(bytes.count)))
+        if let dialect { return dialect.response(status, all, bytes) }
         return FastCGI.Response(status: status, fields: all, body: isHead ? [] : bytes)
     }
 

@@ -33,6 +33,13 @@ enum PolicyParameter: String, CaseIterable {
     /// The text of view `message`.
     case message = "POSTERN_MESSAGE"
 
+    /// `refuse`, `allow`: whether the gate lets a CORS preflight go on without a credential.
+    case preflight = "POSTERN_PREFLIGHT"
+    /// Whom the gate signs a token for that says who asks.
+    case identityAudience = "POSTERN_IDENTITY_AUDIENCE"
+    /// For how long nginx may go by a yes of the gate, up to a minute.
+    case cache = "POSTERN_CACHE"
+
     /// How long a token that the location hands out lives: `10h`, or `never`.
     case tokenLifetime = "POSTERN_TOKEN_LIFETIME"
     /// How many tokens a user may have: knox's `TOKEN_LIMIT_PER_USER`.
@@ -60,6 +67,9 @@ enum PolicyParameter: String, CaseIterable {
     case sessionIdle = "POSTERN_SESSION_IDLE"
     /// The name of the session's cookie: Django's `SESSION_COOKIE_NAME`.
     case sessionCookie = "POSTERN_SESSION_COOKIE"
+    /// `token`: unsafe requests of a session need the CSRF token; `origin`: it is enough that they come from a page of
+    /// this site, as the browser says.
+    case csrf = "POSTERN_CSRF"
     /// Other origins whose pages may send unsafe requests: Django's `CSRF_TRUSTED_ORIGINS`.
     case trustedOrigins = "POSTERN_TRUSTED_ORIGINS"
 

@@ -16,8 +16,13 @@ struct CSRF {
     /// - Parameter bound: The secret that is the only right one; nil: any that the client's cookie holds.
     /// - Throws: ``APIError/csrfFailed(_:cookie:)``, and what is wrong with a body in which the token may stand.
     func check(_ request: APIRequest, bound: CSRFSecret?) throws(APIError) {
-        guard !request.method.isCSRFSafe else { return }
-        try checkOrigin(of: request, wantsReferer: true)
+        // A WebSocket is opened by a GET, and any page may ask for one.
+        guard !request.method.isCSRFSafe || settings.trustsOrigin && request.isUpgrade else { return }
+        try checkOrigin(of: request, wantsReferer: !settings.trustsOrigin)
+        if settings.trustsOrigin, request.origin != nil || request.fetchSite?.elementsEqual("same-origin".utf8) ?? false
+        {
+            return
+        }
         guard let cookie = request.cookie(settings.csrfCookie) else { throw Self.failure("CSRF cookie not set.") }
         let known: CSRFSecret
         do {

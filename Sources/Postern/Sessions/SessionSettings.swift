@@ -11,6 +11,9 @@ struct SessionSettings: Sendable {
     /// Seconds without a use after which a session is over.
     let idleLimit: Int64
     let trustedOrigins: TrustedOrigins
+    /// Whether an unsafe request needs no CSRF token where the browser says that it comes from a page of this site. So it
+    /// is at the gate where nothing else is said: what stands behind it knows nothing of our token.
+    let trustsOrigin: Bool
 
     private static let hostPrefix = "__Host-"
 
@@ -20,6 +23,9 @@ struct SessionSettings: Sendable {
         csrfCookie = (cookie.hasPrefix(Self.hostPrefix) ? Self.hostPrefix : "") + "csrftoken"
         lifetime = try settings.seconds(.sessionLifetime, in: 60...315_360_000) ?? 1_209_600
         idleLimit = try settings.seconds(.sessionIdle, in: 60...315_360_000) ?? 86_400
+        trustsOrigin =
+            settings[.csrf] == nil
+            ? ["gate", "forward-auth"].contains(settings[.view]) : try settings.isSecond(.csrf, of: "token", "origin")
         trustedOrigins = try TrustedOrigins(settings)
     }
 

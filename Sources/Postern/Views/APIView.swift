@@ -36,6 +36,12 @@ public protocol APIView: Sendable {
     /// DRF's `actions` in the answer to OPTIONS, for views that take fields.
     var actions: JSONValue? { get }
 
+    /// Whether it answers this method at all; without an answer of its own, if it is among its ``methods``.
+    func takes(_ method: Method) -> Bool
+
+    /// Whether it answers this request whoever sends it, and whatever the location asks for.
+    func letsThrough(_ request: APIRequest) -> Bool
+
     func respond(to request: APIRequest) throws(APIError) -> APIResponse
 }
 
@@ -51,6 +57,8 @@ extension APIView {
     public var takesSecret: Bool { false }
     public var needsUnlimitedCredential: Bool { false }
     public var actions: JSONValue? { nil }
+    public func takes(_ method: Method) -> Bool { allowedMethods.contains(method) }
+    public func letsThrough(_ request: APIRequest) -> Bool { false }
 
     /// DRF's `allowed_methods`, in its order: what `Allow` says.
     var allowedMethods: [Method] {

@@ -27,6 +27,8 @@ public struct ViewRegistry: Sendable {
             "oauth.introspect": { IntrospectionView(tokens: tokens($0)) },
             "oauth.revoke": { RevocationView(accounts: accounts, tokens: tokens($0)) },
             "password": { PasswordView(accounts: accounts, settings: $0.session) },
+            "gate": { GateView($0, store: accounts.store, dialect: .authRequest) },
+            "forward-auth": { GateView($0, store: accounts.store, dialect: .plain) },
             "message": { settings throws(PolicyError) in try MessageView(settings) },
             "whoami": { _ in WhoAmIView() },
             "health": { _ in HealthView(store: accounts.store) },
@@ -54,6 +56,7 @@ public struct ViewSettings: Sendable {
     let token: TokenSettings
     let jwt: JWTSettings
     let session: SessionSettings
+    let gate: GateSettings
 
     init(_ settings: PolicySettings) throws(PolicyError) {
         realm = try Self.realm(settings)
@@ -61,6 +64,7 @@ public struct ViewSettings: Sendable {
         token = try TokenSettings(settings)
         jwt = try JWTSettings(settings)
         session = try SessionSettings(settings)
+        gate = try GateSettings(settings)
         message = settings[.message]
         guard let names = settings.words(.methods) else {
             methods = nil

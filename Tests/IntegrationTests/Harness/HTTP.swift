@@ -95,6 +95,20 @@ enum HTTP {
             }
         }
 
+        /// How long to wait for more of an answer that nobody has to close the connection after.
+        func setPatience(milliseconds: Int) {
+            var timeout = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        }
+
+        /// What comes up to and with a text, or up to the end.
+        func receive(until text: String) -> String {
+            var bytes: [UInt8] = []
+            var byte: UInt8 = 0
+            while !bytes.ends(with: Array(text.utf8)), recv(descriptor, &byte, 1, 0) == 1 { bytes.append(byte) }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+
         func receiveAll() -> [UInt8] {
             var bytes: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 65536)
@@ -105,4 +119,8 @@ enum HTTP {
             }
         }
     }
+}
+
+extension [UInt8] {
+    fileprivate func ends(with other: [UInt8]) -> Bool { suffix(other.count) == other[...] }
 }

@@ -16,6 +16,9 @@ final class Site: @unchecked Sendable {
     private(set) var servers: [Child] = []
     private let locations: [Location]
     private let throttlesFailures: Bool
+    /// What stands behind the guarded locations; nil where there are none.
+    let upstream: Upstream?
+    private let guarded: [Location]
 
     /// A prefix of paths, and what it asks for.
     typealias Location = (path: String, parameters: [(name: String, value: String)])
@@ -28,16 +31,20 @@ final class Site: @unchecked Sendable {
 
     /// - Parameters:
     ///   - more: Locations beside those that all sites have.
+    ///   - guarded: Locations that the gate guards, with its parameters; what stands behind them is ``upstream``.
     ///   - throttlesFailures: Whether what is refused is throttled as it really is; tests that try out much that is
     ///     wrong do without.
     init(
         serverArguments: [String] = [],
         users: Bool = true,
         more: [Location] = [],
+        guarded: [Location] = [],
         throttlesFailures: Bool = false
     ) throws {
         locations = Self.locations + more
         self.throttlesFailures = throttlesFailures
+        self.guarded = guarded
+        upstream = guarded.isEmpty ? nil : try Upstream()
         folder = try Self.temporaryFolder()
         store = folder + "/store"
         socket = folder + "/postern.sock"
@@ -134,16 +141,16 @@ final class Site: @unchecked Sendable {
     }
 
     private func startNginx() throws {
-        for file in ["postern-upstream.conf", "postern-fastcgi.conf", "postern-endpoints.conf", "example.conf"] {
-            try copy("nginx/" + file, as: file)
-        }
+        for file in try FileManager.default.contentsOfDirectory(atPath: Self.sources + "/nginx")
+        where file.hasSuffix(".conf") { try copy("nginx/" + file, as: file) }
         var text = try String(contentsOfFile: folder + "/example.conf", encoding: .utf8)
-        let locations = locations.map { location in
-            let parameters = location.parameters.map { "fastcgi_param \($0.name) \"\($0.value)\";" }.joined(
-                separator: " "
-            )
-            return "location \(location.path) { include postern-fastcgi.conf; \(parameters) }"
-        }
+        let locations =
+            locations.map { location in
+                let parameters = location.parameters.map { "fastcgi_param \($0.name) \"\($0.value)\";" }.joined(
+                    separator: " "
+                )
+                return "location \(location.path) { include postern-fastcgi.conf; \(parameters) }"
+            } + guarded.map(nginxGuard)
         guard let place = text.range(of: "# Everybody may read") else { throw HarnessError("example.conf has changed") }
         text.insert(contentsOf: locations.joined(separator: "\n        ") + "\n        ", at: place.lowerBound)
         text = text.replacingOccurrences(of: "127.0.0.1:8080", with: "127.0.0.1:\(nginxPort)")
@@ -172,6 +179,7 @@ final class Site: @unchecked Sendable {
             text += "\n$HTTP[\"url\"] =^ \"\(location.path)\" {\n  setenv.add-environment = ( \(parameters) )\n"
             text += "  fastcgi.server = ( \"/\" => ( var.postern ) )\n}\n"
         }
+        for location in guarded { text += lighttpdGuard(location) }
         try text.write(toFile: folder + "/lighttpd/example.conf", atomically: true, encoding: .utf8)
         webServers.append(
             try Child(
@@ -182,6 +190,40 @@ final class Site: @unchecked Sendable {
         )
     }
 
+    private func nginxGuard(_ location: Location) -> String {
+        let sets = location.parameters.map { name, value in
+            "set $\(name.lowercased()) \"\(value)\";"
+        }
+        return """
+            location ^~ \(location.path) {
+                \(sets.joined(separator: " "))
+                include postern-guard.conf;
+                client_max_body_size 0;
+                proxy_http_version 1.1;
+                proxy_set_header Upgrade $http_upgrade;
+                proxy_set_header Connection $http_connection;
+                proxy_request_buffering off;
+                proxy_pass http://127.0.0.1:\(upstream?.port ?? 0);
+            }
+            """
+    }
+
+    private func lighttpdGuard(_ location: Location) -> String {
+        let parameters = ([("POSTERN_VIEW", "gate")] + location.parameters + unthrottled).map { name, value in
+            "\"\(name)\" => \"\(value)\""
+        }
+        return """
+
+            $HTTP["url"] =^ "\(location.path)" {
+                setenv.add-environment = ( \(parameters.joined(separator: ", ")) )
+                fastcgi.server = ( "/" => ( var.postern_gate ) )
+                proxy.server = ( "" => ( ( "host" => "127.0.0.1", "port" => \(upstream?.port ?? 0) ) ) )
+                proxy.forwarded = ( "remote_user" => 1 )
+                proxy.header = ( "upgrade" => "enable" )
+            }
+            """
+    }
+
     /// What locations say that do not throttle failures.
     private var unthrottled: [(name: String, value: String)] {
         throttlesFailures ? [] : [("POSTERN_FAILURE_THROTTLE", "off")]
@@ -189,12 +231,18 @@ final class Site: @unchecked Sendable {
 
     private func copy(_ source: String, as target: String) throws {
         var text = try String(contentsOfFile: Self.sources + "/" + source, encoding: .utf8)
-            .replacingOccurrences(of: "/run/postern/postern.sock", with: socket)
+            .replacingOccurrences(of: "/run/postern/", with: folder + "/")
         for (name, value) in unthrottled {
             text = text.replacingOccurrences(
                 of: "\"POSTERN_VIEW\" =>",
                 with: "\"\(name)\" => \"\(value)\", \"POSTERN_VIEW\" =>"
             )
+            if source.hasSuffix("postern-gate.conf") {
+                text = text.replacingOccurrences(
+                    of: "fastcgi_param POSTERN_VIEW gate;",
+                    with: "fastcgi_param POSTERN_VIEW gate; fastcgi_param \(name) \(value);"
+                )
+            }
             if source.hasSuffix("postern-fastcgi.conf") { text += "fastcgi_param \(name) \(value);\n" }
         }
         try text.write(toFile: folder + "/" + target, atomically: true, encoding: .utf8)

@@ -1,0 +1,107 @@
+internal import FastCGI
+
+/// How the gate says yes and no to the server that asks.
+enum GateDialect: Sendable {
+    /// nginx's `auth_request` takes 2xx, 401 and 403, and makes 500 of everything else; it drops the body. So another
+    /// status is a 403 that says which, and the body stands in a field, from which the include gives both to the client.
+    case authRequest
+    /// Every status is what it is.
+    case plain
+    /// FastCGI 1.0, section 6.3: 200 lets go on, and tells by fields `Variable-NAME` what the next handler finds in its
+    /// environment. lighttpd takes no other status for a yes.
+    case authorizer
+
+    static let identityField = "X-Postern-Identity"
+
+    private static let userField = "X-Postern-User"
+
+    /// In what the authorizer's variables say the same. Those that are not said are empty: the next handler must not
+    /// find there what came from elsewhere.
+    private static let variables = [
+        (userField, "Variable-REMOTE_USER"), ("X-Postern-User-Id", "Variable-REMOTE_USER_ID"),
+        ("X-Postern-Groups", "Variable-REMOTE_GROUPS"), ("X-Postern-Scopes", "Variable-REMOTE_SCOPES"),
+        ("X-Postern-Scheme", "Variable-AUTH_TYPE"), (identityField, "Variable-REMOTE_IDENTITY"),
+    ]
+
+    /// The dialect of a request whose location makes no sense; nil when it is not about the gate.
+    init?(of source: FastCGI.Request) {
+        guard source.parameters.value(of: "POSTERN_VIEW")?.elementsEqual("gate".utf8) ?? false else { return nil }
+        self = source.role == .authorizer ? .authorizer : .authRequest
+    }
+
+    // MARK: - Who it is
+
+    /// Bytes that a list of groups has in a field: web servers read no header without end.
+    static let maximumGroups = 3072
+
+    /// Empty for nobody.
+    static func identity(of request: APIRequest) -> [(name: String, value: String)] {
+        guard let user = request.user else { return [] }
+        var groups = ""
+        for group in user.groups {
+            let name = encoded(group.bytes)
+            // Whole names: half of one could be another's.
+            guard groups.utf8.count + name.utf8.count < maximumGroups else { break }
+            groups += groups.isEmpty ? name : "," + name
+        }
+        let scopes = (request.credential?.scopes ?? []).map { encoded(Array($0.utf8)) }
+        return [
+            (userField, encoded(user.username.bytes)), ("X-Postern-User-Id", String(user.id)),
+            ("X-Postern-Groups", groups), ("X-Postern-Scopes", scopes.joined(separator: " ")),
+            ("X-Postern-Scheme", request.scheme ?? ""),
+        ].filter { !$0.1.isEmpty }
+    }
+
+    /// Percent-encoded (RFC 3986, section 2.1) wherever it is not a visible character of ASCII, or could be taken for the
+    /// end of a name.
+    private static func encoded(_ bytes: [UInt8]) -> String {
+        var text = ""
+        for byte in bytes {
+            if (0x21..<0x7F).contains(byte), !"%,;\"\\".utf8.contains(byte) {
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                text += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            }
+        }
+        return text
+    }
+
+    // MARK: - What it says
+
+    func response(_ status: Int, _ fields: [(name: String, value: String)], _ body: [UInt8]) -> FastCGI.Response {
+        switch self {
+        case .plain: return FastCGI.Response(status: status, fields: fields, body: body)
+        case .authorizer:
+            guard status == 204 else { return FastCGI.Response(status: status, fields: fields, body: body) }
+            let variables = Self.variables.map { field, variable in
+                (name: variable, value: fields.first { $0.name == field }?.value ?? "")
+            }
+            return FastCGI.Response(status: 200, fields: variables, body: [])
+        case .authRequest:
+            guard status != 204 else { return FastCGI.Response(status: 204, fields: fields, body: []) }
+            let isTaken = status == 401 || status == 403
+            let more = [
+                ("X-Postern-Status", String(status)), ("X-Postern-Body", Self.ascii(body)),
+            ]
+            return FastCGI.Response(
+                status: isTaken ? status : 403,
+                fields: fields.filter { $0.name != "Content-Length" } + more + [("Content-Length", "0")],
+                body: []
+            )
+        }
+    }
+
+    /// The same JSON, with what is beyond ASCII escaped (RFC 8259, section 7).
+    private static func ascii(_ json: [UInt8]) -> String {
+        var text = ""
+        for unit in String(decoding: json, as: UTF8.self).utf16 {
+            if unit < 0x7F, let scalar = Unicode.Scalar(unit) {
+                text.unicodeScalars.append(scalar)
+            } else {
+                let digits = String(unit, radix: 16)
+                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            }
+        }
+        return text
+    }
+}

@@ -1,0 +1,78 @@
+internal import FastCGI
+internal import Journal
+
+/// Guards another upstream: says whether a request may go on to it, and who it is that asks. It reads no body.
+///
+/// The view `gate` speaks to nginx's `auth_request` and, in the role of an authorizer, to lighttpd and Apache;
+/// `forward-auth` to Caddy and others that hand every answer but 2xx to the client as it is.
+struct GateView: APIView {
+    let name = "Gate"
+    let methods: [Method]
+    let dialect: GateDialect
+    let settings: GateSettings
+    let store: Store
+    /// Without `POSTERN_METHODS`, the upstream knows best.
+    private let takesAnyMethod: Bool
+
+    init(_ settings: ViewSettings, store: Store, dialect: GateDialect) {
+        methods = (settings.methods ?? [.get, .post, .put, .patch, .delete]) + [.options]
+        takesAnyMethod = settings.methods == nil
+        self.settings = settings.gate
+        self.store = store
+        self.dialect = dialect
+    }
+
+    func takes(_ method: Method) -> Bool { takesAnyMethod || allowedMethods.contains(method) }
+
+    func letsThrough(_ request: APIRequest) -> Bool { settings.allowsPreflight && request.isPreflight }
+
+    func respond(to request: APIRequest) throws(APIError) -> APIResponse {
+        var fields = [APIResponse.noStore]
+        if let audience = settings.audience, let user = request.user {
+            do {
+                fields.append((GateDialect.identityField, try store.identityToken(for: user, request, audience)))
+            } catch {
+                throw APIError(any: error)
+            }
+        }
+        if let seconds = settings.cacheSeconds, request.method.isSafe {
+            fields.append(("X-Accel-Expires", String(seconds)))
+        }
+        return APIResponse(status: 204, nil, fields: fields + GateDialect.identity(of: request))
+    }
+}
+
+/// What a location says about the gate.
+struct GateSettings: Sendable {
+    /// Whether a CORS preflight, which can carry no credential, goes on to the upstream.
+    let allowsPreflight: Bool
+    /// Whom the signed identity is for; nil: there is none.
+    let audience: String?
+    /// Seconds for which nginx may go by a yes; nil: for none.
+    let cacheSeconds: Int64?
+
+    init(_ settings: PolicySettings) throws(PolicyError) {
+        allowsPreflight = try settings.isSecond(.preflight, of: "refuse", "allow")
+        audience = settings[.identityAudience]
+        guard audience?.isEmpty != true else { throw settings.error(.identityAudience, "is empty") }
+        cacheSeconds = try settings.seconds(.cache, in: 1...60)
+    }
+}
+
+extension APIRequest {
+    /// A CORS preflight as browsers send it (Fetch, section 4.8): OPTIONS that names its origin and the method that is to
+    /// come, and has neither a credential nor a body.
+    var isPreflight: Bool {
+        func isThere(_ name: StaticString) -> Bool { !(source.parameters.value(of: name) ?? []).isEmpty }
+        func isZero(_ name: StaticString) -> Bool {
+            source.parameters.value(of: name)?.elementsEqual("0".utf8) ?? false
+        }
+        let lengths: [StaticString] = ["CONTENT_LENGTH", "HTTP_CONTENT_LENGTH"]
+        return method == .options && isThere("HTTP_ORIGIN") && isThere("HTTP_ACCESS_CONTROL_REQUEST_METHOD")
+            && authorization == nil && cookies == nil && !isThere("HTTP_TRANSFER_ENCODING")
+            && lengths.allSatisfy { !isThere($0) || isZero($0) }
+    }
+
+    /// Whether it wants to become another protocol, as WebSocket (RFC 6455, section 4.1).
+    var isUpgrade: Bool { !(source.parameters.value(of: "HTTP_UPGRADE") ?? []).isEmpty }
+}
