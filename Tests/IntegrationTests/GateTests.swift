@@ -16,6 +16,7 @@ struct GateTests {
                 ("/limited/", [("POSTERN_PERMISSION", "IsAuthenticated")]),
                 ("/throttled/", [("POSTERN_PERMISSION", "AllowAny"), ("POSTERN_THROTTLE", "scope:t=2/hour")]),
                 ("/get-only/", [("POSTERN_PERMISSION", "AllowAny"), ("POSTERN_METHODS", "GET")]),
+                ("/cached/", [("POSTERN_PERMISSION", "IsAuthenticated"), ("POSTERN_CACHE", "1s")]),
                 ("/mistake/", [("POSTERN_PERMISSION", "IsAuthentcated")]),
             ]
         )
@@ -230,6 +231,31 @@ struct GateTests {
             }
             #expect(upstream.requests(with: marker).isEmpty, "\(upstream.requests(with: marker).map(\.target))")
         }
+    }
+
+    @Test("Where nginx may go by a yes for a second it does, for that client and that request, and no longer")
+    func caching() throws {
+        let port = site.nginxPort
+        let token = try site.token(["ann"])
+        let other = try site.token(["stella"])
+        func status(_ token: String?, _ method: String = "GET") throws -> Int {
+            let fields = token.map { [("Authorization", "Token " + $0)] } ?? []
+            return try HTTP.exchange(port, HTTP.request(method, "/cached/x", fields)).status
+        }
+        #expect(try status(token) == 200)
+        #expect(try status(nil) == 401)
+        #expect(try status("wrong") == 401)
+        #expect(try status(other) == 200)
+        #expect(upstream.requests(with: "/cached/").map { $0.values("X-Postern-User") } == [["ann"], ["stella"]])
+        let rows = try JSONSerialization.jsonObject(
+            with: Data(try site.postern(["token", "list", "ann", "--json"]).output.utf8)
+        )
+        let ids = try #require(rows as? [[String: Any]]).compactMap { $0["id"] as? Int }
+        try site.postern(["token", "revoke", String(try #require(ids.max()))]).expectSuccess()
+        #expect(try status(token, "DELETE") == 401)
+        try eventually("it is refused") { try status(token) == 401 }
+        #expect(try status(token) == 401)
+        #expect(!((try? FileManager.default.contentsOfDirectory(atPath: site.folder + "/cache")) ?? []).isEmpty)
     }
 
     @Test("No request fails at the web server for what postern says of it")

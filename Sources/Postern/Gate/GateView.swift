@@ -27,16 +27,20 @@ struct GateView: APIView {
     func letsThrough(_ request: APIRequest) -> Bool { settings.allowsPreflight && request.isPreflight }
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
-        var fields = [APIResponse.noStore]
+        var fields: [(name: String, value: String)] = []
         if let audience = settings.audience, let user = request.user {
             do {
-                fields.append((GateDialect.identityField, try store.identityToken(for: user, request, audience)))
+                fields.append(
+                    (GateDialect.identityField, try store.identityToken(for: user, request, settings, audience))
+                )
             } catch {
                 throw APIError(any: error)
             }
         }
         if let seconds = settings.cacheSeconds, request.method.isSafe {
             fields.append(("X-Accel-Expires", String(seconds)))
+        } else {
+            fields.append(APIResponse.noStore)
         }
         return APIResponse(status: 204, nil, fields: fields + GateDialect.identity(of: request))
     }
@@ -56,6 +60,9 @@ struct GateSettings: Sendable {
         audience = settings[.identityAudience]
         guard audience?.isEmpty != true else { throw settings.error(.identityAudience, "is empty") }
         cacheSeconds = try settings.seconds(.cache, in: 1...60)
+        guard cacheSeconds == nil || settings[.throttle] == nil else {
+            throw settings.error(.cache, "cannot stand beside POSTERN_THROTTLE: nobody would count")
+        }
     }
 }
 

@@ -9,8 +9,14 @@ extension Store {
     ///
     /// - Parameter audience: The `aud` that the upstream has to insist on.
     /// - Throws: ``APIError/misconfigured(_:)`` without a key that others can verify by.
-    func identityToken(for user: User, _ request: APIRequest, _ audience: String) throws -> String {
+    func identityToken(
+        for user: User,
+        _ request: APIRequest,
+        _ settings: GateSettings,
+        _ audience: String
+    ) throws -> String {
         let now = now()
+        let expires = now.seconds + Self.identityLifetime + (settings.cacheSeconds ?? 0)
         guard let key = try keyRing().signer(at: now, isPublic: true)?.key else {
             throw APIError.misconfigured(
                 PolicyError(
@@ -22,7 +28,7 @@ extension Store {
         }
         let claims: [(name: String, value: JSONValue)] = [
             ("token_type", .string("identity")), ("aud", .string(audience)), ("sub", .string(String(user.id))),
-            ("iat", .integer(now.seconds)), ("exp", .integer(now.seconds + Self.identityLifetime)),
+            ("iat", .integer(now.seconds)), ("exp", .integer(expires)),
             ("jti", .string(Base62.random(count: 22))), ("username", .string(user.username.description)),
             ("groups", .array(user.groups.map { .string($0.description) })),
             ("scope", .string((request.credential?.scopes ?? []).joined(separator: " "))),

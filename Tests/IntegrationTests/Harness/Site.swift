@@ -154,6 +154,10 @@ final class Site: @unchecked Sendable {
         guard let place = text.range(of: "# Everybody may read") else { throw HarnessError("example.conf has changed") }
         text.insert(contentsOf: locations.joined(separator: "\n        ") + "\n        ", at: place.lowerBound)
         text = text.replacingOccurrences(of: "127.0.0.1:8080", with: "127.0.0.1:\(nginxPort)")
+        text = text.replacingOccurrences(
+            of: "include postern-upstream.conf;",
+            with: "include postern-upstream.conf; include postern-cache.conf;"
+        )
         if geteuid() == 0 { text = "user root;\n" + text }
         try text.write(toFile: folder + "/example.conf", atomically: true, encoding: .utf8)
         webServers.append(

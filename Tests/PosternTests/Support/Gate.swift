@@ -70,7 +70,8 @@ final class Gate: Sendable {
         bytes: [UInt8]? = nil,
         type: String = "application/json",
         more: [(String, String)] = [],
-        address: String = "127.0.0.1"
+        address: String = "127.0.0.1",
+        role: Role = .responder
     ) -> Answer {
         let bytes = bytes ?? Array(body.utf8)
         var parameters = [("REQUEST_METHOD", method), ("REMOTE_ADDR", address), ("POSTERN_VIEW", view)] + more
@@ -81,6 +82,7 @@ final class Gate: Sendable {
         parameters += headers.map { ("HTTP_" + $0.key, $0.value) }
         if !bytes.isEmpty { parameters.append(("CONTENT_TYPE", type)) }
         let request = FastCGI.Request(
+            role: role,
             parameters: Parameters(parameters.map { ($0.0, Array($0.1.utf8)) }),
             body: bytes
         )

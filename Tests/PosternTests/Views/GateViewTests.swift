@@ -1,0 +1,159 @@
+import FastCGI
+import Foundation
+import Logging
+import Testing
+
+@testable import Postern
+
+@Suite("What the gate says to web servers")
+struct GateViewTests {
+    private let gate: Gate
+    private let token: [String: String]
+
+    init() throws {
+        gate = try Gate()
+        token = ["AUTHORIZATION": "Token " + (try gate.accounts.issueToken(for: try gate.user("ann")).1.text)]
+    }
+
+    private func ask(
+        _ location: [String: String] = [:],
+        view: String = "gate",
+        method: String = "GET",
+        headers: [String: String] = [:],
+        role: Role = .responder
+    ) -> Gate.Answer {
+        gate.ask(view, location, method: method, headers: headers, more: [("DOCUMENT_URI", "/x")], role: role)
+    }
+
+    @Test("nginx: 204 and who it is; 401 and 403 with the body in a field; everything else is a 403 that says what")
+    func authRequest() throws {
+        let yes = ask(headers: token)
+        #expect(yes.status == 204 && yes.body.isEmpty)
+        #expect(yes.values("X-Postern-User") == ["ann"] && yes.values("X-Postern-User-Id") == ["1"])
+        #expect(yes.values("X-Postern-Scheme") == ["Token"] && yes.values("X-Postern-Groups").isEmpty)
+        #expect(yes.values("Cache-Control") == ["no-store"])
+        let nobody = ask()
+        #expect(nobody.status == 401 && nobody.values("WWW-Authenticate") == ["Token"] && nobody.body.isEmpty)
+        #expect(nobody.values("X-Postern-Body") == [#"{"detail":"Authentication credentials were not provided."}"#])
+        #expect(nobody.values("X-Postern-Status") == ["401"])
+        #expect(ask(["PERMISSION": "IsAdminUser"], headers: token).status == 403)
+        for (location, status) in [
+            (["PERMISSION": ""], "500"), (["PERMISSION": "AllowAll"], "500"), (["METHODS": "POST"], "405"),
+            (["THROTTLE": "user=0/min"], "429"), (["NONSENSE": "x"], "500"),
+        ] {
+            let answer = ask(location, headers: token)
+            #expect(answer.status == 403 && answer.values("X-Postern-Status") == [status], "\(location)")
+            #expect(answer.values("X-Postern-Body").count == 1 && answer.values("X-Postern-User").isEmpty)
+        }
+    }
+
+    @Test("Others get statuses and bodies as they are")
+    func plain() {
+        #expect(ask(view: "forward-auth", headers: token).status == 204)
+        let nobody = ask(view: "forward-auth")
+        #expect(nobody.status == 401 && nobody.body == #"{"detail":"Authentication credentials were not provided."}"#)
+        #expect(ask(["THROTTLE": "user=0/min"], view: "forward-auth", headers: token).status == 429)
+    }
+
+    @Test("An authorizer says 200 with variables, also who it is not")
+    func authorizer() {
+        let yes = ask(headers: token, role: .authorizer)
+        #expect(yes.status == 200 && yes.values("Variable-REMOTE_USER") == ["ann"])
+        #expect(yes.values("Variable-AUTH_TYPE") == ["Token"] && yes.values("Variable-REMOTE_GROUPS") == [""])
+        #expect(yes.fields.allSatisfy { $0.name.hasPrefix("Variable-") })
+        let anybody = ask(["PERMISSION": "AllowAny"], role: .authorizer)
+        #expect(anybody.status == 200 && anybody.values("Variable-REMOTE_USER") == [""])
+        let nobody = ask(role: .authorizer)
+        #expect(nobody.status == 401 && nobody.body == #"{"detail":"Authentication credentials were not provided."}"#)
+        #expect(ask(["THROTTLE": "user=0/min"], headers: token, role: .authorizer).status == 429)
+    }
+
+    @Test("No name ends a field, or a list in one; a list that is too long is cut between names")
+    func names() throws {
+        var groups = ["a b", "b;c", "\"q\"", "é", "100%"]
+        groups += (0..<300).map { "z\($0)" + String(repeating: "x", count: 20) }
+        let user = try gate.accounts.addUser(try Username("o'né \"x\";,%".utf8), password: nil).0
+        for group in groups { try gate.store.setGroup(try GroupName(group.utf8), permissions: []) }
+        try gate.store.grant(user.id, addingGroups: groups.map { try GroupName($0.utf8) })
+        let token = try gate.accounts.issueToken(for: user, limits: try TokenLimits(scopes: ["a,b", "c;d"])).1.text
+        let answer = ask(headers: ["AUTHORIZATION": "Token " + token])
+        #expect(answer.values("X-Postern-User") == ["o'n%C3%A9%20%22x%22%3B%2C%25"])
+        #expect(answer.values("X-Postern-Scopes") == ["a%2Cb c%3Bd"])
+        let list = try #require(answer.values("X-Postern-Groups").first)
+        #expect(list.hasPrefix("%22q%22,100%25,a%20b,b%3Bc,z0") && list.utf8.count <= GateDialect.maximumGroups)
+        #expect(list.split(separator: ",").last?.hasSuffix(String(repeating: "x", count: 20)) == true)
+    }
+
+    @Test("A body beyond ASCII is the same JSON in ASCII")
+    func ascii() {
+        let headers = ["COOKIE": "sessionid=" + SessionKey.random().text, "ORIGIN": "https://\u{1F600}é"]
+        let answer = ask(method: "POST", headers: headers)
+        for value in answer.values("X-Postern-Body") { #expect(value.utf8.allSatisfy { $0 < 0x7F }) }
+    }
+
+    @Test("What the client accepts is the upstream's affair")
+    func negotiation() {
+        #expect(ask(headers: token.merging(["ACCEPT": "image/png"]) { $1 }).status == 204)
+    }
+
+    @Test("The signed identity verifies by the public keys, for its audience, for a minute, and opens nothing here")
+    func signedIdentity() throws {
+        let location = ["IDENTITY_AUDIENCE": "https://app.example"]
+        #expect(ask(location, headers: token).values("X-Postern-Status") == ["500"])
+        try gate.store.generateKey(.edDSA)
+        let text = try #require(ask(location, headers: token).values("X-Postern-Identity").first)
+        let signature = try #require(JSONWebSignature(compact: Array(text.utf8)[...]))
+        let keys = JSONWriter.bytes(of: try gate.store.keyRing().publicSet)
+        let published = try JSONWebKeySet(parsing: keys)
+        #expect(signature.signer(among: published) != nil)
+        let claims = try #require(JSONObject(signature.payload))
+        #expect(claims.string("aud") == "https://app.example" && claims.string("username") == "ann")
+        #expect(claims.string("sub") == "1" && claims.string("token_type") == "identity")
+        guard case .integer(let issued)? = claims["iat"], case .integer(let expires)? = claims["exp"] else {
+            Issue.record("no times")
+            return
+        }
+        #expect(expires - issued == 60)
+        for location in [[:], ["JWT_AUDIENCE": "https://app.example"]] {
+            let answer = ask(location, headers: ["AUTHORIZATION": "Bearer " + text])
+            #expect(answer.status == 401)
+        }
+        #expect(ask(location.merging(["PERMISSION": "AllowAny"]) { $1 }).values("X-Postern-Identity").isEmpty)
+    }
+
+    @Test("nginx may go by a yes for as long as the location says, and by nothing else")
+    func caching() {
+        #expect(ask(["CACHE": "5s"], headers: token).values("X-Accel-Expires") == ["5"])
+        #expect(ask(["CACHE": "5s"], method: "POST", headers: token).values("X-Accel-Expires").isEmpty)
+        #expect(ask(["CACHE": "5s"]).values("X-Accel-Expires").isEmpty)
+        #expect(ask(headers: token).values("X-Accel-Expires").isEmpty)
+        #expect(ask(["CACHE": "2m"], headers: token).values("X-Postern-Status") == ["500"])
+        #expect(ask(["CACHE": "5s", "THROTTLE": "user=9/min"], headers: token).values("X-Postern-Status") == ["500"])
+    }
+
+    @Test("A session's unsafe requests go by where they come from, and a WebSocket is one of them")
+    func sessions() throws {
+        let login = gate.ask("session.login", headers: ["HOST": "h"], body: Gate.login("ann"))
+        let key = try #require(login.cookies["sessionid"])
+        func ask(_ method: String, _ headers: [String: String], _ location: [String: String] = [:]) -> Int {
+            self.ask(
+                location,
+                method: method,
+                headers: headers.merging(["COOKIE": "sessionid=" + key, "HOST": "h"]) { $1 }
+            ).status
+        }
+        #expect(ask("GET", [:]) == 204)
+        #expect(ask("POST", ["ORIGIN": "http://h"]) == 204)
+        #expect(ask("POST", ["SEC_FETCH_SITE": "same-origin"]) == 204)
+        #expect(ask("POST", ["ORIGIN": "http://app"], ["TRUSTED_ORIGINS": "http://app"]) == 204)
+        for headers in [
+            [:], ["ORIGIN": "http://evil"], ["ORIGIN": "null"], ["SEC_FETCH_SITE": "same-site"],
+            ["SEC_FETCH_SITE": "none"], ["SEC_FETCH_SITE": "cross-site"],
+        ] {
+            #expect(ask("POST", headers) == 403, "\(headers)")
+        }
+        #expect(ask("GET", ["UPGRADE": "websocket", "ORIGIN": "http://evil"]) == 403)
+        #expect(ask("GET", ["UPGRADE": "websocket", "ORIGIN": "http://h"]) == 204)
+        #expect(ask("POST", ["ORIGIN": "http://h"], ["CSRF": "token"]) == 403)
+    }
+}
