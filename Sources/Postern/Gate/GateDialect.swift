@@ -70,9 +70,19 @@ enum GateDialect: Sendable {
 
     func response(_ status: Int, _ fields: [(name: String, value: String)], _ body: [UInt8]) -> FastCGI.Response {
         switch self {
-        case .plain: return FastCGI.Response(status: status, fields: fields, body: body)
+        case .plain:
+            // Caddy makes of a field that is not there the text by which its configuration names it.
+            let missing =
+                status == 204 ? Self.variables.map(\.0).filter { name in !fields.contains { $0.name == name } } : []
+            return FastCGI.Response(status: status, fields: fields + missing.map { ($0, "") }, body: body)
         case .authorizer:
-            guard status == 204 else { return FastCGI.Response(status: status, fields: fields, body: body) }
+            guard status == 204 else {
+                // Apache calls it HTML.
+                let body = Array(Self.ascii(body).utf8)
+                let length = ("Content-Length", String(body.count))
+                let others = fields.filter { $0.name != "Content-Length" }
+                return FastCGI.Response(status: status, fields: others + [length], body: body)
+            }
             let variables = Self.variables.map { field, variable in
                 (name: variable, value: fields.first { $0.name == field }?.value ?? "")
             }
@@ -91,11 +101,11 @@ enum GateDialect: Sendable {
         }
     }
 
-    /// The same JSON, with what is beyond ASCII escaped (RFC 8259, section 7).
+    /// The same JSON, with what is beyond ASCII escaped (RFC 8259, section 7), and what would begin a tag.
     private static func ascii(_ json: [UInt8]) -> String {
         var text = ""
         for unit in String(decoding: json, as: UTF8.self).utf16 {
-            if unit < 0x7F, let scalar = Unicode.Scalar(unit) {
+            if unit < 0x7F, unit != 0x3C, let scalar = Unicode.Scalar(unit) {
                 text.unicodeScalars.append(scalar)
             } else {
                 let digits = String(unit, radix: 16)

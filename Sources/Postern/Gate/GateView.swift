@@ -27,6 +27,15 @@ struct GateView: APIView {
     func letsThrough(_ request: APIRequest) -> Bool { settings.allowsPreflight && request.isPreflight }
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
+        if case .plain = dialect, !request.isMethodNamed {
+            throw .misconfigured(
+                PolicyError(
+                    parameter: PolicyParameter.requestMethod.rawValue,
+                    value: "",
+                    reason: "is missing: who asks by forward-auth does not use the client's method"
+                )
+            )
+        }
         var fields: [(name: String, value: String)] = []
         if let audience = settings.audience, let user = request.user {
             do {

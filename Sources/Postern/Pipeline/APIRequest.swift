@@ -25,6 +25,8 @@ public struct APIRequest {
     public internal(set) var scheme: String?
     /// What they were recognised by: DRF's `request.auth`.
     public internal(set) var credential: Credential?
+    /// Whether the location says which method the client used.
+    let isMethodNamed: Bool
     /// What was refused of its client; nil where the location does not count that.
     var failures: ClientFailures?
 
@@ -39,7 +41,8 @@ public struct APIRequest {
             let (name, value) = parameters[position]
             guard fields.take(name, value) else { throw .malformedRequest }
         }
-        guard let method = Method(fields.method ?? []) else { throw .malformedRequest }
+        isMethodNamed = fields.namedMethod != nil
+        guard let method = Method(fields.namedMethod ?? fields.method ?? []) else { throw .malformedRequest }
         self.method = method
         authorization = fields.authorization
         accept = fields.accept
@@ -90,7 +93,7 @@ public struct APIRequest {
 
     /// The parameters that this type is made of, found in one walk.
     private struct Fields {
-        var method, authorization, accept, cookies, contentType: ArraySlice<UInt8>?
+        var method, namedMethod, authorization, accept, cookies, contentType: ArraySlice<UInt8>?
         var query, target, remoteAddress, https: ArraySlice<UInt8>?
 
         /// - Returns: false when the parameter came before.
@@ -104,6 +107,7 @@ public struct APIRequest {
             case 12 where name.elementsEqual("CONTENT_TYPE".utf8): Self.set(&contentType, value)
             case 12 where name.elementsEqual("QUERY_STRING".utf8): Self.set(&query, value)
             case 14 where name.elementsEqual("REQUEST_METHOD".utf8): Self.set(&method, value)
+            case 22 where name.elementsEqual("POSTERN_REQUEST_METHOD".utf8): Self.set(&namedMethod, value)
             case 18 where name.elementsEqual("HTTP_AUTHORIZATION".utf8): Self.set(&authorization, value)
             default: true
             }

@@ -33,12 +33,12 @@ final class PolicyCache: Sendable {
         return outcome
     }
 
-    private static let objectOwner = PolicyParameter.objectOwner.rawValue.utf8
+    private static let ofRequest = PolicyParameter.ofRequest.map { Array($0.rawValue.utf8)[...] }
 
     private static func policyPositions(_ parameters: Parameters) -> some Sequence<Int> {
         (0..<parameters.count).lazy.filter { position in
             let name = parameters[position].name
-            return name.starts(with: PolicyParameter.prefix) && !name.elementsEqual(objectOwner)
+            return name.starts(with: PolicyParameter.prefix) && !ofRequest.contains(name)
         }
     }
 

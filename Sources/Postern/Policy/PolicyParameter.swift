@@ -9,9 +9,10 @@ enum PolicyParameter: String, CaseIterable {
     case permission = "POSTERN_PERMISSION"
     /// `app.model`, for `ModelPermissions`.
     case model = "POSTERN_MODEL"
-    /// The username that owns what the request is about, for `IsOwner`. The only one that differs from request to
-    /// request, and so no part of a policy.
+    /// The username that owns what the request is about, for `IsOwner`.
     case objectOwner = "POSTERN_OBJECT_OWNER"
+    /// The client's method, for `forward-auth`, where the web server asks by another one.
+    case requestMethod = "POSTERN_REQUEST_METHOD"
     /// `drf`, `401`: whether nobody gets 401 whatever the first authenticator is, with every challenge.
     case unauthenticated = "POSTERN_UNAUTHENTICATED"
     /// `refuse`, `ignore`: whether a credential that is not good counts as none.
@@ -74,6 +75,9 @@ enum PolicyParameter: String, CaseIterable {
     case trustedOrigins = "POSTERN_TRUSTED_ORIGINS"
 
     static let prefix = Array("POSTERN_".utf8)
+
+    /// Those that differ from request to request, and so are no part of a policy.
+    static let ofRequest: [Self] = [.objectOwner, .requestMethod]
 }
 
 /// A parameter of a location that cannot be understood. Such a location lets nobody in.

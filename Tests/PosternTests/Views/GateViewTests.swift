@@ -49,7 +49,15 @@ struct GateViewTests {
 
     @Test("Others get statuses and bodies as they are")
     func plain() {
-        #expect(ask(view: "forward-auth", headers: token).status == 204)
+        let get = ["REQUEST_METHOD": "GET"]
+        #expect(ask(get, view: "forward-auth", headers: token).status == 204)
+        // Caddy asks with GET whatever the client does.
+        #expect(ask(view: "forward-auth", headers: token).status == 500)
+        let readOnly = ["PERMISSION": "ReadOnly"]
+        #expect(ask(readOnly.merging(get) { $1 }, view: "forward-auth", headers: token).status == 204)
+        #expect(
+            ask(readOnly.merging(["REQUEST_METHOD": "PUT"]) { $1 }, view: "forward-auth", headers: token).status == 403
+        )
         let nobody = ask(view: "forward-auth")
         #expect(nobody.status == 401 && nobody.body == #"{"detail":"Authentication credentials were not provided."}"#)
         #expect(ask(["THROTTLE": "user=0/min"], view: "forward-auth", headers: token).status == 429)

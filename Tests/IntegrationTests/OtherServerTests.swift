@@ -1,0 +1,158 @@
+import Foundation
+import Testing
+
+/// The shipped configurations for Caddy and Apache, with the real ones.
+@Suite("Caddy and Apache", .serialized)
+struct OtherServerTests {
+    /// A store with ann, postern on a socket and on a port, an upstream, and one of the two web servers.
+    private final class Front {
+        let folder: String
+        let upstream: Upstream
+        let port: UInt16
+        let token: String
+        private var children: [Child] = []
+
+        init(_ start: (_ folder: String, _ port: UInt16, _ upstream: UInt16, _ postern: UInt16) throws -> Child) throws
+        {
+            folder = try Site.temporaryFolder()
+            upstream = try Upstream()
+            port = try freePort()
+            let tcp = try freePort()
+            let environment = ["POSTERN_STORE": folder + "/store"]
+            try Child.run(Site.binary, ["store", "init", folder + "/store"]).expectSuccess()
+            let added = try Child.run(
+                Site.binary,
+                ["user", "add", "ann", "--with-token"],
+                input: Site.password + "\n",
+                environment: environment
+            )
+            token = added.output.trimmingCharacters(in: .newlines)
+            for address in [folder + "/postern.sock", "127.0.0.1:\(tcp)"] {
+                let arguments = ["serve", "--listen", address]
+                children.append(
+                    try Child(Site.binary, arguments, environment: environment, log: folder + "/postern.log")
+                )
+            }
+            let socket = folder + "/postern.sock"
+            try eventually("postern listens") {
+                FastCGIClient.canConnect(socket) && (try? HTTP.Connection(port: tcp)) != nil
+            }
+            // Apache's workers are another user.
+            chmod(folder, 0o711)
+            chmod(socket, 0o666)
+            children.append(try start(folder, port, upstream.port, tcp))
+            try eventually("the web server answers") { (try? self.send("GET", "/whoami/"))?.status == 200 }
+        }
+
+        deinit {
+            for child in children.reversed() { child.end() }
+            try? FileManager.default.removeItem(atPath: folder)
+        }
+
+        func send(
+            _ method: String,
+            _ path: String,
+            _ fields: [(String, String)] = [],
+            withToken: Bool = false,
+            body: String = ""
+        ) throws
+            -> HTTPAnswer
+        {
+            let credential = withToken ? [("Authorization", "Token " + token)] : []
+            return try HTTP.exchange(port, HTTP.request(method, path, credential + fields, body: Array(body.utf8)))
+        }
+    }
+
+    private static func configuration(_ name: String, _ folder: String, _ replacements: [String: String]) throws
+        -> String
+    {
+        var text = try String(contentsOfFile: Site.sources + "/" + name, encoding: .utf8)
+        for (old, new) in replacements { text = text.replacingOccurrences(of: old, with: new) }
+        return text
+    }
+
+    private static func caddy(_ folder: String, _ port: UInt16, _ upstream: UInt16, _ postern: UInt16) throws -> Child {
+        let text = try configuration(
+            "caddy/Caddyfile",
+            folder,
+            [
+                "/run/postern/": folder + "/", "http://:8080": "http://:\(port)",
+                "127.0.0.1:9000": "127.0.0.1:\(upstream)",
+            ]
+        )
+        try text.write(toFile: folder + "/Caddyfile", atomically: true, encoding: .utf8)
+        return try Child(
+            "/usr/bin/caddy",
+            ["run", "--config", folder + "/Caddyfile"],
+            environment: ["XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder, "HOME": folder],
+            log: folder + "/caddy.log"
+        )
+    }
+
+    private static func apache(_ folder: String, _ port: UInt16, _ upstream: UInt16, _ postern: UInt16) throws -> Child
+    {
+        let modules = [
+            "mpm_event", "authn_core", "authz_core", "authz_user", "authnz_fcgi", "proxy", "proxy_fcgi", "proxy_http",
+            "setenvif", "headers",
+        ]
+        var text = modules.map { "LoadModule \($0)_module /usr/lib/apache2/modules/mod_\($0).so\n" }.joined()
+        text += "ServerRoot \(folder)\nPidFile \(folder)/apache.pid\nServerName localhost\nListen 127.0.0.1:\(port)\n"
+        text += "ErrorLog \(folder)/apache-error.log\nDefaultRuntimeDir \(folder)\n"
+        if geteuid() == 0 { text += "User nobody\nGroup nogroup\n" }
+        text += try configuration(
+            "apache/postern.conf",
+            folder,
+            [
+                "/run/postern/": folder + "/", "127.0.0.1:9000": "127.0.0.1:\(upstream)",
+                "127.0.0.1:9001": "127.0.0.1:\(postern)",
+            ]
+        )
+        try text.write(toFile: folder + "/apache.conf", atomically: true, encoding: .utf8)
+        return try Child(
+            "/usr/sbin/apache2",
+            ["-D", "FOREGROUND", "-f", folder + "/apache.conf"],
+            log: folder + "/apache.log"
+        )
+    }
+
+    @Test("The gate lets in whom it should, and tells the upstream who that is", arguments: ["caddy", "apache"])
+    func gate(server: String) throws {
+        let front = try Front(server == "caddy" ? Self.caddy : Self.apache)
+        let upstream = front.upstream
+        let forged = [
+            "X-Postern-User", "X-Postern-User-Id", "X-Postern-Groups", "X-Postern-Scopes", "X-Postern-Identity",
+        ].map { ($0, "root") }
+        for method in ["POST", "PUT", "DELETE", "PROPFIND"] {
+            let more = [
+                ("X-Forwarded-Method", "GET"), ("X-HTTP-Method-Override", "GET"), ("POSTERN_REQUEST_METHOD", "GET"),
+                ("Postern-Request-Method", "GET"),
+            ]
+            let answer = try front.send(method, "/application/x", forged + more, body: "abc")
+            #expect(answer.status == 401 && answer.field("WWW-Authenticate") == "Token", "\(method)")
+            #expect(answer.text == #"{"detail":"Authentication credentials were not provided."}"#)
+        }
+        #expect(try front.send("POST", "/application/x", [("Authorization", "Token bad")]).status == 401)
+        #expect(upstream.requests.isEmpty)
+        #expect(try front.send("GET", "/application/nobody", forged).status == 200)
+        #expect(try front.send("POST", "/application/ann?a=b", forged, withToken: true, body: "abc").status == 200)
+        let requests = upstream.requests
+        try #require(requests.count == 2)
+        for request in requests { #expect(!request.fields.contains { $0.value.contains("root") }) }
+        #expect(requests[0].values("X-Postern-User").allSatisfy { $0.isEmpty })
+        #expect(requests[1].values("X-Postern-User") == ["ann"] && requests[1].values("X-Postern-User-Id") == ["1"])
+        #expect(
+            requests[1].method == "POST" && requests[1].target == "/application/ann?a=b" && requests[1].bodyLength == 3
+        )
+    }
+
+    @Test("Postern's own endpoints answer", arguments: ["caddy", "apache"])
+    func endpoints(server: String) throws {
+        let front = try Front(server == "caddy" ? Self.caddy : Self.apache)
+        let whoami = try front.send("GET", "/whoami/", withToken: true)
+        #expect(whoami.status == 200 && whoami.text.contains(#""username":"ann""#))
+        let login = #"{"username":"ann","password":"\#(Site.password)"}"#
+        let answer = try front.send("POST", "/api-token-auth/", [("Content-Type", "application/json")], body: login)
+        #expect(answer.status == 200 && answer.text.contains(#"{"token":"pst_"#))
+        #expect(try front.send("GET", "/api-token-auth/").status == 405)
+    }
+}
