@@ -44,10 +44,11 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(name: "NginxConfiguration", swiftSettings: settings),
         .executableTarget(
             name: "PosternCommand",
             dependencies: [
-                "FastCGI", "Journal", "Postern",
+                "FastCGI", "Journal", "NginxConfiguration", "Postern",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -55,6 +56,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI"], swiftSettings: settings),
+        .testTarget(name: "NginxConfigurationTests", dependencies: ["NginxConfiguration"], swiftSettings: settings),
         .testTarget(name: "JournalTests", dependencies: ["CLinux", "Journal"], swiftSettings: settings),
         .testTarget(
             name: "PosternTests",
@@ -64,7 +66,7 @@ let package = Package(
         ),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["PosternCommand"],
+            dependencies: ["NginxConfiguration", "PosternCommand"],
             exclude: ["Peer"],
             swiftSettings: settings
         ),

@@ -15,7 +15,7 @@ struct PosternCommand: ParsableCommand {
         subcommands: [
             ServeCommand.self, UserCommand.self, GroupCommand.self, TokenCommand.self, SessionCommand.self,
             KeyCommand.self,
-            JWTCommand.self, StoreCommand.self,
+            JWTCommand.self, StoreCommand.self, ExplainCommand.self, LintCommand.self,
         ]
     )
 

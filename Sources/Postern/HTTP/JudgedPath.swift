@@ -57,3 +57,11 @@ enum JudgedPath {
         return bytes
     }
 }
+
+/// What a client asks for (RFC 9112, section 3.2).
+public enum RequestTarget {
+    /// The path by which a web server routes a target in origin form; nil where there is none.
+    public static func canonical(_ target: String) -> String? {
+        JudgedPath.canonical(Array(target.utf8)[...]).map { String(decoding: $0, as: UTF8.self) }
+    }
+}

@@ -23,6 +23,20 @@ struct PermissionExpression: Permission {
         return verdicts
     }
 
+    /// As it would be written.
+    var description: String { Self.text(root, within: 0) }
+
+    /// - Parameter precedence: Of what stands around it: 0 for `|`, 1 for `&`, 2 for `~`.
+    private static func text(_ node: Node, within precedence: Int) -> String {
+        func enclosed(_ text: String, _ own: Int) -> String { own < precedence ? "(\(text))" : text }
+        return switch node {
+        case .permission(_, let text): text
+        case .not(let operand): "~" + text(operand, within: 2)
+        case .and(let left, let right): enclosed("\(text(left, within: 1)) & \(text(right, within: 1))", 1)
+        case .or(let left, let right): enclosed("\(text(left, within: 0)) | \(text(right, within: 0))", 0)
+        }
+    }
+
     /// No deeper than ``PermissionParser/maximumOperators``.
     private static func allows(_ node: Node, _ request: APIRequest) throws(APIError) -> Bool {
         switch node {

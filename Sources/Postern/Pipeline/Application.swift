@@ -7,8 +7,8 @@ public import Logging
 /// Nothing is decided twice and nothing is let through by default: a request without a view is 404, one
 /// whose location cannot be understood is 500, and no credential is looked at in either case.
 public final class Application: Sendable {
-    private let classes: PolicyClasses
-    private let logger: Logger
+    let classes: PolicyClasses
+    let logger: Logger
     private let policies = PolicyCache()
     let counters: CounterTable?
 
@@ -22,11 +22,9 @@ public final class Application: Sendable {
         permissions: PermissionRegistry = PermissionRegistry(),
         logger: Logger
     ) {
-        let authenticators = authenticators ?? AuthenticatorRegistry(accounts: accounts)
-        var permissions = permissions
-        permissions.registerAuthenticatedWith(authenticators.schemes)
         classes = PolicyClasses(
-            views: views ?? ViewRegistry(accounts: accounts),
+            accounts: accounts,
+            views: views,
             authenticators: authenticators,
             permissions: permissions
         )
@@ -46,8 +44,9 @@ public final class Application: Sendable {
         do throws(APIError) {
             var request = try APIRequest(source)
             renderer.isHead = request.method == .head
-            let policy = try policy(of: source, request)
+            let policy = try policy(of: source)
             renderer.policy = policy
+            defer { logDecision(request, policy) }
             if policy.view.rendersHTML {
                 renderer.isHTML = Negotiation.prefersHTML(request)
             } else if renderer.dialect == nil {
@@ -69,7 +68,7 @@ public final class Application: Sendable {
     }
 
     /// - Parameter fields: Gets the header fields that authenticators want in the answer.
-    private func authenticate(
+    func authenticate(
         _ request: inout APIRequest,
         by policy: Policy,
         _ fields: inout [(name: String, value: String)]
@@ -110,7 +109,7 @@ public final class Application: Sendable {
         }
     }
 
-    private func policy(of source: FastCGI.Request, _ request: APIRequest) throws(APIError) -> Policy {
+    func policy(of source: FastCGI.Request) throws(APIError) -> Policy {
         let outcome = policies.policy(of: source.parameters) {
             Result { () throws(PolicyError) in
                 try Policy(try PolicySettings(source.parameters), classes)
@@ -135,7 +134,7 @@ public final class Application: Sendable {
     }
 
     /// What an operator wants to know first of a client that is nobody: whether a credential got as far as here.
-    private static func explanation(of error: APIError, _ source: FastCGI.Request) -> String {
+    static func explanation(of error: APIError, _ source: FastCGI.Request) -> String {
         guard case .notAuthenticated = error else { return "" }
         let arrived = [("HTTP_AUTHORIZATION", "Authorization"), ("HTTP_COOKIE", "Cookie")].filter { name, _ in
             source.parameters.value(of: name) != nil

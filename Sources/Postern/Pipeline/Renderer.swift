@@ -27,12 +27,20 @@ struct Renderer {
     func render(_ error: APIError) -> FastCGI.Response {
         switch error {
         case .authenticationFailed, .credentialRefused, .credentialExpired, .passwordRefused, .notAuthenticated:
-            let challenges = policy?.challenges ?? []
-            return answer(challenges.isEmpty ? 403 : 401, body(of: error), challenges.map { ("WWW-Authenticate", $0) })
+            let challenges = (policy?.challenges ?? []).map { (name: "WWW-Authenticate", value: $0) }
+            return answer(status(of: error), body(of: error), challenges)
         case .csrfFailed(_, let cookie): return answer(403, body(of: error), cookie.map { [$0] } ?? [])
         case .throttled(let seconds): return answer(429, body(of: error), [("Retry-After", String(seconds))])
         case .unavailable: return answer(503, body(of: error), [("Retry-After", "1")])
         default: return answer(error.status, body(of: error), [])
+        }
+    }
+
+    /// The status that an error has here.
+    func status(of error: APIError) -> Int {
+        switch error.status {
+        case 401: policy?.challenges.isEmpty ?? true ? 403 : 401
+        case let status: status
         }
     }
 

@@ -3,11 +3,29 @@ struct PolicyClasses: Sendable {
     let views: ViewRegistry
     let authenticators: AuthenticatorRegistry
     let permissions: PermissionRegistry
+
+    /// - Parameters:
+    ///   - views: nil: our own; likewise `authenticators`.
+    ///   - permissions: The classes that `POSTERN_PERMISSION` may name.
+    init(
+        accounts: Accounts,
+        views: ViewRegistry? = nil,
+        authenticators: AuthenticatorRegistry? = nil,
+        permissions: PermissionRegistry = PermissionRegistry()
+    ) {
+        self.views = views ?? ViewRegistry(accounts: accounts)
+        self.authenticators = authenticators ?? AuthenticatorRegistry(accounts: accounts)
+        var permissions = permissions
+        permissions.registerAuthenticatedWith(self.authenticators.schemes)
+        self.permissions = permissions
+    }
 }
 
 /// What a location of the web server asks for, read once for each distinct text of its parameters.
 struct Policy: Sendable {
     let view: any APIView
+    /// As `POSTERN_VIEW` names it.
+    let viewName: String
     let authenticators: [any Authenticator]
     let permission: any Permission
     let requireHTTPS: RequireHTTPS
@@ -45,6 +63,7 @@ struct Policy: Sendable {
         guard let makeView = classes.views[name] else { throw settings.error(.view, "is not a view") }
         let view = try makeView(viewSettings)
         self.view = view
+        viewName = name
         self.permission = permission ?? view.defaultPermission
         authenticators = try Self.authenticators(
             settings,
