@@ -44,11 +44,11 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .target(name: "NginxConfiguration", swiftSettings: settings),
+        .target(name: "WebServerConfiguration", swiftSettings: settings),
         .executableTarget(
             name: "PosternCommand",
             dependencies: [
-                "FastCGI", "Journal", "NginxConfiguration", "Postern",
+                "FastCGI", "Journal", "WebServerConfiguration", "Postern",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -56,7 +56,11 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI"], swiftSettings: settings),
-        .testTarget(name: "NginxConfigurationTests", dependencies: ["NginxConfiguration"], swiftSettings: settings),
+        .testTarget(
+            name: "WebServerConfigurationTests",
+            dependencies: ["WebServerConfiguration"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "JournalTests", dependencies: ["CLinux", "Journal"], swiftSettings: settings),
         .testTarget(
             name: "PosternTests",
@@ -66,7 +70,7 @@ let package = Package(
         ),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["NginxConfiguration", "PosternCommand"],
+            dependencies: ["WebServerConfiguration", "PosternCommand"],
             exclude: ["Peer"],
             swiftSettings: settings
         ),

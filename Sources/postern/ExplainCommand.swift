@@ -2,8 +2,8 @@ import ArgumentParser
 import FastCGI
 import Glibc
 import Logging
-import NginxConfiguration
 import Postern
+import WebServerConfiguration
 
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -77,7 +77,7 @@ struct ExplainCommand: ParsableCommand {
         of target: ExplainedRequest,
         _ steps: inout [(key: String, value: String)]
     ) throws -> [(name: String, value: String)] {
-        let configuration = try nginx.configuration()
+        let configuration = try NginxConfiguration(dump: try nginx.text())
         guard let server = configuration.server(port: target.port, name: target.host) else {
             throw Failure(.dataError, "No server of the configuration listens on port \(target.port).")
         }

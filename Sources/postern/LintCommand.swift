@@ -1,16 +1,17 @@
 import ArgumentParser
 import FastCGI
 import Glibc
-import NginxConfiguration
 import Postern
+import WebServerConfiguration
 
 struct LintCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lint",
-        abstract: "Look for what lets people in by mistake in nginx's configuration.",
+        abstract: "Look for what lets people in by mistake in the web server's configuration.",
         discussion: """
             Lists every location that postern answers or guards, with its policy, and what is wrong. Exit code 1 when \
-            something is. The store is not needed.
+            something is. The store is not needed. Of lighttpd, hand over what lighttpd -p -f FILE prints: \
+            postern lint --config -.
             """
     )
 
@@ -18,66 +19,81 @@ struct LintCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let configuration = try nginx.configuration()
-        let findings = try Self.withPolicyCheck { check in
-            NginxLint(
-                configuration,
-                policyError: { check.error(in: Parameters($0.map { ($0.name, Array($0.value.utf8)) })) },
-                socketMode: Self.mode
-            ).findings()
-        }
-        let locations = configuration.servers.flatMap(\.posternLocations).filter {
-            $0.gate != nil || $0.location.view != "gate"
+        let text = try nginx.text()
+        let report = try Self.withPolicyCheck { check in
+            try LighttpdConfiguration.isOne(text) ? Self.lighttpd(text, check) : Self.nginx(text, check)
         }
         if output.json {
             StandardOutput.write(
                 .object([
-                    ("locations", .array(locations.map { Self.object($0, configuration) })),
-                    ("findings", .array(findings.map(Self.object))),
+                    ("locations", .array(report.locations.map(\.object))),
+                    ("findings", .array(report.findings.map(Self.object))),
                 ])
             )
         } else {
-            for location in locations { StandardOutput.write(Self.line(location, configuration)) }
-            if !locations.isEmpty, !findings.isEmpty { StandardOutput.write("\n") }
-            for finding in findings {
-                StandardOutput.write(
-                    "\(finding.file):\(finding.line): \(finding.severity.rawValue): \(printable(finding.message)) [\(finding.rule)]\n"
-                )
-            }
+            for location in report.locations { StandardOutput.write(printable(location.text) + "\n") }
+            if !report.locations.isEmpty, !report.findings.isEmpty { StandardOutput.write("\n") }
+            for finding in report.findings { StandardOutput.write(printable(Self.line(finding)) + "\n") }
         }
-        guard !locations.isEmpty else {
+        guard !report.locations.isEmpty else {
             throw Failure(.dataError, "Postern neither answers nor guards any location of this configuration.")
         }
-        guard findings.isEmpty else { Glibc.exit(1) }
+        guard report.findings.isEmpty else { Glibc.exit(1) }
+    }
+
+    private typealias Report = (locations: [LintedLocation], findings: [Finding])
+    private typealias PolicyError = ([(name: String, value: String)]) -> String?
+
+    private static func nginx(_ text: String, _ policyError: @escaping PolicyError) throws -> Report {
+        let configuration = try NginxConfiguration(dump: text)
+        let locations = configuration.servers.flatMap(\.posternLocations).filter {
+            $0.gate != nil || $0.location.view != "gate"
+        }
+        return (
+            locations.map { found in
+                LintedLocation(
+                    file: found.location.directive.file,
+                    line: found.location.directive.line,
+                    servers: found.server.names,
+                    title: found.location.title,
+                    isGuarded: found.gate != nil,
+                    parameters: found.policy(in: configuration)
+                )
+            },
+            NginxLint(configuration, policyError: policyError, socketMode: mode).findings()
+        )
+    }
+
+    private static func lighttpd(_ text: String, _ policyError: @escaping PolicyError) throws -> Report {
+        let lint = LighttpdLint(try LighttpdConfiguration(dump: text), policyError: policyError, socketMode: mode)
+        return (
+            lint.locations.map { condition, isGuarded, parameters in
+                LintedLocation(
+                    file: "lighttpd -p",
+                    line: condition.line,
+                    servers: [],
+                    title: condition.title,
+                    isGuarded: isGuarded,
+                    parameters: parameters
+                )
+            },
+            lint.findings()
+        )
     }
 
     /// Policies are made for a store, and nobody in it is asked: an empty one will do.
-    private static func withPolicyCheck<Result>(_ body: (PolicyCheck) -> Result) throws -> Result {
+    private static func withPolicyCheck<Result>(_ body: (@escaping PolicyError) throws -> Result) throws -> Result {
         try withTemporaryFolder { folder in
             try Store.create(at: folder + "/store")
-            return body(PolicyCheck(accounts: Accounts(store: try Store(opening: folder + "/store"))))
+            let check = PolicyCheck(accounts: Accounts(store: try Store(opening: folder + "/store")))
+            return try body { parameters in
+                check.error(in: Parameters(parameters.map { ($0.name, Array($0.value.utf8)) }))
+            }
         }
     }
 
-    private static func line(_ location: PosternLocation, _ configuration: NginxConfiguration) -> String {
-        let policy = location.policy(in: configuration).filter { $0.name != "POSTERN_VIEW" }
-        let names = location.server.names.isEmpty ? "_" : location.server.names.joined(separator: " ")
-        let what = location.gate == nil ? location.location.view ?? "" : "guarded"
-        let parameters = policy.map { " \($0.name.dropFirst("POSTERN_".count).lowercased())=\"\($0.value)\"" }.joined()
-        return printable(
-            "\(location.location.directive.place): \(names): \(location.location.title): \(what)\(parameters)"
-        ) + "\n"
-    }
-
-    private static func object(_ location: PosternLocation, _ configuration: NginxConfiguration) -> JSONValue {
-        .object([
-            ("file", .string(location.location.directive.file)),
-            ("line", .integer(Int64(location.location.directive.line))),
-            ("servers", .array(location.server.names.map { .string($0) })),
-            ("location", .string(location.location.directive.arguments.joined(separator: " "))),
-            ("guarded", .bool(location.gate != nil)),
-            ("parameters", .object(location.policy(in: configuration).map { ($0.name, .string($0.value)) })),
-        ])
+    private static func line(_ finding: Finding) -> String {
+        "\(finding.file):\(finding.line): \(finding.severity.rawValue): \(finding.message) [\(finding.rule)]"
     }
 
     private static func object(_ finding: Finding) -> JSONValue {
@@ -91,5 +107,33 @@ struct LintCommand: ParsableCommand {
     private static func mode(of path: String) -> UInt32? {
         var status = stat()
         return stat(path, &status) == 0 ? status.st_mode : nil
+    }
+}
+
+/// A location that Postern answers or guards, as it is shown.
+private struct LintedLocation {
+    let file: String
+    let line: Int
+    let servers: [String]
+    let title: String
+    let isGuarded: Bool
+    let parameters: [(name: String, value: String)]
+
+    var object: JSONValue {
+        .object([
+            ("file", .string(file)), ("line", .integer(Int64(line))), ("servers", .array(servers.map { .string($0) })),
+            ("location", .string(title)), ("guarded", .bool(isGuarded)),
+            ("parameters", .object(parameters.map { ($0.name, .string($0.value)) })),
+        ])
+    }
+
+    /// `FILE:LINE: NAMES: LOCATION: VIEW permission="…"`.
+    var text: String {
+        let view = parameters.first { $0.name == "POSTERN_VIEW" }?.value ?? ""
+        let others = parameters.filter { $0.name != "POSTERN_VIEW" }.map { name, value in
+            " \(name.dropFirst("POSTERN_".count).lowercased())=\"\(value)\""
+        }
+        let names = servers.isEmpty ? "" : servers.joined(separator: " ") + ": "
+        return "\(file):\(line): \(names)\(title): \(isGuarded ? "guarded" : view)\(others.joined())"
     }
 }

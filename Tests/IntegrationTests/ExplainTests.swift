@@ -139,4 +139,40 @@ struct ExplainTests {
         #expect(Set(object["findings"]?.compactMap { $0["rule"] as? String } ?? []) == ["policy"])
         #expect(try Child.run(Site.binary, ["lint", "--config", "/dev/null"]).code == 65)
     }
+
+    @Test("lint reads what lighttpd -p prints, too, and finds the commonest mistakes")
+    func lighttpd() throws {
+        let printed = try Child.run("/usr/sbin/lighttpd", ["-p", "-f", Site.sources + "/lighttpd/example.conf"]).output
+        func rules(_ text: String) throws -> [String] {
+            let json = try Child.run(Site.binary, ["lint", "--json", "--config", "-"], input: text)
+            let object = try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: [[String: Any]]]
+            #expect(json.code == (object?["findings"]?.isEmpty ?? true ? 0 : 1))
+            return object?["findings"]?.compactMap { $0["rule"] as? String } ?? []
+        }
+        let good = try Child.run(Site.binary, ["lint", "--config", "-"], input: printed)
+        #expect(good.code == 0 && good.error.isEmpty, "\(good.error)")
+        #expect(good.output.contains(#"$HTTP["url"] =^ "/application/": guarded permission="IsAuthenticated""#))
+        let open = """
+            $HTTP["url"] =^ "/open/" { proxy.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 9000 ) ) ) }
+            }
+            """
+        let end = try #require(printed.lastIndex(of: "}"))
+        #expect(try rules(printed[..<end] + open) == ["unguarded-neighbour"])
+        for (old, new, rule) in [
+            (#""POSTERN_VIEW"       => "gate""#, #""POSTERN_VIEW" => "message""#, "view-as-gate"),
+            (#""X-Postern-User"     => "","#, "", "identity-not-cleared"), ("IsAdminUser", "IsAdmin", "policy"),
+            (
+                #""mode"            => "authorizer","# + "\n" + String(repeating: " ", count: 20)
+                    + #""check-local"     => "disable""#,
+                #""mode" => "authorizer", "check-local" => "enable""#, "check-local"
+            ),
+        ] {
+            let mistaken = printed.replacingOccurrences(of: old, with: new)
+            #expect(mistaken != printed, "\(old)")
+            #expect(try rules(mistaken).contains(rule), "\(rule)")
+        }
+        for text in ["config {", "config { a = ", "config { a = ( \"b }", "config { $HTTP"] {
+            #expect(try Child.run(Site.binary, ["lint", "--config", "-"], input: text).code == 65)
+        }
+    }
 }

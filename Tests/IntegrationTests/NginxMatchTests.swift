@@ -1,6 +1,6 @@
 import Foundation
-import NginxConfiguration
 import Testing
+import WebServerConfiguration
 
 /// Our choice of a location against nginx's own.
 @Suite("Which location nginx chooses")

@@ -1,6 +1,7 @@
 import Glibc
 import Journal
 import Postern
+import WebServerConfiguration
 
 /// Why a command ends without having done what it was asked for, as one sentence and an exit code.
 struct Failure: Error {
@@ -34,6 +35,7 @@ struct Failure: Error {
         case let error as StoreError: self.init(Self.code(of: error), error.description)
         case let error as JournalError: self.init(Self.code(of: error), error.description)
         case let error as UsernameError: self.init(.dataError, error.description)
+        case let error as ConfigurationError: self.init(.dataError, error.description)
         case let error as NameError: self.init(.dataError, error.description)
         case let error as TokenLimitError: self.init(.usage, error.description)
         case PasswordError.refused(let reason): self.init(.dataError, reason)

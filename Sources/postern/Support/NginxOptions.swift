@@ -1,7 +1,5 @@
 import ArgumentParser
 import Glibc
-import NginxConfiguration
-import Postern
 
 /// Where the configuration of nginx comes from.
 struct NginxOptions: ParsableArguments {
@@ -16,16 +14,9 @@ struct NginxOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The program to run.", valueName: "path"))
     var nginx = "nginx"
 
-    /// - Throws: ``Failure`` when there is no configuration to be had, or none that can be read.
-    func configuration() throws -> NginxConfiguration {
-        do {
-            return try NginxConfiguration(dump: try text())
-        } catch let error as NginxConfigurationError {
-            throw Failure(.dataError, error.description)
-        }
-    }
-
-    private func text() throws -> String {
+    /// What was handed over, or what nginx prints.
+    /// - Throws: ``Failure`` when there is neither.
+    func text() throws -> String {
         if let config {
             guard let stream = config == "-" ? fdopen(STDIN_FILENO, "r") : fopen(config, "r") else {
                 throw Failure(.noInput, "--config \(printable(config)) cannot be read.")

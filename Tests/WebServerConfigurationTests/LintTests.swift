@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import NginxConfiguration
+@testable import WebServerConfiguration
 
 @Suite("What lets people in by mistake")
 struct LintTests {

@@ -8,7 +8,7 @@ struct DirectiveParser {
     /// Blocks within blocks; nginx itself has no use for more than a few.
     private static let maximumDepth = 50
 
-    static func parse(_ text: String, file: String) throws(NginxConfigurationError) -> [Directive] {
+    static func parse(_ text: String, file: String) throws(ConfigurationError) -> [Directive] {
         var parser = DirectiveParser(bytes: Array(text.utf8), file: file)
         return try parser.directives(depth: 0)
     }
@@ -19,7 +19,7 @@ struct DirectiveParser {
     }
 
     /// Up to the end of the file, or to the brace that closes the block.
-    private mutating func directives(depth: Int) throws(NginxConfigurationError) -> [Directive] {
+    private mutating func directives(depth: Int) throws(ConfigurationError) -> [Directive] {
         guard depth <= Self.maximumDepth else { throw error("has too many blocks within each other") }
         var directives: [Directive] = []
         while true {
@@ -37,7 +37,7 @@ struct DirectiveParser {
         }
     }
 
-    private mutating func directive(depth: Int) throws(NginxConfigurationError) -> Directive {
+    private mutating func directive(depth: Int) throws(ConfigurationError) -> Directive {
         let start = line
         var words: [String] = []
         while true {
@@ -64,12 +64,12 @@ struct DirectiveParser {
         _ words: [String],
         _ block: [Directive]?,
         _ line: Int
-    ) throws(NginxConfigurationError) -> Directive {
+    ) throws(ConfigurationError) -> Directive {
         guard let name = words.first else { throw error("has a directive without a name") }
         return Directive(name: name, arguments: Array(words.dropFirst()), block: block, file: file, line: line)
     }
 
-    private mutating func word() throws(NginxConfigurationError) -> String {
+    private mutating func word() throws(ConfigurationError) -> String {
         if let quote = peek, quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'") { return try quoted(quote) }
         var word: [UInt8] = []
         while let byte = peek {
@@ -99,7 +99,7 @@ struct DirectiveParser {
         throw error("ends within a word")
     }
 
-    private mutating func quoted(_ quote: UInt8) throws(NginxConfigurationError) -> String {
+    private mutating func quoted(_ quote: UInt8) throws(ConfigurationError) -> String {
         var word: [UInt8] = []
         advance()
         while let byte = peek {
@@ -125,7 +125,7 @@ struct DirectiveParser {
     /// Blocks that hold another language than nginx's.
     private static func holdsCode(_ name: String) -> Bool { name.hasSuffix("_by_lua_block") }
 
-    private mutating func skipCode() throws(NginxConfigurationError) {
+    private mutating func skipCode() throws(ConfigurationError) {
         var depth = 1
         while let byte = peek {
             advance()
@@ -160,7 +160,7 @@ struct DirectiveParser {
         position += 1
     }
 
-    private func error(_ reason: String) -> NginxConfigurationError {
-        NginxConfigurationError(file: file, line: line, reason: reason)
+    private func error(_ reason: String) -> ConfigurationError {
+        ConfigurationError(file: file, line: line, reason: reason)
     }
 }

@@ -9,11 +9,11 @@ public struct NginxConfiguration: Sendable {
     public let constants: [String: String]
 
     /// - Parameter dump: What `nginx -T` prints, or the text of one file without includes.
-    /// - Throws: ``NginxConfigurationError`` with file and line.
-    public init(dump: String) throws(NginxConfigurationError) {
+    /// - Throws: ``ConfigurationError`` with file and line.
+    public init(dump: String) throws(ConfigurationError) {
         let files = Self.files(in: dump)
         guard let main = files.first else {
-            throw NginxConfigurationError(file: "nginx -T", line: 1, reason: "holds no configuration")
+            throw ConfigurationError(file: "nginx -T", line: 1, reason: "holds no configuration")
         }
         var reader = IncludeReader(files: files, folder: Self.folder(of: main.path))
         let root = try reader.directives(of: main.path, main.text, depth: 0)
@@ -73,12 +73,11 @@ private struct IncludeReader {
         of path: String,
         _ text: String,
         depth: Int
-    ) throws(NginxConfigurationError) -> [Directive] {
+    ) throws(ConfigurationError) -> [Directive] {
         try resolved(try DirectiveParser.parse(text, file: path), depth: depth)
     }
 
-    private mutating func resolved(_ directives: [Directive], depth: Int) throws(NginxConfigurationError) -> [Directive]
-    {
+    private mutating func resolved(_ directives: [Directive], depth: Int) throws(ConfigurationError) -> [Directive] {
         var result: [Directive] = []
         for directive in directives {
             if directive.name == "include", depth < 20 {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import NginxConfiguration
+@testable import WebServerConfiguration
 
 @Suite("Reading what nginx -T prints")
 struct ParsingTests {
@@ -59,7 +59,7 @@ struct ParsingTests {
         ]
     )
     func errors(text: String, line: Int) throws {
-        let error = #expect(throws: NginxConfigurationError.self) {
+        let error = #expect(throws: ConfigurationError.self) {
             try NginxConfiguration(dump: "# configuration file /a:\n" + text + "\n")
         }
         #expect(error?.file == "/a" && error?.line == line, "\(error?.description ?? "")")

@@ -13,13 +13,3 @@ public struct Directive: Sendable {
     /// The first argument, empty where there is none.
     public var value: String { arguments.first ?? "" }
 }
-
-/// Why a text is no nginx configuration.
-public struct NginxConfigurationError: Error, Equatable, CustomStringConvertible {
-    public let file: String
-    public let line: Int
-    /// As a sentence without its full stop.
-    public let reason: String
-
-    public var description: String { "\(file):\(line): \(reason)." }
-}
