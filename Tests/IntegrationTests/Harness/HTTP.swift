@@ -30,8 +30,9 @@ enum HTTP {
     }
 
     /// Sends bytes on a new connection and reads until the server closes it.
-    static func exchange(_ port: UInt16, _ request: [UInt8]) throws -> HTTPAnswer {
-        let connection = try Connection(port: port)
+    /// - Parameter host: The last byte of the client's address, 127.0.0.x.
+    static func exchange(_ port: UInt16, _ request: [UInt8], fromHost host: UInt8 = 1) throws -> HTTPAnswer {
+        let connection = try Connection(port: port, fromHost: host)
         try connection.send(request)
         return try parse(connection.receiveAll())
     }
@@ -68,8 +69,17 @@ enum HTTP {
     final class Connection {
         private let descriptor: Int32
 
-        init(port: UInt16) throws {
+        init(port: UInt16, fromHost host: UInt8 = 1) throws {
             descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            if host != 1 {
+                var own = HTTP.loopback(port: 0)
+                own.sin_addr.s_addr = (0x7F00_0000 | UInt32(host)).bigEndian
+                let length = socklen_t(MemoryLayout<sockaddr_in>.size)
+                let isBound = withUnsafePointer(to: &own) { pointer in
+                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) == 0 }
+                }
+                guard isBound else { throw HarnessError("bind: \(errno)") }
+            }
             var address = HTTP.loopback(port: port)
             let result = withUnsafePointer(to: &address) { pointer in
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
