@@ -45,6 +45,57 @@ struct CommandTests {
         #expect(try postern(["user", "show", "ann"]).code == 67)
     }
 
+    @Test("Groups are made, listed and deleted; users get into them, and get permissions")
+    func groups() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try postern(["user", "add", "ann", "--no-password"]).expectSuccess()
+        try postern(["group", "set", "ops", "--permission", "shop.add_thing", "--permission", "shop.change_thing"])
+            .expectSuccess()
+        #expect(try postern(["group", "list"]).output == "NAME  PERMISSIONS\nops   shop.add_thing shop.change_thing\n")
+        try postern(["user", "grant", "ann", "--group", "ops", "--permission", "a.b"]).expectSuccess()
+        let shown = try #require(try object(try postern(["user", "show", "ann", "--json"]).output) as? [String: Any])
+        #expect(shown["groups"] as? [String] == ["ops"] && shown["permissions"] as? [String] == ["a.b"])
+        for (arguments, code) in [
+            (["user", "grant", "ann", "--group", "nobodys"], Int32(65)),
+            (["user", "grant", "ann", "--permission", "ab"], 65),
+            (["user", "grant", "ann"], 64), (["group", "set", "a,b"], 65), (["group", "delete", "nobodys"], 65),
+        ] {
+            let refused = try postern(arguments)
+            #expect(
+                refused.code == code && refused.error.split(separator: "\n").first?.isEmpty == false,
+                "\(arguments)"
+            )
+        }
+        try postern(["user", "grant", "ann", "--no-group", "ops", "--no-permission", "a.b"]).expectSuccess()
+        try postern(["group", "delete", "ops"]).expectSuccess()
+        let after = try #require(try object(try postern(["user", "show", "ann", "--json"]).output) as? [String: Any])
+        #expect(after["groups"] as? [String] == [] && after["permissions"] as? [String] == [])
+        #expect(try postern(["group", "list", "--json"]).output == "[]\n")
+    }
+
+    @Test("Tokens are limited to scopes, methods, paths and networks, and say so")
+    func limitedTokens() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try postern(["user", "add", "ann", "--no-password"]).expectSuccess()
+        try postern([
+            "token", "create", "ann", "--scope", "read", "--scope", "stats", "--method", "GET", "--path", "/api/",
+            "--network",
+            "10.0.0.0/8",
+        ]).expectSuccess()
+        let rows = try #require(try object(try postern(["token", "list", "--json"]).output) as? [[String: Any]])
+        #expect(
+            rows.first?["scopes"] as? [String] == ["read", "stats"] && rows.first?["methods"] as? [String] == ["GET"]
+        )
+        #expect(
+            rows.first?["paths"] as? [String] == ["/api/"] && rows.first?["networks"] as? [String] == ["10.0.0.0/8"]
+        )
+        for arguments in [["--path", "api"], ["--method", "G T"], ["--network", "10.0.0.1/8"], ["--scope", "a b"]] {
+            let refused = try postern(["token", "create", "ann"] + arguments)
+            #expect(refused.code == 64 && refused.error.hasPrefix("postern: \""), "\(arguments)")
+        }
+        #expect(try (object(try postern(["token", "list", "--json"]).output) as? [Any])?.count == 1)
+    }
+
     @Test("Tokens are created, listed without the token, and revoked")
     func tokens() throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -60,7 +60,7 @@ struct PermissionTableTests {
         let status: Int
         let challenge: String?
         let allow: String?
-        let retry_after: String?
+        let retryAfter: String?
         let body: String
     }
 
@@ -85,7 +85,9 @@ struct PermissionTableTests {
             input: String(decoding: try JSONEncoder().encode(questions), as: UTF8.self)
         )
         try result.expectSuccess()
-        return try JSONDecoder().decode(Answers.self, from: Data(result.output.utf8))
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(Answers.self, from: Data(result.output.utf8))
     }
 
     private static func message(_ path: String, _ permission: String, _ more: [(name: String, value: String)] = [])
@@ -169,7 +171,7 @@ struct PermissionTableTests {
                 guard answer.status == 429 else { continue }
                 let wait = try #require(ours.field("Retry-After").flatMap(Int.init))
                 // Ours were asked one after the other later.
-                #expect(try abs(wait - #require(answer.retry_after.flatMap(Int.init))) <= 3, comment)
+                #expect(try abs(wait - #require(answer.retryAfter.flatMap(Int.init))) <= 3, comment)
                 guard !answer.body.isEmpty else { continue }
                 #expect(
                     ours.text

@@ -87,4 +87,26 @@ struct HTTPTests {
             _ = Base64URL.decode(bytes[...])
         }
     }
+
+    @Test(
+        "Addresses are one each, however they are written",
+        arguments: [
+            ("192.0.2.1", "::ffff:192.0.2.1"), ("192.0.2.1", "::ffff:c000:201"), ("2001:db8::1", "2001:0DB8:0:0::0:1"),
+            ("0.0.0.0", "::ffff:0:0"), ("255.255.255.255", "::ffff:ffff:ffff"),
+        ]
+    )
+    func addresses(one: String, other: String) throws {
+        #expect(try #require(IPAddress(one.utf8)) == #require(IPAddress(other.utf8)))
+    }
+
+    @Test(
+        "What is no address is none",
+        arguments: [
+            "", ".", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.04", "1.2.3.", ".1.2.3", "1..2.3", "1.2.3.4 ",
+            "a.b.c.d", ":", "1::2::3", "::g", "unix:", "99999999999.1.1.1",
+        ]
+    )
+    func noAddresses(text: String) {
+        #expect(IPAddress(text.utf8) == nil)
+    }
 }
