@@ -32,10 +32,9 @@ final class CounterTable: Sendable {
     private enum Layout {
         static let magic = Array("postern1".utf8)
         static let keyOffset = 8
-        static let bootIDOffset = 24
-        static let offsetOffset = 40
-        static let latestOffset = 48
-        static let lockOffset = 56
+        static let offsetOffset = 24
+        static let latestOffset = 32
+        static let lockOffset = 40
         static let headerSize = 4096
         static let setCount = 16384
         static let setSize = 1024
@@ -121,15 +120,13 @@ final class CounterTable: Sendable {
     private static func read(_ file: MappedFile) -> (key: [UInt8], offset: Int64) {
         let bytes = file.bytes
         let key = Array(bytes[Layout.keyOffset..<Layout.keyOffset + 16])
-        let boot = bootID()
         let offset = CounterSet.withLock(CounterSet.atomic(bytes, at: Layout.lockOffset), now: UInt64(sinceBoot())) {
-            if bytes.load(fromByteOffset: Layout.bootIDOffset, as: UInt64.self) != boot {
-                // Another start of the machine: time goes on where it was seen last.
-                let latest = bytes.load(fromByteOffset: Layout.latestOffset, as: Int64.self)
-                bytes.storeBytes(of: latest &- sinceBoot() &+ 1, toByteOffset: Layout.offsetOffset, as: Int64.self)
-                bytes.storeBytes(of: boot, toByteOffset: Layout.bootIDOffset, as: UInt64.self)
-            }
-            return bytes.load(fromByteOffset: Layout.offsetOffset, as: Int64.self)
+            let known = bytes.load(fromByteOffset: Layout.offsetOffset, as: Int64.self)
+            let latest = bytes.load(fromByteOffset: Layout.latestOffset, as: Int64.self)
+            // The machine has started anew: time goes on where it was seen last.
+            guard sinceBoot() &+ known < latest else { return known }
+            bytes.storeBytes(of: latest &- sinceBoot(), toByteOffset: Layout.offsetOffset, as: Int64.self)
+            return latest &- sinceBoot()
         }
         return (key, offset)
     }
@@ -139,16 +136,6 @@ final class CounterTable: Sendable {
         var time = timespec()
         clock_gettime(CLOCK_BOOTTIME, &time)
         return Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000
-    }
-
-    /// Another number after each start of the machine; the same where there is no telling.
-    private static func bootID() -> UInt64 {
-        var text = [UInt8](repeating: 0, count: 64)
-        let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return 0 }
-        defer { close(descriptor) }
-        let count = Glibc.read(descriptor, &text, text.count)
-        return SecretDigest(of: text.prefix(max(0, count))).firstWord
     }
 }
 
