@@ -14,6 +14,7 @@ struct GateTests {
                 ("/write/", [("POSTERN_PERMISSION", "IsAuthenticatedOrReadOnly")]),
                 ("/cors/", [("POSTERN_PERMISSION", "IsAuthenticated"), ("POSTERN_PREFLIGHT", "allow")]),
                 ("/limited/", [("POSTERN_PERMISSION", "IsAuthenticated")]),
+                ("/every-challenge/", [("POSTERN_PERMISSION", "IsAuthenticated"), ("POSTERN_UNAUTHENTICATED", "401")]),
                 ("/throttled/", [("POSTERN_PERMISSION", "AllowAny"), ("POSTERN_THROTTLE", "scope:t=2/hour")]),
                 ("/get-only/", [("POSTERN_PERMISSION", "AllowAny"), ("POSTERN_METHODS", "GET")]),
                 ("/cached/", [("POSTERN_PERMISSION", "IsAuthenticated"), ("POSTERN_CACHE", "1s")]),
@@ -256,6 +257,27 @@ struct GateTests {
         try eventually("it is refused") { try status(token) == 401 }
         #expect(try status(token) == 401)
         #expect(!((try? FileManager.default.contentsOfDirectory(atPath: site.folder + "/cache")) ?? []).isEmpty)
+    }
+
+    @Test("Where a location wants every challenge, the client gets every challenge")
+    func challenges() throws {
+        for (_, port) in ports {
+            let answer = try send(port, "GET", "/every-challenge/x")
+            let challenge = answer.values("WWW-Authenticate").joined(separator: ", ")
+            #expect(answer.status == 401 && challenge == #"Token, Bearer realm="api", Session, Basic realm="api""#)
+        }
+    }
+
+    @Test("When Postern cannot be asked nobody gets in, and the client is told to come back")
+    func unavailable() throws {
+        let site = try Site(users: false, guarded: [("/app/", [("POSTERN_PERMISSION", "AllowAny")])])
+        #expect(try HTTP.exchange(site.nginxPort, HTTP.request("GET", "/app/x")).status == 200)
+        for server in site.servers { server.end() }
+        let answer = try HTTP.exchange(site.nginxPort, HTTP.request("GET", "/app/x"))
+        #expect(answer.status == 503 && answer.field("Retry-After") == "1")
+        #expect(answer.text == #"{"detail":"Service temporarily unavailable, try again later."}"#)
+        #expect(try HTTP.exchange(site.lighttpdPort, HTTP.request("GET", "/app/x")).status == 503)
+        #expect(site.upstream?.requests.count == 1)
     }
 
     @Test("No request fails at the web server for what postern says of it")

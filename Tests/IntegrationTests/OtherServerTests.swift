@@ -119,9 +119,11 @@ struct OtherServerTests {
     func gate(server: String) throws {
         let front = try Front(server == "caddy" ? Self.caddy : Self.apache)
         let upstream = front.upstream
-        let forged = [
-            "X-Postern-User", "X-Postern-User-Id", "X-Postern-Groups", "X-Postern-Scopes", "X-Postern-Identity",
-        ].map { ($0, "root") }
+        let aliases = server == "caddy" ? ["X_Postern_User", "X-Postern_User", "X_Postern-User"] : []
+        let forged =
+            [
+                "X-Postern-User", "X-Postern-User-Id", "X-Postern-Groups", "X-Postern-Scopes", "X-Postern-Identity",
+            ].map { ($0, "root") } + aliases.map { ($0, "root") }
         for method in ["POST", "PUT", "DELETE", "PROPFIND"] {
             let more = [
                 ("X-Forwarded-Method", "GET"), ("X-HTTP-Method-Override", "GET"), ("POSTERN_REQUEST_METHOD", "GET"),

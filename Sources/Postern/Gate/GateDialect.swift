@@ -93,9 +93,13 @@ enum GateDialect: Sendable {
             let more = [
                 ("X-Postern-Status", String(status)), ("X-Postern-Body", Self.ascii(body)),
             ]
+            // nginx 1.22 passes the first challenge on: all of them in one field are as good (RFC 9110, section 11.6.1).
+            let challenges = fields.filter { $0.name == "WWW-Authenticate" }.map(\.value)
+            let challenge = challenges.isEmpty ? [] : [("WWW-Authenticate", challenges.joined(separator: ", "))]
+            let others = fields.filter { !["Content-Length", "WWW-Authenticate"].contains($0.name) }
             return FastCGI.Response(
                 status: isTaken ? status : 403,
-                fields: fields.filter { $0.name != "Content-Length" } + more + [("Content-Length", "0")],
+                fields: others + challenge + more + [("Content-Length", "0")],
                 body: []
             )
         }

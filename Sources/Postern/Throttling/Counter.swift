@@ -68,7 +68,8 @@ struct Counter {
 
     /// The two of which the earlier one, with all that it counts, is put off by the least.
     private mutating func mergeClosest() {
-        let costs = zip(entries, entries.dropFirst()).map { ($1.time - $0.time) * UInt64($0.count) }
+        // Whatever stands in a damaged file makes a wrong count at worst.
+        let costs = zip(entries, entries.dropFirst()).map { ($1.time &- $0.time) &* UInt64($0.count) }
         guard let position = costs.indices.min(by: { costs[$0] < costs[$1] }) else { return }
         let sum = entries[position].count + entries[position + 1].count
         entries[position + 1].count = min(sum, Self.maximumCount)

@@ -151,7 +151,7 @@ struct ClientFailures: Sendable {
             table: table
         )
         while let (wait, isCrowded) = attempt.begin() {
-            guard isCrowded, table.now() < start &+ Self.longest else { throw .throttled(Int((wait + 999) / 1000)) }
+            guard isCrowded, table.now() < start &+ Self.longest else { throw .throttled(Int((wait &+ 999) / 1000)) }
             usleep(5000)
         }
         return attempt

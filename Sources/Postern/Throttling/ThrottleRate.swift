@@ -74,5 +74,5 @@ struct ThrottleVerdict: Sendable {
     let wait: UInt64
 
     /// Whole seconds, rounded up.
-    var seconds: Int { Int((wait + 999) / 1000) }
+    var seconds: Int { Int((wait &+ 999) / 1000) }
 }

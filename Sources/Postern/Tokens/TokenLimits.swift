@@ -41,6 +41,9 @@ public struct TokenLimits: Sendable, Equatable {
     /// Whether there is any: a token without is good for all.
     var isEmpty: Bool { scopes.isEmpty && methods.isEmpty && paths.isEmpty && networks.isEmpty }
 
+    /// Whether it goes by what is asked for, from where: more than scopes, which others can judge.
+    var isBoundToRequests: Bool { !methods.isEmpty || !paths.isEmpty || !networks.isEmpty }
+
     /// - Throws: ``APIError/outsideLimits(_:)`` for a request that the token is not good for. Scopes are the policy's
     ///   affair.
     func check(_ request: APIRequest) throws(APIError) {

@@ -14,13 +14,18 @@ struct IntrospectionView: APIView {
         var members: [(name: String, value: JSONValue)] = [("active", .bool(false))]
         switch try GoodToken(in: request, tokens) {
         case nil: break
+        // Whoever asks cannot see for what alone it is good, and would take it for everything.
+        case .token(let token, _)? where token.limits?.isBoundToRequests ?? false: break
         case .token(let token, let user)?:
             members = Self.members(of: user, type: "Bearer")
             if let expires = token.expires { members.append(("exp", .integer(expires.seconds))) }
             members.append(("iat", .integer(token.created.seconds)))
+            if let scopes = token.limits?.scopes, !scopes.isEmpty {
+                members.append(("scope", .string(scopes.joined(separator: " "))))
+            }
         case .jwt(let claims, let user)?:
             members = Self.members(of: user, type: claims.isRefresh ? "refresh_token" : "Bearer")
-            for name in ["exp", "iat", "nbf", "jti", "iss", "aud"] {
+            for name in ["exp", "iat", "nbf", "jti", "iss", "aud", "scope"] {
                 if let value = claims.object[name] { members.append((name, value)) }
             }
         }

@@ -168,6 +168,28 @@ struct CounterTests {
         #expect(try FileManager.default.attributesOfItem(atPath: store.path + "/throttle")[.size] as? Int == 16_781_312)
     }
 
+    @Test("Whatever stands in the file is a counter")
+    func damage() throws {
+        let store = try TemporaryStore()
+        let table = try CounterTable(in: store.store.folder)
+        let file = try #require(FileHandle(forUpdatingAtPath: store.path + "/throttle"))
+        var generator = Seeded(seed: 1)
+        try file.seek(toOffset: 4096)
+        try file.write(contentsOf: Data((0..<2_000_000).map { _ in UInt8(truncatingIfNeeded: generator.next()) }))
+        try file.close()
+        var words = [UInt64](repeating: 0, count: Counter.capacity)
+        for _ in 0..<20_000 {
+            for position in words.indices { words[position] = generator.next() }
+            var counter = words.withUnsafeBufferPointer { Counter(ends: generator.next(), entries: $0) }
+            let scope = ThrottleScope("x", try #require(ThrottleRate("100/day")))
+            let now = generator.next() >> 24
+            _ = scope.take(&counter, now: now)
+            for _ in 0..<20 { counter.add(period: 1000, now: now) }
+            words.withUnsafeMutableBufferPointer { counter.write(to: $0) }
+        }
+        #expect(table.now() > 0)
+    }
+
     @Test("Threads that count at once count right")
     func threads() async throws {
         let store = try TemporaryStore()

@@ -44,6 +44,12 @@ struct OAuthViewTests {
                 #"{"active":true,"username":"ann","sub":"\#(user.id)","token_type":"Bearer","exp":\#(end.seconds),"iat":"#
             )
         )
+        let scoped = try gate.accounts.issueToken(for: user, limits: try TokenLimits(scopes: ["read", "stats"])).1
+        #expect(introspect(scoped.text)["scope"] == "read stats")
+        let bound = try gate.accounts.issueToken(for: user, limits: try TokenLimits(methods: ["GET"])).1
+        #expect(introspect(bound.text).body == #"{"active":false}"#)
+        #expect(revoke(bound.text).status == 200)
+        #expect(try gate.store.token(bound.digest) == nil)
         let pair = gate.pair()
         #expect(introspect(pair.access).body.hasPrefix(#"{"active":true,"username":"ann""#))
         #expect(introspect(pair.refresh)["token_type"] == "refresh_token")
