@@ -21,17 +21,16 @@ final class Upstream: Sendable {
     }
 
     init() throws {
-        port = try freePort()
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = HTTP.loopback(port: port)
-        var yes: Int32 = 1
-        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        let isBound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+        var address = HTTP.loopback(port: 0)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(listener, address, length) == 0 && getsockname(listener, address, &length) == 0
             }
         }
         guard isBound, listen(listener, 128) == 0 else { throw HarnessError("the upstream cannot listen") }
+        port = UInt16(bigEndian: address.sin_port)
         self.listener = listener
         Thread.detachNewThread { [weak self] in
             while true {
