@@ -3,7 +3,7 @@ internal import Glibc
 /// How often credentials may be refused, whatever their scheme, before none is looked at any more: what DRF has not.
 ///
 /// Refused credentials count by address. Passwords count besides for the account under the address, and for the account
-/// as a whole; the latter binds only addresses from which nobody has lately logged in to it, so that whoever guesses
+/// as a whole, where each address from which somebody has lately logged in to it counts by itself, so that whoever guesses
 /// slows down himself and other strangers, and not the owner.
 struct FailureThrottle: Sendable {
     let address: [ThrottleScope]
@@ -136,16 +136,18 @@ struct ClientFailures: Sendable {
     /// - Throws: ``APIError/throttled(_:)``; nothing is counted then.
     func attempt(_ user: User.ID?, name: [UInt8]) throws(APIError) -> Attempt {
         let word = user.map { UInt64(bitPattern: $0) } ?? SecretDigest(of: name[...]).firstWord
-        func key(_ scope: UInt64, _ client: UInt64) -> CounterKey {
-            CounterKey(region: user == nil ? .names : .users, scope: scope, high: client, low: word)
+        func key(_ scope: UInt64, _ client: UInt64, _ region: CounterTable.Region) -> CounterKey {
+            CounterKey(region: user == nil ? .names : region, scope: scope, high: client, low: word)
         }
         let start = table.now()
-        let known = key(Self.known, client.word)
+        let known = key(Self.known, client.word, .users)
         let isKnown = table.mayHave(known) && table.withCounter(known, now: start) { $0.ends > start }
-        let logins = throttle.login.map { ($0, key($0.id, client.word)) }
+        // As many as there are addresses: they are not to push users' own counters out.
+        let logins = throttle.login.map { ($0, key($0.id, client.word, .names)) }
         let attempt = Attempt(
             counters: throttle.address.map { ($0, client.key($0.id)) } + logins
-                + (isKnown ? [] : throttle.account.map { ($0, key($0.id, 0)) }),
+                // A known address has a share of its own, which nobody else can use up.
+                + throttle.account.map { ($0, key($0.id, isKnown ? client.word : 0, .users)) },
             logins: logins.map(\.1),
             known: user == nil ? nil : known,
             table: table

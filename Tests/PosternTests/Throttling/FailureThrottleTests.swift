@@ -100,6 +100,15 @@ struct FailureThrottleTests {
         #expect(login(Gate.login("stella"), from: "203.0.113.200").status == 200)
     }
 
+    @Test("A known address has as many wrong passwords as all strangers together, and no more")
+    func knownAddress() {
+        let location = ["FAILURE_THROTTLE": "account=3/hour"]
+        #expect(login(Gate.login("ann"), from: "198.51.100.9", location).status == 200)
+        let known = (0..<5).map { _ in login(from: "198.51.100.9", location).status }
+        let strangers = (0..<5).map { login(from: "203.0.113.\($0)", location).status }
+        #expect(known == [400, 400, 400, 429, 429] && strangers == known)
+    }
+
     @Test("Names that are nobody's are limited just as names that are somebody's")
     func unknown() {
         func statuses(_ name: String) -> [Int] {
