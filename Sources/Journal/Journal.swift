@@ -14,7 +14,7 @@ public final class Journal: Sendable {
     let folder: JournalFolder
     /// Its descriptor stays the same when another file takes the place of this one.
     let file: File
-    private let follower: Mutex<Follower>
+    let follower: Mutex<Follower>
     /// The size of the file when all of it has been told; -1 while there is something left to look at.
     private let settledSize = Atomic<Int64>(-1)
     /// Which file that was. It cannot be given to another one while we have it open.
@@ -107,7 +107,7 @@ public final class Journal: Sendable {
 
     /// Tells what the file holds beyond what was told.
     /// - Returns: What the holders of the lock left about the journal of this name.
-    private func catchUp(
+    func catchUp(
         _ follower: inout Follower,
         _ reset: Reset,
         _ apply: Apply,

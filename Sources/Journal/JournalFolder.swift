@@ -127,6 +127,20 @@ public final class JournalFolder: Sendable {
         max(Timestamp.now(), Timestamp(microseconds: greatestTime.load(ordering: .relaxed)))
     }
 
+    /// Names of files in the folder, none where it cannot be read.
+    func names(startingWith prefix: String) -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name.hasPrefix(prefix) { names.append(name) }
+        }
+        return names
+    }
+
     func saw(_ time: Timestamp) {
         greatestTime.max(time.microseconds, ordering: .relaxed)
     }
@@ -206,7 +220,7 @@ public final class JournalFolder: Sendable {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    private static func randomID() -> [UInt8] {
+    static func randomID() -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
         return (0..<FileHeader.idLength / 2).flatMap { _ in Hexadecimal.digits(generator.next() as UInt8) }
     }

@@ -56,6 +56,7 @@ struct ServeCommand: ParsableCommand {
             }
             return CGI.respond(with: handler)
         }
+        store.compactByItself()
         raiseDescriptorLimit()
         var options = ServerOptions()
         options.allowsRemote = allowRemote

@@ -57,7 +57,7 @@ struct GateAttackTests {
     /// As a web server and most upstreams read it: decoded once, without dot segments and doubled slashes.
     private static func canonical(_ target: String) -> String {
         var path = target
-        if let scheme = path.range(of: "://") {
+        if !path.hasPrefix("/"), let scheme = path.range(of: "://") {
             let rest = path[scheme.upperBound...]
             path = rest.firstIndex(of: "/").map { String(rest[$0...]) } ?? "/"
         }

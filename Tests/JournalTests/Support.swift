@@ -103,6 +103,23 @@ final class Reader: Sendable {
         }
     }
 
+    /// Keeps what the closure makes of what is there.
+    func compact(keeping: ([String]) throws -> [String]) throws -> Bool {
+        var failure: (any Error)?
+        let isDone = try journal.compact(reset: reset, apply: apply) {
+            self.texts
+        } events: { texts throws(JournalError) in
+            do {
+                return try keeping(texts).map { Event([Array($0.utf8)]) }
+            } catch {
+                failure = error
+                return []
+            }
+        }
+        if let failure { throw failure }
+        return isDone
+    }
+
     private func reset() {
         told.withLock { $0 = ([], $0.resets + 1) }
     }

@@ -28,6 +28,18 @@ struct RevocationTable: EventSourced {
         Event([Array("revoked".utf8), id, Array(expires.rfc3339.utf8)])
     }
 
+    var count: Int { families.count }
+
+    func events(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) -> [Event] {
+        families.filter { now < $0.value.expires.adding(seconds: Self.margin) }
+            .sorted { $0.value.expires < $1.value.expires }
+            .map { id, family in
+                let event =
+                    family.last.map { Self.rotation(id, $0) } ?? Self.revocation(of: id, expires: family.expires)
+                return Event(time: now, event.columns)
+            }
+    }
+
     mutating func apply(_ event: Event) throws(EventError) {
         var columns = EventReader(event)
         let verb = try columns.text()

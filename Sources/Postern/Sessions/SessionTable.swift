@@ -1,8 +1,8 @@
 internal import Journal
 
 /// All live sessions, as the events of the journal `sessions` add them up:
-/// `TIME  started  ID  sha256:DIGEST  USER-ID  EPOCH  STARTED  EXPIRES  IDLE-SECONDS`, `TIME  used  ID` and
-/// `TIME  ended  ID`.
+/// `TIME  started  ID  sha256:DIGEST  USER-ID  EPOCH  STARTED  EXPIRES  IDLE-SECONDS`, `TIME  used  ID`,
+/// `TIME  ended  ID` and, when it was compacted, `TIME  last-id  ID`: ids are given once.
 struct SessionTable: EventSourced {
     private var byDigest: [SecretDigest: Session] = [:]
     private var digestByID: [Session.ID: SecretDigest] = [:]
@@ -41,6 +41,20 @@ struct SessionTable: EventSourced {
 
     static func end(of id: Session.ID) -> Event { Event([Array("ended".utf8), Array(String(id).utf8)]) }
 
+    /// Each with its last use.
+    var count: Int { 2 * byDigest.count + 1 }
+
+    func events(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) -> [Event] {
+        let alive = all.filter { now < $0.ends && isAlive($0.user, $0.epoch) }
+        let events = alive.flatMap { session in
+            [
+                Event(time: now, Self.start(session).columns),
+                Event(time: session.lastUsed, Self.use(of: session.id).columns),
+            ]
+        }
+        return events + [Event(time: now, [Array("last-id".utf8), Array(String(lastID).utf8)])]
+    }
+
     mutating func apply(_ event: Event) throws(EventError) {
         var columns = EventReader(event)
         switch try columns.text() {
@@ -54,6 +68,7 @@ struct SessionTable: EventSourced {
         case "used":
             if let digest = digestByID[try columns.integer()] { byDigest[digest]?.lastUsed = event.time }
         case "ended": remove(try columns.integer())
+        case "last-id": lastID = max(lastID, try columns.integer())
         case let verb: throw .unknown(verb)
         }
     }

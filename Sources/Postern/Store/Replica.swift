@@ -5,12 +5,15 @@ internal import Synchronization
 final class Replica<State: EventSourced>: Sendable {
     private let journal: Journal
     private let told = Mutex(Told())
+    private let whenGrown = Mutex<(events: Int, call: @Sendable () -> Void)?>(nil)
 
     /// While a file that took the place of another is told from the beginning, readers keep what was whole:
     /// half of its history may hold a token whose revocation has not been read yet.
     private struct Told {
         var state = State()
         var next: State?
+        /// Events of the file until now.
+        var count = 0
     }
 
     init(of name: String, in folder: JournalFolder) throws(JournalError) {
@@ -46,14 +49,59 @@ final class Replica<State: EventSourced>: Sendable {
             throw StoreError(error)
         }
         if let refusal { throw refusal }
+        if let (events, call) = whenGrown.withLock({ $0 }),
+            told.withLock({ $0.count > events && $0.count > 2 * $0.state.count })
+        {
+            call()
+        }
+    }
+
+    /// Calls `body` after each write to a file of more than so many events of which more than half are of no use.
+    func whenGrown(beyond events: Int, _ body: @escaping @Sendable () -> Void) {
+        whenGrown.withLock { $0 = (events, body) }
+    }
+
+    /// How many events the file holds, and how many would be enough.
+    func load() throws(StoreError) -> (events: Int, needed: Int) {
+        try read { _ in }
+        return told.withLock { ($0.count, $0.state.count) }
+    }
+
+    /// Puts a file in the place of this one that holds only what still counts.
+    ///
+    /// - Parameter isAlive: Asked when the state has been taken: what it knows by then is not older.
+    /// - Returns: false when another process did the same meanwhile.
+    func compact(
+        at now: Timestamp,
+        isAlive: () throws(StoreError) -> (User.ID, Int64) -> Bool
+    ) throws(StoreError) -> Bool {
+        var refusal: StoreError?
+        do {
+            return try journal.compact(reset: reset, apply: apply, told: finish) {
+                told.withLock { $0.state }
+            } events: { state throws(JournalError) in
+                do throws(StoreError) {
+                    return state.events(at: now, isAlive: try isAlive())
+                } catch {
+                    refusal = error
+                    throw .missing(path: "users")
+                }
+            }
+        } catch {
+            throw refusal ?? StoreError(error)
+        }
     }
 
     private func reset() {
-        told.withLock { $0.next = State() }
+        told.withLock {
+            $0.next = State()
+            $0.count = 0
+        }
     }
 
     private func apply(_ event: Event) throws(EventError) {
         try told.withLock { told throws(EventError) in
+            told.count += 1
             if told.next != nil { try told.next?.apply(event) } else { try told.state.apply(event) }
         }
     }

@@ -1,4 +1,5 @@
 public import Journal
+internal import Synchronization
 
 /// Users and their credentials in a folder of journals, which any number of processes share.
 ///
@@ -16,6 +17,7 @@ public final class Store: Sendable {
     let sessions: Replica<SessionTable>
     let revocations: Replica<RevocationTable>
     let keys: KeyFolder
+    let isCompacting = Atomic(false)
 
     /// Makes the folder of an empty store: mode 0700, with a key for JSON Web Tokens and no account in it.
     public static func create(at path: String) throws(StoreError) {

@@ -2,7 +2,7 @@ internal import Journal
 
 /// All live tokens, as the events of the journal `tokens` add them up:
 /// `TIME  issued  ID  sha256:DIGEST  USER-ID  EPOCH  CREATED  EXPIRES  LABEL  RENEWAL-SECONDS  SCOPES  METHODS
-/// PATHS  NETWORKS`, `TIME  renewed  ID  EXPIRES` and `TIME  revoked  ID`. A token that never expires has `-` in its
+/// PATHS  NETWORKS`, `TIME  renewed  ID  EXPIRES`, `TIME  revoked  ID` and, when it was compacted, `TIME  last-id  ID`. A token that never expires has `-` in its
 /// column, and one that a use does not renew; lists are separated by spaces. The columns from `RENEWAL-SECONDS` on
 /// are there only for tokens that need them, and the last four together.
 struct TokenTable: EventSourced {
@@ -50,6 +50,21 @@ struct TokenTable: EventSourced {
         Event([Array("revoked".utf8), Array(String(id).utf8)])
     }
 
+    var count: Int { byDigest.count + 1 }
+
+    func events(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) -> [Event] {
+        let alive = all.filter { token in
+            (token.expires.map { now < $0.adding(seconds: Self.margin) } ?? true) && isAlive(token.user, token.epoch)
+        }
+        return (alive.map(Self.issue) + [Self.lastID(lastID)]).map { Event(time: now, $0.columns) }
+    }
+
+    /// Seconds for which a token is kept after its end, for whoever asks what became of it.
+    private static let margin: Int64 = 7 * 86_400
+
+    /// Ids are given once.
+    private static func lastID(_ id: Token.ID) -> Event { Event([Array("last-id".utf8), Array(String(id).utf8)]) }
+
     mutating func apply(_ event: Event) throws(EventError) {
         var columns = EventReader(event)
         switch try columns.text() {
@@ -64,6 +79,7 @@ struct TokenTable: EventSourced {
             let expires = try columns.time()
             if let digest = digestByID[id] { byDigest[digest]?.expires = expires }
         case "revoked": remove(try columns.integer())
+        case "last-id": lastID = max(lastID, try columns.integer())
         case let verb:
             throw .unknown(verb)
         }

@@ -17,6 +17,9 @@ struct UserTable: EventSourced {
     /// Why a record was written.
     enum Cause: String {
         case added, password, enabled, disabled, granted, revoked, deleted
+        /// Written when the journal was compacted, with two columns more: the epoch of the password, and when the epoch
+        /// began.
+        case kept
     }
 
     subscript(id: User.ID) -> User? { byID[id] }
@@ -58,6 +61,22 @@ struct UserTable: EventSourced {
     private static let groupCause = "group"
     private static let groupDeletedCause = "group-deleted"
 
+    var count: Int { byID.count + groups.count + 1 }
+
+    func events(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) -> [Event] {
+        let groups = groups.sorted { $0.key < $1.key }.map { Self.group($0.key, $0.value) }
+        let users = all.map { user in
+            let times = [Array(String(user.passwordEpoch).utf8), Array(user.epochBegan.rfc3339.utf8)]
+            return Event(Self.event(.kept, user).columns + times)
+        }
+        return (groups + users + [Self.lastID(lastID)]).map { Event(time: now, $0.columns) }
+    }
+
+    /// Ids are given once, also those of users who are gone.
+    private static func lastID(_ id: User.ID) -> Event { Event([Array(lastIDCause.utf8), Array(String(id).utf8)]) }
+
+    private static let lastIDCause = "last-id"
+
     mutating func apply(_ event: Event) throws(EventError) {
         var columns = EventReader(event)
         let cause = try columns.text()
@@ -66,6 +85,10 @@ struct UserTable: EventSourced {
             return change(name, to: cause == Self.groupCause ? try Self.permissions(&columns) : nil)
         }
         let id = try columns.integer()
+        if cause == Self.lastIDCause {
+            lastID = max(lastID, id)
+            return
+        }
         if cause == Cause.deleted.rawValue {
             if let user = byID.removeValue(forKey: id) { idByName[user.username] = nil }
             return
@@ -78,7 +101,12 @@ struct UserTable: EventSourced {
             ? user.epoch : known?.passwordEpoch ?? user.epoch
         user.groups.removeAll { groups[$0] == nil }
         user.groupPermissions = permissions(of: user.groups)
-        if let known { user.epochBegan = known.epoch == user.epoch ? known.epochBegan : event.time }
+        if cause == Cause.kept.rawValue {
+            user.passwordEpoch = try columns.integer()
+            user.epochBegan = try columns.time()
+        } else if let known {
+            user.epochBegan = known.epoch == user.epoch ? known.epochBegan : event.time
+        }
         if let old = known, old.username != user.username { idByName[old.username] = nil }
         byID[id] = user
         idByName[user.username] = id

@@ -1,0 +1,127 @@
+internal import Glibc
+internal import Synchronization
+
+/// Puts a file that holds only what still counts in the place of one that has grown.
+///
+/// What counts is written to a new file while others read and append; under the lock only what they appended meanwhile
+/// is added to it before it takes the place of the old one. A crash leaves the old file, or the new one, and perhaps a
+/// leftover, which the next compaction removes.
+extension Journal {
+    /// - Parameters:
+    ///   - capture: Called when everything that is there has been applied; what it returns is the state from then on.
+    ///   - events: What makes that state anew, with the times that the events are to have.
+    /// - Returns: false when another file took the place of this one meanwhile: nothing was changed.
+    /// - Throws: ``JournalError``; the old file is still there then, and whole.
+    public func compact<Snapshot>(
+        reset: Reset,
+        apply: Apply,
+        told: Told = {},
+        capture: () -> Snapshot,
+        events: (Snapshot) throws(JournalError) -> [Event]
+    ) throws(JournalError) -> Bool {
+        let (snapshot, seen) = try follower.withLock { follower throws(JournalError) in
+            _ = try catchUp(&follower, reset, apply, told)
+            return (capture(), follower)
+        }
+        let path = file.path + Self.temporarySuffix + String(UInt64.random(in: .min ... .max), radix: 36)
+        let copy = try CompactedFile(name: name, path: path, folder)
+        do throws(JournalError) {
+            try copy.add(try events(snapshot))
+            var isReplaced = false
+            try folder.lockFile.withLock { lock throws(JournalError) in
+                try follower.withLock { follower throws(JournalError) in
+                    let known = try catchUp(&follower, reset, apply, told)
+                    guard follower.identity == seen.identity, known?.failure ?? 0 == 0 else { return }
+                    // What is synced of the old file has to be known: the new one is all that will be left of it.
+                    _ = try prepare(follower, known, lock)
+                    var position = seen.position
+                    _ = try file.readGroups(from: &position, to: follower.position.offset) {
+                        events,
+                        _ throws(JournalError) in try copy.add(events)
+                    }
+                    // Somebody put other lines in the place of those that were told.
+                    guard position == follower.position else { return }
+                    try take(copy, lock)
+                    isReplaced = true
+                }
+            }
+            if !isReplaced { unlink(path) }
+            return isReplaced
+        } catch {
+            unlink(path)
+            throw error
+        }
+    }
+
+    private static let temporarySuffix = ".new-"
+
+    /// Lets the new file take the place of the old one. In every step the name leads to a whole file on disk.
+    private func take(_ copy: CompactedFile, _ lock: LockFile) throws(JournalError) {
+        let record = try copy.finish()
+        guard rename(copy.path, file.path) == 0 else { throw File.error("rename", copy.path) }
+        do {
+            try File.syncFolder(folder.path)
+            try lock.setRecord(record)
+        } catch {
+            // Which file a power cut would leave is not known: nobody appends before the journal is rewritten.
+            var failed = record
+            failed.failure = EIO
+            try? lock.setRecord(failed)
+            throw error
+        }
+        // Of others who wrote what would have taken the place of the file that is gone now, or were killed.
+        for name in folder.names(startingWith: name + Self.temporarySuffix) { unlink(folder.path + "/" + name) }
+    }
+}
+
+/// The file that is to take the place of another one, while it is written.
+private final class CompactedFile {
+    let path: String
+    private let file: File
+    private let name: String
+    private let folder: JournalFolder
+    private let header: FileHeader
+    private var position: ChainPosition
+    private var written: Int64 = 0
+    private var waiting: [UInt8] = []
+
+    /// Events of a group: a reader takes a group as a whole.
+    private static let groupSize = 512
+
+    init(name: String, path: String, _ folder: JournalFolder) throws(JournalError) {
+        self.name = name
+        self.path = path
+        self.folder = folder
+        header = FileHeader(name: name, fileID: JournalFolder.randomID())
+        position = ChainPosition(after: header)
+        file = try File(creating: path, owner: folder.owner, group: folder.group)
+        waiting = header.line
+    }
+
+    func add(_ events: [Event]) throws(JournalError) {
+        var rest = events[...]
+        while !rest.isEmpty {
+            // All before it is on disk when this file is in its place.
+            let bytes = position.group(of: Array(rest.prefix(Self.groupSize)), synced: position.offset)
+            guard position.take(bytes[...]) != nil else { throw .system(call: "compact", path: path, errno: EIO) }
+            waiting += bytes
+            if waiting.count >= File.chunk { try flush() }
+            rest = rest.dropFirst(Self.groupSize)
+        }
+    }
+
+    /// Syncs it.
+    func finish() throws(JournalError) -> SyncRecord {
+        try flush()
+        try file.sync(with: folder.calls)
+        let status = try file.status()
+        guard status.size == position.offset else { throw .system(call: "pwrite", path: path, errno: EIO) }
+        return SyncRecord(of: name, header, status.identity, synced: position.offset)
+    }
+
+    private func flush() throws(JournalError) {
+        try file.write(waiting, at: written, with: folder.calls)
+        written += Int64(waiting.count)
+        waiting = []
+    }
+}

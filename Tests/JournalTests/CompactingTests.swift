@@ -1,0 +1,148 @@
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Journal
+
+@Suite("Compacting a journal")
+struct CompactingTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func events(_ texts: [String]) -> [Event] { texts.map { Event([Array($0.utf8)]) } }
+
+    /// Keeps the texts that begin with k.
+    private func compact(
+        _ reader: Reader,
+        meanwhile: () throws -> Void = {}
+    ) throws -> Bool {
+        try reader.compact { texts in
+            try meanwhile()
+            return texts.filter { $0.hasPrefix("k") }
+        }
+    }
+
+    private func leftovers() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.contains(".new") }
+    }
+
+    @Test("What counts stays, in its order, and everybody goes on")
+    func keeps() throws {
+        let (one, other) = (try folder.open(), try folder.open())
+        try one.append((0..<2000).map { $0 % 2 == 0 ? "k\($0)" : "d\($0)" })
+        _ = try other.read()
+        let before = try folder.bytes().count
+        #expect(try compact(one))
+        let kept = (0..<1000).map { "k\(2 * $0)" }
+        #expect(try folder.bytes().count < before * 6 / 10)
+        #expect(try one.read() == kept && other.read() == kept && folder.open().read() == kept)
+        try other.append(["k-later"])
+        try one.append(["k-last"])
+        #expect(try one.read() == kept + ["k-later", "k-last"] && folder.open().read() == one.read())
+        #expect(try leftovers().isEmpty)
+        #expect(other.resets == 1)
+    }
+
+    @Test("What others append while it is written is not lost, in whatever state they are")
+    func meanwhile() throws {
+        let (one, other) = (try folder.open(), try folder.open())
+        try one.append(["k1", "d1"])
+        #expect(try compact(one) { for number in 0..<700 { try other.append(["m\(number)"]) } })
+        let all = ["k1"] + (0..<700).map { "m\($0)" }
+        #expect(try one.read() == all && other.read() == all && folder.open().read() == all)
+    }
+
+    @Test("Of two at once one gives up, and removes what it wrote")
+    func two() throws {
+        let (one, other) = (try folder.open(), try folder.open())
+        try one.append(["k1", "d1"])
+        var isOthersDone = false
+        #expect(try !compact(one) { isOthersDone = try compact(other) })
+        #expect(isOthersDone)
+        #expect(try one.read() == ["k1"] && leftovers().isEmpty)
+        try one.append(["k2"])
+        #expect(try other.read() == ["k1", "k2"])
+    }
+
+    @Test("A file that was written over meanwhile stays as it is")
+    func replaced() throws {
+        let one = try folder.open()
+        try one.append(["k1", "k2", "d3"])
+        let old = try folder.bytes()
+        try one.append(["k4"])
+        #expect(try !compact(one) { try folder.setBytes(old) })
+        #expect(try folder.open().read() == ["k1", "k2", "d3"])
+    }
+
+    @Test("What a killed one left is removed by the next")
+    func leftover() throws {
+        let one = try folder.open()
+        try one.append(["k1"])
+        _ = FileManager.default.createFile(atPath: folder.journalPath + ".new-abc", contents: Data("half".utf8))
+        #expect(try compact(one) && leftovers().isEmpty)
+    }
+
+    @Test("Nothing to keep is nothing, and then it fills again")
+    func empty() throws {
+        let one = try folder.open()
+        try one.append(["d1", "d2"])
+        #expect(try compact(one))
+        #expect(try one.read() == [])
+        try one.append(["k1"])
+        #expect(try folder.open().read() == ["k1"])
+    }
+
+    @Test("When a write or a sync fails, the old file is there, and whole", arguments: [true, false], 0..<2)
+    func faults(isWrite: Bool, number: Int) throws {
+        try folder.open().append(["k1", "d1"] + (0..<1300).map { "k\($0)" + String(repeating: "x", count: 900) })
+        let expected = try folder.open().read()
+        let counter = Counter()
+        var calls = DiskCalls()
+        if isWrite {
+            calls.write = { descriptor, bytes, offset in
+                if counter.next() == number {
+                    errno = ENOSPC
+                    return -1
+                }
+                return pwrite(descriptor, bytes.baseAddress, bytes.count, off_t(offset))
+            }
+        } else {
+            calls.sync = { descriptor in
+                if counter.next() == number {
+                    errno = EIO
+                    return -1
+                }
+                return fdatasync(descriptor)
+            }
+        }
+        let one = try folder.open(calls: calls)
+        _ = try one.read()
+        let isDone = (try? compact(one)) ?? false
+        let now = try folder.open().read()
+        #expect(now == (isDone ? expected.filter { $0.hasPrefix("k") } : expected))
+        #expect(try leftovers().isEmpty)
+        try folder.open().append(["k-later"])
+        #expect(try folder.open().read() == now + ["k-later"])
+    }
+
+    @Test("After it, everything that is missing is damage")
+    func damage() throws {
+        let one = try folder.open()
+        try one.append((0..<1500).map { "k\($0)" })
+        #expect(try compact(one))
+        let bytes = try folder.bytes()
+        var broken = bytes
+        broken[bytes.count / 2] ^= 1
+        try folder.setBytes(broken)
+        #expect(throws: JournalError.self) { try folder.open().read() }
+    }
+}
+
+/// Counts calls, from 0 on.
+private final class Counter: Sendable {
+    private let value = Atomic(0)
+
+    func next() -> Int { value.add(1, ordering: .relaxed).oldValue }
+}
