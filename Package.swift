@@ -70,7 +70,7 @@ let package = Package(
         ),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["WebServerConfiguration", "PosternCommand"],
+            dependencies: ["Postern", "PosternCommand", "WebServerConfiguration"],
             exclude: ["Peer"],
             swiftSettings: settings
         ),
