@@ -172,7 +172,7 @@ struct ChainPosition: Equatable {
     /// Bytes of a group's first line at most: three numbers of 19 digits, two checksums, and what parts them.
     private static let longestHeader = 96
 
-    private static func event(_ line: Line) -> Event? {
+    static func event(_ line: Line) -> Event? {
         let columns = line.columns
         guard let time = Timestamp(rfc3339: columns[0]) else { return nil }
         var unescaped: [[UInt8]] = []

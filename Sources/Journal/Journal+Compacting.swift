@@ -75,7 +75,7 @@ extension Journal {
 }
 
 /// The file that is to take the place of another one, while it is written.
-private final class CompactedFile {
+final class CompactedFile {
     let path: String
     private let file: File
     private let name: String
@@ -85,8 +85,8 @@ private final class CompactedFile {
     private var written: Int64 = 0
     private var waiting: [UInt8] = []
 
-    /// Events of a group: a reader takes a group as a whole.
-    private static let groupSize = 512
+    /// Events of a group: as many are lost at most with a damaged first line of one.
+    private static let groupSize = 64
 
     init(name: String, path: String, _ folder: JournalFolder) throws(JournalError) {
         self.name = name

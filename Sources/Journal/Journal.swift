@@ -103,6 +103,9 @@ public final class Journal: Sendable {
         }
     }
 
+    /// Bytes that were told.
+    public var size: Int64 { follower.withLock { $0.position.offset } }
+
     // MARK: Reading
 
     /// Tells what the file holds beyond what was told.

@@ -145,7 +145,7 @@ public final class JournalFolder: Sendable {
         greatestTime.max(time.microseconds, ordering: .relaxed)
     }
 
-    private static let versionFile = "VERSION"
+    static let versionFile = "VERSION"
 
     private static func makeFolder(_ path: String, _ parent: stat) throws(JournalError) {
         guard mkdir(path, 0o700) == 0 else { throw File.error("mkdir", path) }
@@ -210,12 +210,12 @@ public final class JournalFolder: Sendable {
     }
 
     /// A slash at the end of a symbolic link's path would follow it.
-    private static func withoutSlashes(_ path: String) -> String {
+    static func withoutSlashes(_ path: String) -> String {
         let trimmed = String(path.reversed().drop { $0 == "/" }.reversed())
         return trimmed.isEmpty && !path.isEmpty ? "/" : trimmed
     }
 
-    private static func parent(of path: String) -> String {
+    static func parent(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }

@@ -4,8 +4,8 @@ import Postern
 struct StoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store",
-        abstract: "Make a store, bring one up to date, or make it smaller.",
-        subcommands: [Init.self, Upgrade.self, Compact.self]
+        abstract: "Make a store, check it, copy it, make it smaller, or bring it up to date.",
+        subcommands: [Init.self, Check.self, Compact.self, Backup.self, Restore.self, Repair.self, Upgrade.self]
     )
 
     struct Init: ParsableCommand {
@@ -60,6 +60,104 @@ struct StoreCommand: ParsableCommand {
             )
             if let result = results.first(where: \.isDoneByOthers) {
                 StandardError.write("postern: another process compacted \(result.journal) meanwhile.\n")
+            }
+        }
+    }
+
+    struct Check: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Read every line of a store, and say what is in it or what is wrong.",
+            discussion: "Servers may run. Nothing is changed. Exit code 65 names file, line and byte of damage."
+        )
+
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let store = try store.open()
+            output.print(
+                try store.loads().map { load in
+                    [
+                        ("journal", .string(load.journal)), ("events", .integer(Int64(load.events))),
+                        ("needed", .integer(Int64(load.needed))), ("bytes", .integer(load.bytes)),
+                    ]
+                },
+                headings: ["JOURNAL", "EVENTS", "NEEDED", "BYTES"]
+            )
+        }
+    }
+
+    struct Backup: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Copy a store as it is at one moment.",
+            discussion: """
+                Servers may run. The copy is a store; keep it as you keep the store: it holds hashes of passwords, and keys.
+                """
+        )
+
+        @OptionGroup var store: StoreOptions
+        @Argument(help: "A folder that is not there yet.")
+        var path: String
+
+        func run() throws { try store.open().backUp(to: path) }
+    }
+
+    struct Restore: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a store of a copy.",
+            discussion: """
+                What was revoked since the copy was made is good again; --revoke-all ends every credential instead, so that \
+                all users have to log in anew.
+                """
+        )
+
+        @Argument(help: "What postern store backup made.")
+        var backup: String
+        @Argument(help: "The folder of the store, which is not there yet.")
+        var path: String
+        @Flag(help: "End every token, session and JSON Web Token.")
+        var revokeAll = false
+
+        func run() throws {
+            try Store(opening: backup).backUp(to: path)
+            guard revokeAll else {
+                return StandardError.write(
+                    "What was revoked since the copy was made is good again: postern user revoke-all ends it.\n"
+                )
+            }
+            let store = try Store(opening: path)
+            for user in try store.allUsers() { try store.revokeAll(of: user.id) }
+        }
+    }
+
+    struct Repair: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a damaged store one that can be opened, of every line that can be believed.",
+            discussion: """
+                Stop the servers first. What is dropped goes to a file beside the journal. It may have been revocations and \
+                new passwords: a copy made by postern store backup is better, where there is one.
+                """
+        )
+
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let results = try Store.repair(at: try store.path())
+            output.print(
+                results.map { result in
+                    [
+                        ("journal", .string(result.journal)), ("events", .integer(Int64(result.events))),
+                        ("dropped", .integer(Int64(result.dropped))),
+                        ("side_file", result.sideFile.map { .string($0) } ?? .null),
+                    ]
+                },
+                headings: ["JOURNAL", "KEPT", "BYTES DROPPED", "IN"]
+            )
+            if results.contains(where: { $0.dropped > 0 }) {
+                StandardError.write(
+                    "What was dropped may have been revocations: postern user revoke-all ends what should be over.\n"
+                )
             }
         }
     }

@@ -96,6 +96,62 @@ struct CommandTests {
         #expect(try (object(try postern(["token", "list", "--json"]).output) as? [Any])?.count == 1)
     }
 
+    @Test("A store is checked, compacted, copied and made anew of a copy")
+    func stores() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try postern(["user", "add", "ann", "--no-password"]).expectSuccess()
+        for _ in 0..<3 { try postern(["token", "create", "ann"]).expectSuccess() }
+        try postern(["token", "revoke", "1", "2"]).expectSuccess()
+        let checked = try #require(try object(try postern(["store", "check", "--json"]).output) as? [[String: Any]])
+        #expect(checked.map { $0["events"] as? Int } == [1, 5, 0, 0] && checked[1]["needed"] as? Int == 2)
+        let (copy, anew) = (folder + "/copy", folder + "/anew")
+        try postern(["store", "backup", copy]).expectSuccess()
+        #expect(try postern(["store", "backup", copy]).code == 73)
+        #expect(try postern(["store", "compact"]).output.hasPrefix("JOURNAL      EVENTS BEFORE  AFTER\n"))
+        #expect(try postern(["store", "check"]).output.contains("tokens       2       2"))
+        try postern(["token", "revoke", "3"]).expectSuccess()
+        let restored = try postern(["store", "restore", copy, anew])
+        #expect(restored.code == 0 && restored.error.contains("is good again"))
+        func tokens(_ store: String) throws -> Int {
+            let list = try Child.run(Site.binary, ["token", "list", "--json", "--store", store])
+            return try (object(list.output) as? [Any])?.count ?? -1
+        }
+        #expect(try tokens(store) == 0 && tokens(anew) == 1)
+        try postern(["store", "restore", copy, anew + "2", "--revoke-all"]).expectSuccess()
+        let users = try Child.run(Site.binary, ["user", "list", "--store", anew + "2"])
+        #expect(users.output.contains("ann"))
+    }
+
+    @Test("A damaged store says where, and is repaired as far as it can be read")
+    func repair() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try postern(["user", "add", "ann", "--no-password"]).expectSuccess()
+        for _ in 0..<5 { try postern(["token", "create", "ann"]).expectSuccess() }
+        #expect(try postern(["store", "repair"]).output.contains("tokens       5     0"))
+        let path = store + "/tokens"
+        var text = try String(contentsOfFile: path, encoding: .utf8)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        let third = try #require(lines.firstIndex { $0.contains("\tissued\t3\t") })
+        text =
+            (lines[..<third] + [lines[third].replacingOccurrences(of: "issued", with: "isSued")] + lines[(third + 1)...])
+            .joined(separator: "\n")
+        try text.write(toFile: path, atomically: false, encoding: .utf8)
+        let checked = try postern(["store", "check"])
+        #expect(
+            checked.code == 65 && checked.error.contains("store/tokens") && checked.error.contains("line \(third)"),
+            "\(checked.error)"
+        )
+        let repaired = try postern(["store", "repair", "--json"])
+        let rows = try #require(try object(repaired.output) as? [[String: Any]])
+        #expect(rows[1]["events"] as? Int == 4 && rows[1]["dropped"] as? Int == lines[third].utf8.count + 1)
+        #expect(repaired.error.contains("postern user revoke-all"))
+        let side = try #require(rows[1]["side_file"] as? String)
+        #expect(try String(contentsOfFile: side, encoding: .utf8).contains("\tisSued\t3\t"))
+        let list = try #require(try object(try postern(["token", "list", "--json"]).output) as? [[String: Any]])
+        #expect(list.compactMap { $0["id"] as? Int } == [1, 2, 4, 5])
+        try postern(["token", "create", "ann"]).expectSuccess()
+    }
+
     @Test("Tokens are created, listed without the token, and revoked")
     func tokens() throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }

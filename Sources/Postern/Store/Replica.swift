@@ -61,6 +61,9 @@ final class Replica<State: EventSourced>: Sendable {
         whenGrown.withLock { $0 = (events, body) }
     }
 
+    /// Bytes of the file as far as it was read.
+    var size: Int64 { journal.size }
+
     /// How many events the file holds, and how many would be enough.
     func load() throws(StoreError) -> (events: Int, needed: Int) {
         try read { _ in }

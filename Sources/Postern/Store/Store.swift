@@ -8,8 +8,8 @@ internal import Synchronization
 public final class Store: Sendable {
     static let kind = "postern"
     static let version = 1
-    private static let journals = ["users", "tokens", "sessions", "revocations"]
-    private static let folders = ["keys"]
+    static let journals = ["users", "tokens", "sessions", "revocations"]
+    static let folders = ["keys"]
 
     let folder: JournalFolder
     let users: Replica<UserTable>

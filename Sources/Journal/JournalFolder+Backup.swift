@@ -1,0 +1,103 @@
+internal import Glibc
+
+/// Copies a folder as it is at one moment, while others go on reading and writing.
+///
+/// Files only grow, and what takes the place of one leaves the old one to whoever has it open. So the lock is held only
+/// while all are opened and measured; the copying goes on without it.
+extension JournalFolder {
+    /// - Parameters:
+    ///   - path: Where there is nothing yet. When this throws nothing is left of it.
+    ///   - kind: As given to ``create(at:kind:version:journals:folders:)``, likewise the others.
+    /// - Throws: ``JournalError``; among others ``JournalError/damaged(path:line:offset:)`` for a journal that would be no
+    ///   good in the copy either.
+    public func backUp(
+        to path: String,
+        kind: String,
+        version: Int,
+        journals: [String],
+        folders: [String]
+    ) throws(JournalError) {
+        let path = Self.withoutSlashes(path)
+        guard mkdir(path, 0o700) == 0 else { throw errno == EEXIST ? .notEmpty(path: path) : File.error("mkdir", path) }
+        do throws(JournalError) {
+            try copy(to: path, journals, folders)
+            let contents = [
+                (LockFile.name, LockFile.initialText(journals: journals)),
+                // Last, so that what a crash leaves is no store.
+                (Self.versionFile, Array("\(kind) \(version)\n".utf8)),
+            ]
+            for (name, bytes) in contents { try write(bytes, to: path + "/" + name) }
+            try File.syncFolder(path)
+            try File.syncFolder(Self.parent(of: path))
+        } catch {
+            Self.removeTree(path)
+            throw error
+        }
+    }
+
+    private func copy(to path: String, _ journals: [String], _ folders: [String]) throws(JournalError) {
+        guard geteuid() == owner || chown(path, owner, group) == 0 else { throw File.error("chown", path) }
+        var files: [(name: String, file: File, size: Int64)] = []
+        try lockFile.withLock { lock throws(JournalError) in
+            for name in journals {
+                let file = try File(opening: self.path + "/" + name, owner: owner)
+                let status = try file.status()
+                let record = try lock.record(of: name)
+                // What a killed writer left beyond that may be written over while we copy.
+                let synced = record.flatMap { $0.inode == status.identity.inode ? $0.synced : nil }
+                files.append((name, file, min(status.size, synced ?? status.size)))
+            }
+        }
+        for (name, file, size) in files { try copy(file, name, size, to: path) }
+        for name in folders {
+            let source = try FileFolder(opening: name, in: self)
+            let target = path + "/" + name
+            guard mkdir(target, 0o700) == 0 else { throw File.error("mkdir", target) }
+            guard geteuid() == owner || chown(target, owner, group) == 0 else { throw File.error("chown", target) }
+            for name in try source.names(endingWith: "") where !name.hasPrefix(".") {
+                try write(try source.read(name), to: target + "/" + name)
+            }
+            try File.syncFolder(target)
+        }
+    }
+
+    /// The groups of a journal that are whole, which are all but what a killed writer left.
+    private func copy(_ file: File, _ name: String, _ size: Int64, to path: String) throws(JournalError) {
+        let copy = try File(creating: path + "/" + name, owner: owner, group: group)
+        var offset: Int64 = 0
+        while offset < size {
+            let chunk = try file.read(Int(min(size - offset, File.chunk)), at: offset)
+            guard !chunk.isEmpty else { break }
+            try copy.write(chunk, at: offset, with: calls)
+            offset += Int64(chunk.count)
+        }
+        guard let header = FileHeader(name: name, parsing: try copy.read(256, at: 0)[...]) else {
+            throw .foreignFile(path: file.path)
+        }
+        var position = ChainPosition(after: header)
+        let tail = try copy.readGroups(from: &position, to: size) { _, _ in }
+        guard position.greatestMark(in: tail[...]) <= position.offset else {
+            throw .damaged(path: file.path, line: try file.lineNumber(at: position.offset), offset: position.offset)
+        }
+        if !tail.isEmpty { try copy.truncate(to: position.offset, with: calls) }
+        try copy.sync(with: calls)
+    }
+
+    private func write(_ bytes: [UInt8], to path: String) throws(JournalError) {
+        let file = try File(creating: path, owner: owner, group: group)
+        try file.write(bytes, at: 0, with: calls)
+        try file.sync(with: calls)
+    }
+
+    private static func removeTree(_ path: String) {
+        guard unlink(path) != 0, let folder = opendir(path) else { return }
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { removeTree(path + "/" + name) }
+        }
+        closedir(folder)
+        rmdir(path)
+    }
+}
