@@ -280,6 +280,16 @@ struct GateTests {
         #expect(site.upstream?.requests.count == 1)
     }
 
+    @Test("nginx does not start where the gate was forgotten")
+    func forgottenGate() throws {
+        var text = try String(contentsOfFile: site.folder + "/example.conf", encoding: .utf8)
+        text = text.replacingOccurrences(of: "include postern-gate.conf;", with: "")
+        let path = site.folder + "/forgotten.conf"
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        let checked = try Child.run("/usr/sbin/nginx", ["-t", "-p", site.folder, "-c", path, "-e", "x.log"])
+        #expect(checked.code != 0 && checked.error.contains("unknown \"postern_gate\" variable"), "\(checked.error)")
+    }
+
     @Test("No request fails at the web server for what postern says of it")
     func noServerErrors() throws {
         for (_, port) in ports {

@@ -185,6 +185,16 @@ struct LintTests {
         }
     }
 
+    @Test("A guard without the gate asks whoever is there")
+    func withoutGate() throws {
+        let dump = try Self.dump(server: "location / { return 200; }")
+            .replacingOccurrences(of: "include postern-gate.conf;\n", with: "\n")
+        #expect(try Self.findings(dump).map(\.rule) == ["guard-without-gate"])
+        let elsewhere = try Self.dump(server: "location = /mine { return 200; }", app: "auth_request /mine;")
+            .replacingOccurrences(of: "auth_request /_postern/gate;", with: "")
+        #expect(try Self.findings(elsewhere).map(\.rule) == ["guard-without-gate"])
+    }
+
     @Test("Where nothing is Postern's, nothing is found")
     func elsewhere() throws {
         let text =

@@ -36,9 +36,11 @@ extension Store {
         replica.whenGrown(beyond: events) { [weak self] in
             guard let self, !isCompacting.exchange(true, ordering: .acquiring) else { return }
             DispatchQueue.global(qos: .utility).async {
-                // Where it fails the old file is there, and the next write tries again.
-                _ = try? self.compact(name, replica)
-                self.isCompacting.store(false, ordering: .releasing)
+                // Where it fails the old file is there, and a write after a minute tries again.
+                let isDone = (try? self.compact(name, replica)) != nil
+                DispatchQueue.global(qos: .utility).asyncAfter(deadline: isDone ? .now() : .now() + 60) {
+                    self.isCompacting.store(false, ordering: .releasing)
+                }
             }
         }
     }

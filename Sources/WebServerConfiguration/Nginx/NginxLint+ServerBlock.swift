@@ -68,6 +68,21 @@ extension NginxLint {
         return findings
     }
 
+    /// Locations that mean to ask Postern and ask somebody else, who may say yes to everybody.
+    func strayGuards(_ server: ServerBlock) -> [Finding] {
+        server.allLocations.compactMap { location in
+            guard let request = location.effective("auth_request").first, request.value != "off",
+                server.gate(of: location) == nil, request.value == "/_postern/gate" || location.isMeantForPostern
+            else { return nil }
+            return Finding(
+                "guard-without-gate",
+                .error,
+                location.directive,
+                "\(location.title) asks \(request.value), which is not postern's gate here: include postern-gate.conf in this server."
+            )
+        }
+    }
+
     /// Ways past a guard, by another location of the same server.
     func neighbours(_ server: ServerBlock) -> [Finding] {
         var findings: [Finding] = []

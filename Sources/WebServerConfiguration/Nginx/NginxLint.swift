@@ -18,7 +18,7 @@ public struct NginxLint {
 
     /// In the order of the files.
     public func findings() -> [Finding] {
-        var findings = sockets()
+        var findings = sockets() + configuration.servers.flatMap(strayGuards)
         for server in configuration.servers where !server.posternLocations.isEmpty {
             findings += self.server(server)
             findings += neighbours(server)

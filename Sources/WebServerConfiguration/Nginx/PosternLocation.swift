@@ -55,6 +55,9 @@ extension Location {
         !own("fastcgi_pass").isEmpty && effective("fastcgi_param").contains { $0.value == "POSTERN_VIEW" }
     }
 
+    /// Whether it says what only Postern's gate understands.
+    var isMeantForPostern: Bool { own("set").contains { $0.value == "$postern_permission" } }
+
     public var view: String? {
         effective("fastcgi_param").first { $0.value == "POSTERN_VIEW" }?.arguments.dropFirst().first
     }
