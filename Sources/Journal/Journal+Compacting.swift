@@ -85,7 +85,7 @@ final class CompactedFile {
     private var written: Int64 = 0
     private var waiting: [UInt8] = []
 
-    /// Events of a group: as many are lost at most with a damaged first line of one.
+    /// Events of a group: as many are lost at most with one damaged line.
     private static let groupSize = 64
 
     init(name: String, path: String, _ folder: JournalFolder) throws(JournalError) {

@@ -11,8 +11,8 @@ extension JournalFolder {
         public let sideFile: String?
     }
 
-    /// Keeps every event that checks within its group, whatever stands between, and writes what it drops to a file beside
-    /// the journal. A journal that is whole stays as it is.
+    /// Keeps every event that can be believed, whatever stands between, and writes what it drops to a file beside the
+    /// journal. A journal that is whole stays as it is.
     ///
     /// - Throws: ``JournalError/foreignFile(path:)`` when not even the first line can be read.
     public func repair(_ name: String) throws(JournalError) -> Repair {
@@ -50,8 +50,8 @@ extension JournalFolder {
 
 /// The events of a damaged journal that can be believed, and the bytes that cannot.
 ///
-/// A line's checksum goes on from the one of the line before it, which stands at its end: so the line after a damaged one
-/// can be believed as long as those digits are whole.
+/// In a group, all events up to the first line that does not check: those after it chain to nothing, and could be older
+/// ones that stand there again. Groups count in the order in which they were written, each once.
 private struct Salvage {
     private(set) var events: [Event] = []
     private(set) var dropped: [UInt8] = []
@@ -60,27 +60,22 @@ private struct Salvage {
         let start = ChainPosition(after: header)
         var rest = bytes[Int(start.offset)...]
         var sequence: Int64 = 0
-        // Events that the group has, and where its chain stands.
-        var (expected, last): (Int64, UInt32) = (0, 0)
-        // What stands there twice, as after a bad copy, counts once.
-        var seen = Set<UInt64>()
         while !rest.isEmpty {
-            if let line = Line(rest, seed: start.fileChecksum), let group = GroupHeader(line), group.sequence > sequence
-            {
-                (sequence, expected, last) = (group.sequence, group.count, line.checksum)
-                rest = rest.dropFirst(line.length)
-            } else if expected > 0, let line = Line(rest, seed: last), let event = ChainPosition.event(line),
-                seen.insert(UInt64(last) << 32 | UInt64(line.checksum)).inserted
-            {
-                events.append(event)
-                (expected, last) = (expected - 1, line.checksum)
-                rest = rest.dropFirst(line.length)
-            } else {
-                let end = rest.firstIndex(of: 0x0A) ?? rest.endIndex
-                if let digits = Hexadecimal.word(rest[..<end].suffix(8)) { last = digits }
-                let next = min(end + 1, rest.endIndex)
+            guard let line = Line(rest, seed: start.fileChecksum), let group = GroupHeader(line),
+                group.sequence > sequence
+            else {
+                let next = rest.firstIndex(of: 0x0A).map { $0 + 1 } ?? rest.endIndex
                 dropped += rest[..<next]
                 rest = rest[next...]
+                continue
+            }
+            sequence = group.sequence
+            rest = rest.dropFirst(line.length)
+            var (count, last) = (group.count, line.checksum)
+            while count > 0, let line = Line(rest, seed: last), let event = ChainPosition.event(line) {
+                events.append(event)
+                (count, last) = (count - 1, line.checksum)
+                rest = rest.dropFirst(line.length)
             }
         }
     }
