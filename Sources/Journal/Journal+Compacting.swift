@@ -9,7 +9,7 @@ internal import Synchronization
 extension Journal {
     /// - Parameters:
     ///   - capture: Called when everything that is there has been applied; what it returns is the state from then on.
-    ///   - events: What makes that state anew, with the times that the events are to have.
+    ///   - events: Hands over what makes that state anew, one event after the other, with the times that they are to have.
     /// - Returns: false when another file took the place of this one meanwhile: nothing was changed.
     /// - Throws: ``JournalError``; the old file is still there then, and whole.
     public func compact<Snapshot>(
@@ -17,7 +17,7 @@ extension Journal {
         apply: Apply,
         told: Told = {},
         capture: () -> Snapshot,
-        events: (Snapshot) throws(JournalError) -> [Event]
+        events: (Snapshot, (Event) throws(JournalError) -> Void) throws(JournalError) -> Void
     ) throws(JournalError) -> Bool {
         let (snapshot, seen) = try follower.withLock { follower throws(JournalError) in
             _ = try catchUp(&follower, reset, apply, told)
@@ -26,7 +26,7 @@ extension Journal {
         let path = file.path + Self.temporarySuffix + String(UInt64.random(in: .min ... .max), radix: 36)
         let copy = try CompactedFile(name: name, path: path, folder)
         do throws(JournalError) {
-            try copy.add(try events(snapshot))
+            try events(snapshot) { event throws(JournalError) in try copy.add(event) }
             var isReplaced = false
             try folder.lockFile.withLock { lock throws(JournalError) in
                 try follower.withLock { follower throws(JournalError) in
@@ -37,7 +37,8 @@ extension Journal {
                     var position = seen.position
                     _ = try file.readGroups(from: &position, to: follower.position.offset) {
                         events,
-                        _ throws(JournalError) in try copy.add(events)
+                        _ throws(JournalError) in
+                        for event in events { try copy.add(event) }
                     }
                     // Somebody put other lines in the place of those that were told.
                     guard position == follower.position else { return }
@@ -83,6 +84,7 @@ final class CompactedFile {
     private let header: FileHeader
     private var position: ChainPosition
     private var written: Int64 = 0
+    private var group: [Event] = []
     private var waiting: [UInt8] = []
 
     /// Events of a group: as many are lost at most with one damaged line.
@@ -98,20 +100,24 @@ final class CompactedFile {
         waiting = header.line
     }
 
-    func add(_ events: [Event]) throws(JournalError) {
-        var rest = events[...]
-        while !rest.isEmpty {
-            // All before it is on disk when this file is in its place.
-            let bytes = position.group(of: Array(rest.prefix(Self.groupSize)), synced: position.offset)
-            guard position.take(bytes[...]) != nil else { throw .system(call: "compact", path: path, errno: EIO) }
-            waiting += bytes
-            if waiting.count >= File.chunk { try flush() }
-            rest = rest.dropFirst(Self.groupSize)
-        }
+    func add(_ event: Event) throws(JournalError) {
+        group.append(event)
+        if group.count == Self.groupSize { try endGroup() }
+    }
+
+    private func endGroup() throws(JournalError) {
+        guard !group.isEmpty else { return }
+        // All before it is on disk when this file is in its place.
+        let bytes = position.group(of: group, synced: position.offset)
+        guard position.take(bytes[...]) != nil else { throw .system(call: "compact", path: path, errno: EIO) }
+        group = []
+        waiting += bytes
+        if waiting.count >= File.chunk { try flush() }
     }
 
     /// Syncs it.
     func finish() throws(JournalError) -> SyncRecord {
+        try endGroup()
         try flush()
         try file.sync(with: folder.calls)
         let status = try file.status()

@@ -33,7 +33,7 @@ extension JournalFolder {
             try side.sync(with: calls)
             let copy = try CompactedFile(name: name, path: path + ".new-" + suffix, self)
             do throws(JournalError) {
-                try copy.add(found.events)
+                for event in found.events { try copy.add(event) }
                 let record = try copy.finish()
                 guard rename(copy.path, path) == 0 else { throw File.error("rename", copy.path) }
                 try File.syncFolder(self.path)

@@ -108,13 +108,15 @@ final class Reader: Sendable {
         var failure: (any Error)?
         let isDone = try journal.compact(reset: reset, apply: apply) {
             self.texts
-        } events: { texts throws(JournalError) in
+        } events: { texts, write throws(JournalError) in
+            let kept: [String]
             do {
-                return try keeping(texts).map { Event([Array($0.utf8)]) }
+                kept = try keeping(texts)
             } catch {
                 failure = error
-                return []
+                throw .missing(path: "nothing")
             }
+            for text in kept { try write(Event([Array(text.utf8)])) }
         }
         if let failure { throw failure }
         return isDone

@@ -30,14 +30,15 @@ struct RevocationTable: EventSourced {
 
     var count: Int { families.count }
 
-    func events(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) -> [Event] {
-        families.filter { now < $0.value.expires.adding(seconds: Self.margin) }
-            .sorted { $0.value.expires < $1.value.expires }
-            .map { id, family in
-                let event =
-                    family.last.map { Self.rotation(id, $0) } ?? Self.revocation(of: id, expires: family.expires)
-                return Event(time: now, event.columns)
-            }
+    func write(
+        at now: Timestamp,
+        isAlive: (User.ID, Int64) -> Bool,
+        _ body: (Event) throws(JournalError) -> Void
+    ) throws(JournalError) {
+        for (id, family) in families where now < family.expires.adding(seconds: Self.margin) {
+            let event = family.last.map { Self.rotation(id, $0) } ?? Self.revocation(of: id, expires: family.expires)
+            try body(Event(time: now, event.columns))
+        }
     }
 
     mutating func apply(_ event: Event) throws(EventError) {

@@ -44,15 +44,17 @@ struct SessionTable: EventSourced {
     /// Each with its last use.
     var count: Int { 2 * byDigest.count + 1 }
 
-    func events(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) -> [Event] {
-        let alive = all.filter { now < $0.ends && isAlive($0.user, $0.epoch) }
-        let events = alive.flatMap { session in
-            [
-                Event(time: now, Self.start(session).columns),
-                Event(time: session.lastUsed, Self.use(of: session.id).columns),
-            ]
+    func write(
+        at now: Timestamp,
+        isAlive: (User.ID, Int64) -> Bool,
+        _ body: (Event) throws(JournalError) -> Void
+    ) throws(JournalError) {
+        for id in digestByID.keys.sorted() {
+            guard let session = self[id], now < session.ends, isAlive(session.user, session.epoch) else { continue }
+            try body(Event(time: now, Self.start(session).columns))
+            try body(Event(time: session.lastUsed, Self.use(of: id).columns))
         }
-        return events + [Event(time: now, [Array("last-id".utf8), Array(String(lastID).utf8)])]
+        try body(Event(time: now, [Array("last-id".utf8), Array(String(lastID).utf8)]))
     }
 
     mutating func apply(_ event: Event) throws(EventError) {

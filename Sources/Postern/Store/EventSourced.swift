@@ -7,13 +7,17 @@ protocol EventSourced: Sendable {
     /// - Throws: ``EventError`` when the event is not one of this journal's; the state is unchanged then.
     mutating func apply(_ event: Event) throws(EventError)
 
-    /// How much there is of it: as many events as ``events(at:isAlive:)`` is about to return, or some more.
+    /// How much there is of it: as many events as ``write(at:isAlive:_:)`` is about to hand over, or some more.
     var count: Int { get }
 
-    /// What makes the same state anew, without what nobody will ask for again.
+    /// Hands over what makes the same state anew, without what nobody will ask for again.
     ///
     /// - Parameter isAlive: Whether a credential of this user and epoch may still be good.
-    func events(at now: Timestamp, isAlive: (User.ID, _ epoch: Int64) -> Bool) -> [Event]
+    func write(
+        at now: Timestamp,
+        isAlive: (User.ID, _ epoch: Int64) -> Bool,
+        _ body: (Event) throws(JournalError) -> Void
+    ) throws(JournalError)
 }
 
 /// Takes the columns of an event from left to right, each as what it has to be.

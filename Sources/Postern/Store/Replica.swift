@@ -82,13 +82,15 @@ final class Replica<State: EventSourced>: Sendable {
         do {
             return try journal.compact(reset: reset, apply: apply, told: finish) {
                 told.withLock { $0.state }
-            } events: { state throws(JournalError) in
+            } events: { state, write throws(JournalError) in
+                let judge: (User.ID, Int64) -> Bool
                 do throws(StoreError) {
-                    return state.events(at: now, isAlive: try isAlive())
+                    judge = try isAlive()
                 } catch {
                     refusal = error
                     throw .missing(path: "users")
                 }
+                try state.write(at: now, isAlive: judge, write)
             }
         } catch {
             throw refusal ?? StoreError(error)

@@ -52,11 +52,18 @@ struct TokenTable: EventSourced {
 
     var count: Int { byDigest.count + 1 }
 
-    func events(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) -> [Event] {
-        let alive = all.filter { token in
-            (token.expires.map { now < $0.adding(seconds: Self.margin) } ?? true) && isAlive(token.user, token.epoch)
+    func write(
+        at now: Timestamp,
+        isAlive: (User.ID, Int64) -> Bool,
+        _ body: (Event) throws(JournalError) -> Void
+    ) throws(JournalError) {
+        for id in digestByID.keys.sorted() {
+            guard let token = self[id], token.expires.map({ now < $0.adding(seconds: Self.margin) }) ?? true,
+                isAlive(token.user, token.epoch)
+            else { continue }
+            try body(Event(time: now, Self.issue(token).columns))
         }
-        return (alive.map(Self.issue) + [Self.lastID(lastID)]).map { Event(time: now, $0.columns) }
+        try body(Event(time: now, Self.lastID(lastID).columns))
     }
 
     /// Seconds for which a token is kept after its end, for whoever asks what became of it.

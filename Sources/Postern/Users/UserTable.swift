@@ -63,13 +63,20 @@ struct UserTable: EventSourced {
 
     var count: Int { byID.count + groups.count + 1 }
 
-    func events(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) -> [Event] {
-        let groups = groups.sorted { $0.key < $1.key }.map { Self.group($0.key, $0.value) }
-        let users = all.map { user in
-            let times = [Array(String(user.passwordEpoch).utf8), Array(user.epochBegan.rfc3339.utf8)]
-            return Event(Self.event(.kept, user).columns + times)
+    func write(
+        at now: Timestamp,
+        isAlive: (User.ID, Int64) -> Bool,
+        _ body: (Event) throws(JournalError) -> Void
+    ) throws(JournalError) {
+        for (name, permissions) in groups.sorted(by: { $0.key < $1.key }) {
+            try body(Event(time: now, Self.group(name, permissions).columns))
         }
-        return (groups + users + [Self.lastID(lastID)]).map { Event(time: now, $0.columns) }
+        for id in byID.keys.sorted() {
+            guard let user = byID[id] else { continue }
+            let times = [Array(String(user.passwordEpoch).utf8), Array(user.epochBegan.rfc3339.utf8)]
+            try body(Event(time: now, Self.event(.kept, user).columns + times))
+        }
+        try body(Event(time: now, Self.lastID(lastID).columns))
     }
 
     /// Ids are given once, also those of users who are gone.
