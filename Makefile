@@ -33,7 +33,8 @@ build: swift
 test: swift
 	@./install-missing $(TO_BUILD) $(TO_TEST)
 	swift build --build-tests
-	swift test --skip-build
+	@set -o pipefail; swift test --skip-build 2>&1 | tee .build/test.log || \
+		{ echo; echo "What failed:"; grep -A 3 '✘ Test' .build/test.log; exit 1; }
 
 lint: swift
 	swift format lint --strict --recursive Package.swift Sources Tests
