@@ -39,6 +39,17 @@ struct FileHeader: Equatable {
         self.name = name
         self.fileID = fileID
     }
+
+    /// Of a new file that is to hold everything of this one that counts: the first half of the ids is the same.
+    var compacted: FileHeader {
+        let half = Self.idLength / 2
+        return FileHeader(name: name, fileID: Array(fileID.prefix(half) + JournalFolder.randomID().suffix(half)))
+    }
+
+    /// Whether one of the files was made of the other by compaction.
+    static func isCompacted(_ one: [UInt8], _ other: [UInt8]) -> Bool {
+        one != other && one.prefix(idLength / 2) == other.prefix(idLength / 2)
+    }
 }
 
 /// A line with a checksum that holds.

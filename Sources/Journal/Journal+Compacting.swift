@@ -24,26 +24,28 @@ extension Journal {
             return (capture(), follower)
         }
         let path = file.path + Self.temporarySuffix + String(UInt64.random(in: .min ... .max), radix: 36)
-        let copy = try CompactedFile(name: name, path: path, folder)
+        let copy = try CompactedFile(seen.header.compacted, path: path, folder)
         do throws(JournalError) {
             try events(snapshot) { event throws(JournalError) in try copy.add(event) }
             var isReplaced = false
             try folder.lockFile.withLock { lock throws(JournalError) in
-                try follower.withLock { follower throws(JournalError) in
-                    let known = try catchUp(&follower, reset, apply, told)
-                    guard follower.identity == seen.identity, known?.failure ?? 0 == 0 else { return }
-                    // What is synced of the old file has to be known: the new one is all that will be left of it.
-                    _ = try prepare(follower, known, lock)
-                    var position = seen.position
-                    _ = try file.readGroups(from: &position, to: follower.position.offset) {
-                        events,
-                        _ throws(JournalError) in
-                        for event in events { try copy.add(event) }
+                // What is synced of the old file has to be known: the new one is all that will be left of it.
+                try settle(lock, reset, apply, told)
+                try lock.withSyncLock(of: name) { lock throws(JournalError) in
+                    try follower.withLock { follower throws(JournalError) in
+                        let record = try catchUp(&follower, reset, apply, told)
+                        guard follower.identity == seen.identity, let record, follower.canFollow(record) else { return }
+                        var position = seen.position
+                        _ = try file.readGroups(from: &position, to: follower.position.offset) {
+                            events,
+                            _ throws(JournalError) in
+                            for event in events { try copy.add(event) }
+                        }
+                        // Somebody put other lines in the place of those that were told.
+                        guard position == follower.position else { return }
+                        try take(copy, lock)
+                        isReplaced = true
                     }
-                    // Somebody put other lines in the place of those that were told.
-                    guard position == follower.position else { return }
-                    try take(copy, lock)
-                    isReplaced = true
                 }
             }
             if !isReplaced { unlink(path) }
@@ -79,7 +81,6 @@ extension Journal {
 final class CompactedFile {
     let path: String
     private let file: File
-    private let name: String
     private let folder: JournalFolder
     private let header: FileHeader
     private var position: ChainPosition
@@ -90,11 +91,10 @@ final class CompactedFile {
     /// Events of a group: as many are lost at most with one damaged line.
     private static let groupSize = 64
 
-    init(name: String, path: String, _ folder: JournalFolder) throws(JournalError) {
-        self.name = name
+    init(_ header: FileHeader, path: String, _ folder: JournalFolder) throws(JournalError) {
+        self.header = header
         self.path = path
         self.folder = folder
-        header = FileHeader(name: name, fileID: JournalFolder.randomID())
         position = ChainPosition(after: header)
         file = try File(creating: path, owner: folder.owner, group: folder.group)
         waiting = header.line
@@ -122,7 +122,7 @@ final class CompactedFile {
         try file.sync(with: folder.calls)
         let status = try file.status()
         guard status.size == position.offset else { throw .system(call: "pwrite", path: path, errno: EIO) }
-        return SyncRecord(of: name, header, status.identity, synced: position.offset)
+        return SyncRecord(of: header.name, header, status.identity, synced: position.offset)
     }
 
     private func flush() throws(JournalError) {

@@ -1,35 +1,55 @@
 internal import Glibc
+internal import Synchronization
 
-/// What a writer does while it holds the lock. In every step, bytes that are known to be synced are neither
-/// cut off nor written over.
+/// What a writer does under the lock. In every step, bytes that are known to be synced are neither cut off nor written
+/// over.
 extension Journal {
-    /// Makes sure that the file ends with a whole group and that it is known how much of it is on disk.
-    func prepare(_ follower: Follower, _ known: SyncRecord?, _ lock: LockFile) throws(JournalError) -> SyncRecord {
-        let end = follower.position.offset
-        // Beyond what is synced: `judge` has seen to it.
-        if try file.status().size > end { try file.truncate(to: end, with: folder.calls) }
-        if let known, follower.synced(by: known) != nil { return known }
-
-        // The first append after a boot, or to a file that was put there: nobody knows what of it is on disk.
-        // Everything that checks is kept, and synced now.
-        let record = SyncRecord(of: name, follower.header, follower.identity, synced: end)
-        do {
-            try file.sync(with: folder.calls)
-            try File.syncFolder(folder.path)
-        } catch {
-            throw poison(record, lock, because: error)
+    /// Appends what `events` decides, as one group, and returns when it was applied and is on disk. So is all that the
+    /// decision rests on, also where it is to write nothing.
+    ///
+    /// Others see the events before they are on disk, and what they append comes after: it stands or falls with them.
+    /// - Parameter events: Called under the lock, when everything that others appended has been applied.
+    ///   Without events nothing is written. Their times are set here.
+    /// - Throws: ``JournalError``; nothing was acknowledged then.
+    public func append(
+        reset: Reset,
+        apply: Apply,
+        told: Told = {},
+        events: () -> [Event]
+    ) throws(JournalError) {
+        var needed: SyncRecord?
+        try folder.lockFile.withLock { lock throws(JournalError) in
+            try settle(lock, reset, apply, told)
+            try follower.withLock { follower throws(JournalError) in
+                let record = try catchUp(&follower, reset, apply, told)
+                guard let record, follower.canFollow(record) else { throw failure(record) }
+                // Beyond what is synced: `judge` has seen to it.
+                if try file.status().size > follower.position.offset {
+                    try file.truncate(to: follower.position.offset, with: folder.calls)
+                }
+                let now = folder.now()
+                let dated = events().map { Event(time: now, $0.columns) }
+                if !dated.isEmpty {
+                    let end = try write(dated, follower, record)
+                    _ = try catchUp(&follower, reset, apply, told)
+                    guard follower.position.offset == end else {
+                        // The write said that it was done, and was not.
+                        try? file.truncate(to: follower.position.offset, with: folder.calls)
+                        throw .system(call: "pwrite", path: file.path, errno: EIO)
+                    }
+                }
+                needed = follower.everything(of: name)
+            }
         }
-        try lock.setRecord(record)
-        return record
+        if let needed { try waitForSync(of: needed, reset, apply, told) }
     }
 
-    /// Writes the events as one group and syncs them.
+    /// Writes the events as one group.
     /// - Returns: Where the file ends now.
-    func write(
+    private func write(
         _ events: [Event],
         _ follower: Follower,
-        _ record: SyncRecord,
-        _ lock: LockFile
+        _ record: SyncRecord
     ) throws(JournalError) -> Int64 {
         let start = follower.position.offset
         let group = follower.position.group(of: events, synced: record.synced)
@@ -40,71 +60,6 @@ extension Journal {
             try? file.truncate(to: start, with: folder.calls)
             throw error
         }
-        do {
-            try file.sync(with: folder.calls)
-        } catch {
-            throw poison(record, lock, because: error)
-        }
         return start + Int64(group.count)
-    }
-
-    /// Records that the file is synced up to `end`, where the group that was written has been read back.
-    func acknowledge(
-        _ end: Int64,
-        _ follower: Follower,
-        _ record: SyncRecord,
-        _ lock: LockFile
-    ) throws(JournalError) {
-        guard follower.position.offset == end else {
-            // The write said that it was done, and was not.
-            try? file.truncate(to: follower.position.offset, with: folder.calls)
-            throw .system(call: "pwrite", path: file.path, errno: EIO)
-        }
-        var record = record
-        record.synced = end
-        try lock.setRecord(record)
-    }
-
-    /// The way back from a failed sync: the page cache may show lines that the disk does not have, so what
-    /// was known to be synced before goes to a new file, which takes the place of the old one. It may have
-    /// done so already, and only the sync of the folder failed: then all of that file is taken.
-    func rewrite(_ failed: SyncRecord, _ follower: Follower, _ lock: LockFile) throws(JournalError) {
-        let end = follower.synced(by: failed) ?? follower.position.offset
-        do {
-            let new = file.path + ".new"
-            // A leftover. Whoever made it held the lock and is gone.
-            unlink(new)
-            let copy = try File(creating: new, owner: folder.owner, group: folder.group)
-            var offset: Int64 = 0
-            while offset < end {
-                let chunk = try file.read(Int(min(end - offset, File.chunk)), at: offset)
-                guard !chunk.isEmpty else { break }
-                try copy.write(chunk, at: offset, with: folder.calls)
-                offset += Int64(chunk.count)
-            }
-            let copied = try Follower(copy, name: name)
-            var position = copied.position
-            _ = try copy.readGroups(from: &position, to: end) { _, _ in }
-            guard position.offset == end else {
-                let line = try file.lineNumber(at: position.offset)
-                throw JournalError.damaged(path: file.path, line: line, offset: position.offset)
-            }
-            try copy.sync(with: folder.calls)
-            guard rename(new, file.path) == 0 else { throw File.error("rename", new) }
-            try File.syncFolder(folder.path)
-            try lock.setRecord(SyncRecord(of: name, copied.header, copied.identity, synced: end))
-        } catch {
-            throw .poisoned(path: file.path, errno: failed.failure)
-        }
-    }
-
-    /// Lets every process know that a sync failed.
-    /// - Returns: Why it failed.
-    private func poison(_ record: SyncRecord, _ lock: LockFile, because error: JournalError) -> JournalError {
-        var record = record
-        record.failure = if case .system(_, _, let number) = error { number } else { EIO }
-        // Where not even this can be written, nobody gets past the first write under the lock either.
-        try? lock.setRecord(record)
-        return error
     }
 }

@@ -3,8 +3,9 @@ internal import Synchronization
 /// One append-only file of events, followed by many processes and appended to by one at a time.
 ///
 /// A reader takes no lock: it looks whether the file grew, and is told what was added. A writer takes the
-/// folder's lock, is told what others added, decides on that state, appends one group with one write and
-/// returns after the sync. A group that is not whole is not told to anybody: the next writer cuts it off.
+/// folder's lock, is told what others added, decides on that state, appends one group with one write and lets
+/// the next one in. It returns when a sync has covered its group, its own or another's. A group that is not whole
+/// is not told to anybody: the next writer cuts it off.
 public final class Journal: Sendable {
     public typealias Reset = () -> Void
     public typealias Apply = (Event) throws(EventError) -> Void
@@ -19,6 +20,8 @@ public final class Journal: Sendable {
     private let settledSize = Atomic<Int64>(-1)
     /// Which file that was. It cannot be given to another one while we have it open.
     private let settledInode = Atomic<UInt>(0)
+    /// What this process has last seen of how far the file is on disk.
+    let knownSynced = Mutex<SyncRecord?>(nil)
 
     /// How far this process has read.
     struct Follower {
@@ -41,6 +44,14 @@ public final class Journal: Sendable {
         func synced(by record: SyncRecord?) -> Int64? {
             guard let record, record.fileID == header.fileID, record.inode == identity.inode else { return nil }
             return record.synced
+        }
+
+        /// Whether `record` is about this file, and no sync of it failed.
+        func canFollow(_ record: SyncRecord) -> Bool { synced(by: record) != nil && record.failure == 0 }
+
+        /// What the record has to say when all that was told is on disk.
+        func everything(of name: String) -> SyncRecord {
+            SyncRecord(of: name, header, identity, synced: position.offset)
         }
     }
 
@@ -74,42 +85,13 @@ public final class Journal: Sendable {
         }
     }
 
-    /// Appends what `events` decides, as one group, and returns when it is on disk and was applied.
-    ///
-    /// - Parameter events: Called under the lock, when everything that others appended has been applied.
-    ///   Without events nothing is written. Their times are set here.
-    /// - Throws: ``JournalError``; nothing was acknowledged then.
-    public func append(
-        reset: Reset,
-        apply: Apply,
-        told: Told = {},
-        events: () -> [Event]
-    ) throws(JournalError) {
-        try folder.lockFile.withLock { lock throws(JournalError) in
-            try follower.withLock { follower throws(JournalError) in
-                var known = try catchUp(&follower, reset, apply, told)
-                if let failed = known, failed.fileID == follower.header.fileID, failed.failure != 0 {
-                    try rewrite(failed, follower, lock)
-                    known = try catchUp(&follower, reset, apply, told)
-                }
-                let record = try prepare(follower, known, lock)
-                let now = folder.now()
-                let dated = events().map { Event(time: now, $0.columns) }
-                guard !dated.isEmpty else { return }
-                let end = try write(dated, follower, record, lock)
-                _ = try catchUp(&follower, reset, apply, told)
-                try acknowledge(end, follower, record, lock)
-            }
-        }
-    }
-
     /// Bytes that were told.
     public var size: Int64 { follower.withLock { $0.position.offset } }
 
     // MARK: Reading
 
     /// Tells what the file holds beyond what was told.
-    /// - Returns: What the holders of the lock left about the journal of this name.
+    /// - Returns: What the holders of the locks left about the journal of this name.
     func catchUp(
         _ follower: inout Follower,
         _ reset: Reset,

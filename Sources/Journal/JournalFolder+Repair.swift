@@ -31,13 +31,16 @@ extension JournalFolder {
             let side = try File(creating: path + ".dropped-" + suffix, owner: owner, group: group)
             try side.write(found.dropped, at: 0, with: calls)
             try side.sync(with: calls)
-            let copy = try CompactedFile(name: name, path: path + ".new-" + suffix, self)
+            let new = FileHeader(name: name, fileID: Self.randomID())
+            let copy = try CompactedFile(new, path: path + ".new-" + suffix, self)
             do throws(JournalError) {
                 for event in found.events { try copy.add(event) }
                 let record = try copy.finish()
-                guard rename(copy.path, path) == 0 else { throw File.error("rename", copy.path) }
-                try File.syncFolder(self.path)
-                try lock.setRecord(record)
+                try lock.withSyncLock(of: name) { lock throws(JournalError) in
+                    guard rename(copy.path, path) == 0 else { throw File.error("rename", copy.path) }
+                    try File.syncFolder(self.path)
+                    try lock.setRecord(record)
+                }
             } catch {
                 unlink(copy.path)
                 throw error

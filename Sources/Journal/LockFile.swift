@@ -1,15 +1,17 @@
 internal import CLinux
 internal import Dispatch
 internal import Glibc
+internal import Synchronization
 
-/// The one file of a folder that is ever locked, and what its holder tells the next one.
+/// The one file of a folder that is ever locked, and what its holders tell the next ones.
 ///
-/// The lock is an open-file-description lock: it ends with its holder, however that one ends, and closing
-/// another descriptor of the file does not drop it. It counts between descriptors, so the threads of a
-/// process, which share one, wait for each other at a semaphore first.
+/// It has one lock for whoever writes and one a journal for whoever syncs, each on a byte of its own. Who needs both
+/// takes that of the writer first. They are open-file-description locks: such a lock ends with its holder, however that
+/// one ends, and closing another descriptor of the file does not drop it. It counts between descriptors, so the threads
+/// of a process, which share one, wait for each other at a semaphore first.
 ///
-/// The file's text is memory that the processes of one boot share: slots of equal length, written only under
-/// the lock and never synced. The first names the holder, the others are one ``SyncRecord`` a journal.
+/// The file's text is memory that the processes of one boot share: slots of equal length, never synced. The first names
+/// the writer and is written under its lock; the others are one ``SyncRecord`` a journal, written under the journal's.
 final class LockFile: Sendable {
     static let name = "lock"
 
@@ -17,6 +19,7 @@ final class LockFile: Sendable {
     private let owner: uid_t
     private let patience: Duration
     private let turn = DispatchSemaphore(value: 1)
+    private let syncTurns = Mutex<[String: DispatchSemaphore]>([:])
 
     init(in folder: String, owner: uid_t, patience: Duration) throws(JournalError) {
         file = try File(opening: folder + "/" + Self.name, owner: owner)
@@ -29,30 +32,70 @@ final class LockFile: Sendable {
         (["holder"] + journals).flatMap { bytes(ofSlot: Array($0.utf8)) }
     }
 
+    /// For whoever writes.
     /// - Throws: ``JournalError/locked(path:holder:)`` when another holds the lock for longer than `patience`.
     func withLock(_ body: (LockFile) throws(JournalError) -> Void) throws(JournalError) {
+        try hold(0, turn) { () throws(JournalError) in
+            try writeSlot(0, Array("holder\t\(getpid())".utf8))
+            try body(self)
+        }
+    }
+
+    /// For whoever syncs this journal, puts another file in its place, or writes its record.
+    ///
+    /// - Parameter isDone: Asked when it is this thread's turn among those of the process; with true that is all.
+    /// - Throws: As ``withLock(_:)``.
+    func withSyncLock(
+        of journal: String,
+        unless isDone: () -> Bool = { false },
+        _ body: (LockFile) throws(JournalError) -> Void
+    ) throws(JournalError) {
+        let turn = syncTurns.withLock { turns in
+            let turn = turns[journal] ?? DispatchSemaphore(value: 1)
+            turns[journal] = turn
+            return turn
+        }
+        let byte = 1 + Int64(CRC32.castagnoli.checksum(of: Array(journal.utf8), seed: 0))
+        try hold(byte, turn, unless: isDone) { () throws(JournalError) in try body(self) }
+    }
+
+    private func hold(
+        _ byte: Int64,
+        _ turn: DispatchSemaphore,
+        unless isDone: () -> Bool = { false },
+        _ body: () throws(JournalError) -> Void
+    ) throws(JournalError) {
         let deadline = ContinuousClock.now + patience
         guard turn.wait(timeout: .now() + .milliseconds(Int(patience / .milliseconds(1)))) == .success else {
             throw .locked(path: file.path, holder: getpid())
         }
         defer { turn.signal() }
-        defer { _ = linux_lock_exclusive(file.descriptor, false) }
-        try lock(until: deadline)
+        if isDone() { return }
+        defer { _ = linux_lock_exclusive(file.descriptor, byte, false) }
+        try lock(byte, until: deadline)
         // Where a store was copied over another, the file at the path is the lock of those who came later.
         while try file.statusAtPath().identity != file.status().identity {
             try file.become(try File(opening: file.path, owner: owner))
-            try lock(until: deadline)
+            try lock(byte, until: deadline)
         }
-        try writeSlot(0, Array("holder\t\(getpid())".utf8))
-        try body(self)
+        try body()
     }
 
-    /// What is known about the journal of this name; nil when there is no record of it that checks, as there
-    /// may be for a reader, which holds no lock, while it is written.
+    /// What is known about the journal of this name; nil when there is no record of it from this boot.
     func record(of journal: String) throws(JournalError) -> SyncRecord? {
-        let slots = try slots()
-        return slots.firstIndex(of: journal).flatMap { SyncRecord(parsing: slots[$0]) }
+        for _ in 0..<Self.readings {
+            let slots = try slots()
+            guard let slot = slots.firstIndex(of: journal).map({ slots[$0] }), SyncRecord.isOfThisBoot(slot) else {
+                return nil
+            }
+            if let record = SyncRecord(parsing: slot) { return record }
+            // It is being written.
+            usleep(50)
+        }
+        return nil
     }
+
+    private static let readings = 100
 
     /// In the slot of its journal, or in a new one.
     func setRecord(_ record: SyncRecord) throws(JournalError) {
@@ -61,19 +104,24 @@ final class LockFile: Sendable {
     }
 
     /// Tries, and waits a little longer each time.
-    private func lock(until deadline: ContinuousClock.Instant) throws(JournalError) {
+    private func lock(_ byte: Int64, until deadline: ContinuousClock.Instant) throws(JournalError) {
         var pause: UInt32 = 50
-        while linux_lock_exclusive(file.descriptor, true) != 0 {
+        while linux_lock_exclusive(file.descriptor, byte, true) != 0 {
             switch errno {
             case EINTR: continue
             case EAGAIN, EACCES:
-                guard ContinuousClock.now < deadline else { throw .locked(path: file.path, holder: holder()) }
+                guard ContinuousClock.now < deadline else {
+                    throw .locked(path: file.path, holder: byte == 0 ? holder() : 0)
+                }
                 usleep(pause)
-                pause = min(pause * 2, 10_000)
+                pause = min(pause * 2, Self.longestPause)
             default: throw File.error("fcntl", file.path)
             }
         }
     }
+
+    /// In microseconds.
+    private static let longestPause: UInt32 = 2000
 
     private func holder() -> Int32 {
         let digits = (try? slots())?.first?.split(separator: 0x09).dropFirst().first ?? []

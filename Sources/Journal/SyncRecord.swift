@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// How far a journal is on disk, as the last holder of the lock left it.
+/// How far a journal is on disk, as the last holder of its lock left it.
 struct SyncRecord: Equatable {
     let journal: String
     let fileID: [UInt8]
@@ -22,6 +22,13 @@ struct SyncRecord: Equatable {
         self.synced = synced
     }
 
+    /// Whether all that `needed` counts as synced is on disk, there or in a file that was made of that one.
+    func covers(_ needed: SyncRecord) -> Bool {
+        if fileID == needed.fileID { return inode == needed.inode && synced >= needed.synced }
+        // Such a file holds all that stood in the other one, and was synced whole.
+        return failure == 0 && FileHeader.isCompacted(fileID, needed.fileID)
+    }
+
     /// nil for a record of another boot, whose memory this is not.
     init?(parsing text: ArraySlice<UInt8>) {
         let columns = text.split(separator: 0x09, omittingEmptySubsequences: false)
@@ -38,6 +45,11 @@ struct SyncRecord: Equatable {
         )
         self.failure = failure
         guard self.text.elementsEqual(text) else { return nil }
+    }
+
+    /// Whether it was begun in this boot, whole or not.
+    static func isOfThisBoot(_ text: ArraySlice<UInt8>) -> Bool {
+        text.split(separator: 0x09, omittingEmptySubsequences: false).dropFirst().first?.elementsEqual(boot) ?? false
     }
 
     /// At most 159 bytes for a name of 32.

@@ -123,10 +123,10 @@ struct JournalTests {
         let holder = try File(opening: folder.path + "/lock", owner: geteuid())
         let one = try folder.open(patience: .milliseconds(50))
         try one.append(["a"])
-        #expect(linux_lock_exclusive(holder.descriptor, true) == 0)
+        #expect(linux_lock_exclusive(holder.descriptor, 0, true) == 0)
         #expect(throws: JournalError.locked(path: folder.path + "/lock", holder: getpid())) { try one.append(["b"]) }
         #expect(try one.read() == ["a"])
-        #expect(linux_lock_exclusive(holder.descriptor, false) == 0)
+        #expect(linux_lock_exclusive(holder.descriptor, 0, false) == 0)
         try one.append(["b"])
         #expect(try one.read() == ["a", "b"])
     }

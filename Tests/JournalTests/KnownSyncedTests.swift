@@ -79,9 +79,9 @@ struct KnownSyncedTests {
         try one.append(["a"])
         try folder.replaceLock()
         let holder = try File(opening: folder.path + "/lock", owner: geteuid())
-        #expect(linux_lock_exclusive(holder.descriptor, true) == 0)
+        #expect(linux_lock_exclusive(holder.descriptor, 0, true) == 0)
         #expect(throws: JournalError.locked(path: folder.path + "/lock", holder: 0)) { try one.append(["b"]) }
-        #expect(linux_lock_exclusive(holder.descriptor, false) == 0)
+        #expect(linux_lock_exclusive(holder.descriptor, 0, false) == 0)
         try one.append(["b"])
         #expect(try folder.open().read() == ["a", "b"])
     }

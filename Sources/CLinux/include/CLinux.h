@@ -11,9 +11,9 @@
 #include <sys/signalfd.h>
 #include <sys/vfs.h>
 
-/// Takes (`true`) or drops (`false`) an exclusive open-file-description lock on the whole file,
+/// Takes (`true`) or drops (`false`) an exclusive open-file-description lock on one byte of the file,
 /// without waiting. Returns 0, or -1 with errno (EAGAIN or EACCES: another holds it). fcntl(2).
-int linux_lock_exclusive(int fd, bool lock);
+int linux_lock_exclusive(int fd, int64_t byte, bool lock);
 
 /// The process at the other end of a connected Unix socket. Returns 0, or -1 with errno. unix(7).
 int linux_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);

@@ -1,0 +1,109 @@
+internal import Glibc
+internal import Synchronization
+
+/// How what was appended gets on disk. Writers that wait at the same time, in this process and in others, share one
+/// sync: while it runs the next ones append, and the first of them to have the lock syncs for all.
+extension Journal {
+    /// Returns when all that `needed` counts as synced is on disk.
+    ///
+    /// - Throws: ``JournalError`` when it is not, or nobody knows.
+    func waitForSync(
+        of needed: SyncRecord,
+        _ reset: Reset,
+        _ apply: Apply,
+        _ told: Told
+    ) throws(JournalError) {
+        let isKnown = { self.knownSynced.withLock { $0?.covers(needed) ?? false } }
+        if isKnown() { return }
+        try folder.lockFile.withSyncLock(of: name, unless: isKnown) { lock throws(JournalError) in
+            guard var record = try lock.record(of: name) else { throw failure(nil) }
+            if !record.covers(needed) {
+                // Together with all that others have appended by now.
+                let end = try follower.withLock { follower throws(JournalError) in
+                    _ = try catchUp(&follower, reset, apply, told)
+                    guard follower.canFollow(record) else { throw failure(record) }
+                    return follower.position.offset
+                }
+                try sync(&record, lock)
+                record.synced = end
+                try lock.setRecord(record)
+                guard record.covers(needed) else { throw failure(record) }
+            }
+            knownSynced.withLock { $0 = record }
+        }
+    }
+
+    /// Makes sure that it is known how much of the file is on disk, and that no sync failed.
+    func settle(
+        _ lock: LockFile,
+        _ reset: Reset,
+        _ apply: Apply,
+        _ told: Told
+    ) throws(JournalError) {
+        if let record = try lock.record(of: name), follower.withLock({ $0.canFollow(record) }) { return }
+        try lock.withSyncLock(of: name) { lock throws(JournalError) in
+            try follower.withLock { follower throws(JournalError) in
+                var known = try catchUp(&follower, reset, apply, told)
+                if let failed = known, failed.fileID == follower.header.fileID, failed.failure != 0 {
+                    try rewrite(failed, follower, lock)
+                    known = try catchUp(&follower, reset, apply, told)
+                }
+                if let known, follower.canFollow(known) { return }
+                // The first append after a boot, or to a file that was put there: nobody knows what of it is on disk.
+                // Everything that checks is kept, and synced now.
+                var record = follower.everything(of: name)
+                try sync(&record, lock, withFolder: true)
+                try lock.setRecord(record)
+            }
+        }
+    }
+
+    /// Lets every process know when it fails.
+    private func sync(
+        _ record: inout SyncRecord,
+        _ lock: LockFile,
+        withFolder: Bool = false
+    ) throws(JournalError) {
+        do {
+            try file.sync(with: folder.calls)
+            if withFolder { try File.syncFolder(folder.path) }
+        } catch {
+            record.failure = if case .system(_, _, let number) = error { number } else { EIO }
+            // Where not even this can be written, nobody gets past the first write under the lock either.
+            try? lock.setRecord(record)
+            throw error
+        }
+    }
+
+    /// Why nothing can be acknowledged by this record.
+    func failure(_ record: SyncRecord?) -> JournalError {
+        .system(call: "fdatasync", path: file.path, errno: record.map(\.failure).flatMap { $0 == 0 ? nil : $0 } ?? EIO)
+    }
+
+    /// The way back from a failed sync: the page cache may show lines that the disk does not have, so what
+    /// was known to be synced before goes to a new file, which takes the place of the old one. It may have
+    /// done so already, and only the sync of the folder failed: then all of that file is taken.
+    private func rewrite(_ failed: SyncRecord, _ follower: Follower, _ lock: LockFile) throws(JournalError) {
+        let end = follower.synced(by: failed) ?? follower.position.offset
+        let new = file.path + ".new"
+        do {
+            // A leftover. Whoever made it held the lock and is gone.
+            unlink(new)
+            let copy = try CompactedFile(FileHeader(name: name, fileID: JournalFolder.randomID()), path: new, folder)
+            var position = ChainPosition(after: follower.header)
+            _ = try file.readGroups(from: &position, to: end) { events, _ throws(JournalError) in
+                for event in events { try copy.add(event) }
+            }
+            guard position.offset == end else {
+                let line = try file.lineNumber(at: position.offset)
+                throw JournalError.damaged(path: file.path, line: line, offset: position.offset)
+            }
+            let record = try copy.finish()
+            guard rename(new, file.path) == 0 else { throw File.error("rename", new) }
+            try File.syncFolder(folder.path)
+            try lock.setRecord(record)
+        } catch {
+            throw .poisoned(path: file.path, errno: failed.failure)
+        }
+    }
+}
