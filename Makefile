@@ -6,7 +6,7 @@ PORT ?= 8080
 FOR_SWIFT := ca-certificates curl g++ git libncurses6 libsqlite3-0 libxml2 tzdata
 TO_BUILD := libfcgi-dev libsodium-dev pkg-config
 TO_RUN := curl nginx spawn-fcgi
-TO_TEST := $(TO_RUN) lighttpd python3 python3-venv chromium chromium-driver caddy apache2-bin
+TO_TEST := $(TO_RUN) lighttpd python3 python3-venv chromium chromium-driver caddy apache2-bin strace
 TO_BENCH := $(TO_RUN) gcc python3 wrk
 
 .PHONY: help run build test lint bench clean install-dependencies swift

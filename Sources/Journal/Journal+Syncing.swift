@@ -40,7 +40,6 @@ extension Journal {
         _ apply: Apply,
         _ told: Told
     ) throws(JournalError) {
-        if let record = try lock.record(of: name), follower.withLock({ $0.canFollow(record) }) { return }
         try lock.withSyncLock(of: name) { lock throws(JournalError) in
             try follower.withLock { follower throws(JournalError) in
                 var known = try catchUp(&follower, reset, apply, told)

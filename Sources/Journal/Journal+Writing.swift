@@ -19,29 +19,44 @@ extension Journal {
     ) throws(JournalError) {
         var needed: SyncRecord?
         try folder.lockFile.withLock { lock throws(JournalError) in
+            needed = try appendGroup(reset, apply, told, events)
+            guard needed == nil else { return }
             try settle(lock, reset, apply, told)
-            try follower.withLock { follower throws(JournalError) in
-                let record = try catchUp(&follower, reset, apply, told)
-                guard let record, follower.canFollow(record) else { throw failure(record) }
-                // Beyond what is synced: `judge` has seen to it.
-                if try file.status().size > follower.position.offset {
-                    try file.truncate(to: follower.position.offset, with: folder.calls)
-                }
-                let now = folder.now()
-                let dated = events().map { Event(time: now, $0.columns) }
-                if !dated.isEmpty {
-                    let end = try write(dated, follower, record)
-                    _ = try catchUp(&follower, reset, apply, told)
-                    guard follower.position.offset == end else {
-                        // The write said that it was done, and was not.
-                        try? file.truncate(to: follower.position.offset, with: folder.calls)
-                        throw .system(call: "pwrite", path: file.path, errno: EIO)
-                    }
-                }
-                needed = follower.everything(of: name)
-            }
+            needed = try appendGroup(reset, apply, told, events)
         }
-        if let needed { try waitForSync(of: needed, reset, apply, told) }
+        guard let needed else { throw failure(nil) }
+        try waitForSync(of: needed, reset, apply, told)
+    }
+
+    /// - Returns: What has to be on disk before anybody is told; nil when nobody knows how much of the file is, so that
+    ///   nothing was done.
+    private func appendGroup(
+        _ reset: Reset,
+        _ apply: Apply,
+        _ told: Told,
+        _ events: () -> [Event]
+    ) throws(JournalError) -> SyncRecord? {
+        try follower.withLock { follower throws(JournalError) in
+            guard let record = try catchUp(&follower, reset, apply, told), follower.canFollow(record) else {
+                return nil
+            }
+            // Beyond what is synced: `judge` has seen to it.
+            if try file.status().size > follower.position.offset {
+                try file.truncate(to: follower.position.offset, with: folder.calls)
+            }
+            let now = folder.now()
+            let dated = events().map { Event(time: now, $0.columns) }
+            if !dated.isEmpty {
+                let end = try write(dated, follower, record)
+                _ = try catchUp(&follower, reset, apply, told)
+                guard follower.position.offset == end else {
+                    // The write said that it was done, and was not.
+                    try? file.truncate(to: follower.position.offset, with: folder.calls)
+                    throw .system(call: "pwrite", path: file.path, errno: EIO)
+                }
+            }
+            return follower.everything(of: name)
+        }
     }
 
     /// Writes the events as one group.
