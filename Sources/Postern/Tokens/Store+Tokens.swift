@@ -10,7 +10,6 @@ extension Store {
     ///   - expires: The first moment at which it is no longer good; nil: never.
     ///   - renewal: Seconds by which each use puts its end off, as knox's `AUTO_REFRESH`; nil: not.
     ///   - limits: nil: it is good for all that the user may do.
-    ///   - limits: nil: it is good for all that the user may do.
     ///   - limit: Of tokens that a user may have which are still good; nil: none.
     /// - Throws: ``StoreError/tokenLimitReached``.
     public func issueToken(
