@@ -9,7 +9,7 @@ TO_RUN := curl nginx spawn-fcgi
 TO_TEST := $(TO_RUN) lighttpd python3 python3-venv chromium chromium-driver caddy apache2-bin strace
 TO_BENCH := $(TO_RUN) gcc python3 wrk
 
-.PHONY: help run build test lint bench clean install-dependencies swift
+.PHONY: help run build test lint bench bench-store clean install-dependencies swift
 
 help:
 	@echo "make run      build, and run the example on 127.0.0.1:$(PORT) until Ctrl-C (PORT=8081 for another port)"
@@ -17,6 +17,7 @@ help:
 	@echo "make test     build and run all tests"
 	@echo "make lint     check the formatting"
 	@echo "make bench    compare with the smallest C responder, behind the same nginx"
+	@echo "make bench-store    compare the store with SQLite"
 	@echo "make install-dependencies    install what all of these need"
 	@echo "make clean    remove what was built"
 	@echo
@@ -37,11 +38,16 @@ test: swift
 		{ echo; echo "What failed:"; grep -A 3 '✘ Test' .build/test.log; exit 1; }
 
 lint: swift
-	swift format lint --strict --recursive Package.swift Sources Tests
+	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks
 
 bench: build
 	@./install-missing $(TO_BENCH)
 	Benchmarks/run .build/release/postern
+
+bench-store: swift
+	@./install-missing $(TO_BUILD) python3
+	swift build -c release --static-swift-stdlib --product store-benchmark
+	Benchmarks/run-store .build/release/store-benchmark
 
 install-dependencies:
 	@./install-missing $(FOR_SWIFT) $(TO_BUILD) $(TO_TEST) $(TO_BENCH)

@@ -55,6 +55,12 @@ let package = Package(
             path: "Sources/postern",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "store-benchmark",
+            dependencies: ["Journal", "Postern"],
+            path: "Benchmarks/Store",
+            swiftSettings: settings
+        ),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI"], swiftSettings: settings),
         .testTarget(
             name: "WebServerConfigurationTests",
