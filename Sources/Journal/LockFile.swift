@@ -131,7 +131,7 @@ final class LockFile: Sendable {
     // MARK: Slots
 
     private static let slotLength = 160
-    private static let greatestSlotCount = 64
+    private static let greatestSlotCount = 16
 
     /// Without the spaces and the line feed that fill them.
     private func slots() throws(JournalError) -> [ArraySlice<UInt8>] {
