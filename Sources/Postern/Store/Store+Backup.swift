@@ -63,6 +63,7 @@ extension Store {
     }
 
     private func load<State>(_ name: String, _ replica: Replica<State>) throws(StoreError) -> Load {
+        try replica.check()
         let load = try replica.load()
         return Load(journal: name, events: load.events, needed: min(load.needed, load.events), bytes: replica.size)
     }
