@@ -1,0 +1,45 @@
+"""What it costs to see a JSON Web Token for the first time, beside its signature alone."""
+
+import statistics
+
+import load
+import machine
+import rounds
+import subjects
+from load import Load
+
+ALGORITHMS = ["HS256", "EdDSA", "ES256"]
+CLIENTS = 16
+
+
+def measure(scene, round_count, seconds, count):
+    """Prints the table; returns microseconds of CPU of an unseen token beyond those of a Token and of the signature alone,
+    by algorithm."""
+    pools = {algorithm: subjects.signed(scene, algorithm, count, "first") for algorithm in ALGORITHMS}
+    length = len(pools["HS256"].path.read_text().splitlines()[0].removeprefix("Bearer ").rpartition(".")[0])
+    token = Load("/postern/", scene.credentials["token"], backend=scene.postern)
+    costs = {name: [] for name in ["token", *ALGORITHMS]}
+    alone = {algorithm: [] for algorithm in ALGORITHMS}
+
+    def once(name, is_counted):
+        one = token if name == "token" else Load("/postern/", pool=pools[name], backend=scene.postern)
+        sample = load.measure(scene, one, CLIENTS, seconds if is_counted else 1)
+        if is_counted:
+            costs[name].append(sample.backend)
+        if is_counted and name == "token":
+            figures = machine.run(scene.folder / "alone", "signatures", length).split()
+            for algorithm, figure in zip(ALGORITHMS, figures):
+                alone[algorithm].append(float(figure))
+
+    rounds.in_turns(list(costs), round_count, once, "signatures")
+    print(f"\nJSON Web Tokens seen for the first time, {CLIENTS} clients, µs of CPU of the backend a request, "
+          f"medians of {round_count} rounds of {seconds} s")
+    print(f"  {'':8}{'unseen':>8}{'Token':>8}{'signature':>11}{'beyond':>8}")
+    beyond = {}
+    for algorithm in ALGORITHMS:
+        beyond[algorithm] = statistics.median(
+            unseen - known - signature
+            for unseen, known, signature in zip(costs[algorithm], costs["token"], alone[algorithm]))
+        print(f"  {algorithm:8}{statistics.median(costs[algorithm]):8.1f}{statistics.median(costs['token']):8.1f}"
+              f"{statistics.median(alone[algorithm]):11.1f}{beyond[algorithm]:8.1f}")
+    return beyond
