@@ -7,7 +7,8 @@ FOR_SWIFT := ca-certificates curl g++ git libncurses6 libsqlite3-0 libxml2 tzdat
 TO_BUILD := libfcgi-dev libsodium-dev pkg-config
 TO_RUN := curl nginx spawn-fcgi
 TO_TEST := $(TO_RUN) lighttpd python3 python3-venv chromium chromium-driver caddy apache2-bin strace
-TO_BENCH := $(TO_RUN) gcc python3 wrk
+TO_BENCH := binutils gcc libssl-dev nginx openssl php-fpm php-sqlite3 python3 python3-venv strace \
+	uwsgi-core uwsgi-plugin-python3 wrk
 
 .PHONY: help run build test lint bench bench-store clean install-dependencies swift
 
@@ -16,7 +17,7 @@ help:
 	@echo "make build    build the release binary, .build/release/postern"
 	@echo "make test     build and run all tests"
 	@echo "make lint     check the formatting"
-	@echo "make bench    compare with the smallest C responder, behind the same nginx"
+	@echo "make bench    compare with the smallest C responder, with DRF, php-fpm and nginx's own, behind the same nginx"
 	@echo "make bench-store    compare the store with SQLite"
 	@echo "make install-dependencies    install what all of these need"
 	@echo "make clean    remove what was built"
@@ -42,6 +43,7 @@ lint: swift
 
 bench: build
 	@./install-missing $(TO_BENCH)
+	swift build -c release --static-swift-stdlib --product store-benchmark
 	Benchmarks/run .build/release/postern
 
 bench-store: swift
