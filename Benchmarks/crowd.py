@@ -27,7 +27,7 @@ def measure(scene, round_count, seconds):
             machine.settle([scene.nginx, scene.postern, *scene.limits.values()])
 
     rounds.in_turns(list(reports), round_count, once, f"{CLIENTS} clients")
-    print(f"\n{CLIENTS} clients, {SLOW} of them slow, medians of {round_count} round{'s' if round_count > 1 else ''} of {seconds} s")
+    print(f"\n{CLIENTS} clients, {SLOW} of them slow, medians of {round_count} rounds of {seconds} s")
     print(f"  {'':20}{'requests/s':>11}{'p50 ms':>9}{'p90 ms':>9}{'p99 ms':>9}{'max ms':>9}{'fewest':>8}{'most':>7}"
           f"{'slow':>7}{'failed':>8}{'RSS MB':>8}")
     titles = {"loops": ("C, a loop a core", scene.limits["loops"]), "postern": ("postern, Token", scene.postern)}

@@ -96,7 +96,12 @@ def start_wrk(scene, load, clients, seconds, port=None):
 
 
 def finish_wrk(process, load, seconds):
-    output, _ = process.communicate(timeout=seconds + 60)
+    try:
+        output, _ = process.communicate(timeout=seconds + 60)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
     if process.returncode != 0:
         raise machine.Failure(f"wrk failed:\n{output}")
     report = json.loads(output.splitlines()[-1])

@@ -58,8 +58,11 @@ def measure_tokens(scene, logins, round_count, seconds):
             report = load.wrk(scene, asked, TOKEN_CLIENTS, seconds)
             if name == "token, logins beside":
                 load.finish_wrk(beside, logins, seconds)
+            elif beside:
+                beside.wait()
         finally:
             if beside:
+                beside.terminate()
                 beside.wait()
         machine.settle([scene.nginx, scene.postern])
         if is_counted:

@@ -5,7 +5,7 @@ MEGABYTE = 1 << 20
 
 def print_comparison(subjects, rows, counts, rounds):
     for clients, by_name in rows.items():
-        print(f"\n{clients} client{'s' if clients > 1 else ''}, medians of {rounds} round{'s' if rounds > 1 else ''}")
+        print(f"\n{clients} client{'s' if clients > 1 else ''}, medians of {rounds} rounds")
         print(f"  {'':20}{'requests/s':>11}{'to C':>7}{'p50 ms':>9}{'p99 ms':>9}{'to C':>7}"
               f"{'nginx µs':>10}{'backend µs':>11}{'to C':>7}{'calls':>7}{'RSS MB':>8}{'private':>8}")
         for name, subject in subjects.items():

@@ -115,7 +115,7 @@ def configure_nginx(scene, scale_names):
         messages += location(folder, f"/{name}/", name, view="message", message="You are authenticated",
                              permission="IsAuthenticated")
     for name in scale_names:
-        messages += location(folder, f"/{name}/tokens/", name, view="tokens", token_limit="1000000")
+        messages += location(folder, f"/{name}/tokens/", name, view="token.login", token_lifetime="never")
     for name in ["loops", "shared", "limit-gate", *scale_names]:
         upstreams += upstream(folder, name)
     own = (SHIPPED / "postern-upstream.conf").read_text()
