@@ -32,7 +32,7 @@ def measure(scene, round_count, seconds):
         if is_counted:
             rates[name].append(rate)
 
-    rounds.in_turns(list(rates), round_count, once, "logins")
+    rounds.in_turns(list(rates), round_count, once, "logins", warms_up=False)
     ratio = statistics.median(own / its for own, its in zip(rates["logins"], rates["hashes"]))
     print(f"\nLogins by password, {CLIENTS} clients, medians of {round_count} rounds of {seconds} s")
     print(f"  Argon2id alone, {CORES} threads    {statistics.median(rates['hashes']):7.1f} hashes/s")
@@ -68,7 +68,7 @@ def measure_tokens(scene, logins, round_count, seconds):
         if is_counted:
             p99s[name].append(report["p99"])
 
-    rounds.in_turns(list(p99s), round_count, once, "tokens beside logins")
+    rounds.in_turns(list(p99s), round_count, once, "tokens beside logins", warms_up=False)
     print(f"\nA token check while passwords are hashed, {TOKEN_CLIENTS} clients")
     print(f"  {'':24}{'p99 ms':>8}{'to without':>12}")
     ratios = {}
