@@ -25,6 +25,8 @@ def calls(scene, subject):
     report = scene.folder / "strace"
     if subject.load.prepare:
         subject.load.prepare(10)
+    # What happens once is no part of a request. This warms up for the comparison, too.
+    load.wrk(scene, subject.load, CLIENTS, 1, subject.port)
     processes = [word for pid in subject.load.backend.ids() for word in ("-p", str(pid))]
     tracer = machine.popen("strace", "-f", "-c", "-U", "calls,name", "-o", report, *processes)
     try:

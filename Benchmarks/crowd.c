@@ -123,7 +123,8 @@ int main(int count, char **arguments)
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(atoi(arguments[1])) };
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     request_length = snprintf(
-        request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\n%s\r\n\r\n", arguments[2], arguments[1], arguments[3]);
+        request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\n%s\r\n\r\n",
+        arguments[2], arguments[1], arguments[3]);
     answer_length = atoi(arguments[4]);
     int clients_count = atoi(arguments[5]), slow = atoi(arguments[6]);
     double seconds = atof(arguments[7]);

@@ -8,15 +8,16 @@ LEFT, RIGHT, TOP, BOTTOM = 80, 230, 70, 60
 # The limit in black, postern in blues, nginx in greens, the others in warm colours.
 COLOURS = {
     "loops": "#222222", "token": "#08306b", "jwt": "#2171b5", "jwt-unseen": "#6baed6", "session": "#7b6fd0",
-    "basic": "#41b6c4", "throttled": "#54278f", "refusal": "#9e9ac8", "gate": "#d95f9f", "nginx": "#1b7837", "auth-basic": "#7fbf7b",
-    "php": "#e6ab02", "drf": "#d94801", "simplejwt": "#a50f15"}
+    "basic": "#41b6c4", "throttled": "#54278f", "refusal": "#9e9ac8", "gate": "#d95f9f", "nginx": "#1b7837",
+    "auth-basic": "#7fbf7b", "php": "#e6ab02", "drf": "#d94801", "simplejwt": "#a50f15"}
 
 
 def write(path, subjects, rows, note):
     lines = {}
     for name, subject in subjects.items():
         if subject.is_plotted:
-            lines[name] = [(clients, by_name[name].ratio(by_name[subject.reference], "rate")) for clients, by_name in rows.items()]
+            lines[name] = [
+                (clients, by_name[name].ratio(by_name[subject.reference], "rate")) for clients, by_name in rows.items()]
     path.write_text(picture(lines, {name: subject.title for name, subject in subjects.items()}, note))
 
 
@@ -35,8 +36,8 @@ def picture(lines, titles, note):
         return HEIGHT - BOTTOM - math.log(ratio / bottom) / math.log(top / bottom) * (HEIGHT - TOP - BOTTOM)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="DejaVu Sans, Verdana, sans-serif" '
-        'font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        'font-family="DejaVu Sans, Verdana, sans-serif">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         text(LEFT, 28, "Requests a second, as ratio to the smallest C responder", size=17),
         text(LEFT, 48, note, size=12, colour="#666"),

@@ -3,20 +3,19 @@
 MEGABYTE = 1 << 20
 
 
-def print_comparison(subjects, rows, counts, rounds):
-    for clients, by_name in rows.items():
-        print(f"\n{clients} client{'s' if clients > 1 else ''}, medians of {rounds} rounds")
-        print(f"  {'':20}{'requests/s':>11}{'to C':>7}{'p50 ms':>9}{'p99 ms':>9}{'to C':>7}"
-              f"{'nginx µs':>10}{'backend µs':>11}{'to C':>7}{'calls':>7}{'RSS MB':>8}{'private':>8}")
-        for name, subject in subjects.items():
-            row, reference = by_name[name], by_name[subject.reference]
-            has_backend = subject.load.backend is not None
-            cpu = [f"{row.median('backend'):.1f}", f"{row.ratio(reference, 'backend'):.2f}"] if has_backend else ["", ""]
-            calls = f"{sum(counts[name].values()):.2f}" if has_backend else ""
-            memory = [f"{size / MEGABYTE:.1f}" for size in (row.resident, row.private)] if has_backend else ["", ""]
-            print(f"  {subject.title:20}{row.median('rate'):11.0f}{row.ratio(reference, 'rate'):7.2f}"
-                  f"{row.median('p50'):9.2f}{row.median('p99'):9.2f}{row.ratio(reference, 'p99'):7.2f}"
-                  f"{row.median('nginx'):10.1f}{cpu[0]:>11}{cpu[1]:>7}{calls:>7}{memory[0]:>8}{memory[1]:>8}")
+def print_comparison(clients, subjects, rows, counts, rounds):
+    print(f"\n{clients} client{'s' if clients > 1 else ''}, medians of {rounds} rounds", flush=True)
+    print(f"  {'':20}{'requests/s':>11}{'to C':>7}{'p50 ms':>9}{'p99 ms':>9}{'to C':>7}"
+          f"{'nginx µs':>10}{'backend µs':>11}{'to C':>7}{'calls':>7}{'RSS MB':>8}{'private':>8}")
+    for name, subject in subjects.items():
+        row, reference = rows[name], rows[subject.reference]
+        has_backend = subject.load.backend is not None
+        cpu = [f"{row.median('backend'):.1f}", f"{row.ratio(reference, 'backend'):.2f}"] if has_backend else ["", ""]
+        calls = f"{sum(counts[name].values()):.2f}" if has_backend else ""
+        memory = [f"{size / MEGABYTE:.1f}" for size in (row.resident, row.private)] if has_backend else ["", ""]
+        print(f"  {subject.title:20}{row.median('rate'):11.0f}{row.ratio(reference, 'rate'):7.2f}"
+              f"{row.median('p50'):9.2f}{row.median('p99'):9.2f}{row.ratio(reference, 'p99'):7.2f}"
+              f"{row.median('nginx'):10.1f}{cpu[0]:>11}{cpu[1]:>7}{calls:>7}{memory[0]:>8}{memory[1]:>8}")
 
 
 def print_calls(subjects, counts):
@@ -44,7 +43,8 @@ class Goals:
         self.add(text, each(figures), max(figures.values()) <= limit)
 
     def print(self):
-        print("\nGoals")
+        if self.lines:
+            print("\nGoals")
         for text, figure, verdict in self.lines:
             print(f"  {verdict:13}{text}: {figure}")
 
@@ -70,7 +70,8 @@ def add_comparison_goals(goals, subjects, rows):
     # Of throughput: with one client, who waits for its answer, nobody's processes are busy.
     busy = {clients: by_name for clients, by_name in rows.items() if clients > 1} or rows
     for title, name, peer in [
-            ("token, to DRF with TokenAuthentication", "token", "drf"), ("JWT seen, to DRF with simplejwt", "jwt", "simplejwt")]:
+            ("token, to DRF with TokenAuthentication", "token", "drf"),
+            ("JWT seen, to DRF with simplejwt", "jwt", "simplejwt")]:
         figures = {clients: by_name[name].ratio(by_name[peer], "rate") for clients, by_name in busy.items()}
         limit = {clients: by_name[subjects[name].reference].ratio(by_name[peer], "rate") for clients, by_name in busy.items()}
         goals.add(f"{title}, requests/s, at least 15", f"{each(figures, 1)}; C itself: {each(limit, 1)}",

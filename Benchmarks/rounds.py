@@ -38,20 +38,16 @@ def in_turns(names, rounds, measure, label, warms_up=True):
 
 
 def compare(scene, subjects, clients, rounds):
-    """Rows by number of clients and name."""
-    rows = {count: {name: Row() for name in subjects} for count in clients}
-    names = list(subjects)
+    """Rows by name, with so many clients."""
+    rows = {name: Row() for name in subjects}
 
-    for count in clients:
-        def measure(name, is_counted):
-            subject = subjects[name]
-            seconds = subject.seconds if is_counted else 1
-            sample = load.measure(scene, subject.load, count, seconds, subject.port)
-            row = rows[count][name]
-            if is_counted:
-                row.samples.append(sample)
-            if subject.load.backend:
-                row.resident, row.private = subject.load.backend.memory()
+    def measure(name, is_counted):
+        subject, row = subjects[name], rows[name]
+        sample = load.measure(scene, subject.load, clients, subject.seconds if is_counted else 1, subject.port)
+        if is_counted:
+            row.samples.append(sample)
+        if subject.load.backend:
+            row.resident, row.private = subject.load.backend.memory()
 
-        in_turns(names, rounds, measure, f"{count} clients", warms_up=count == clients[0])
+    in_turns(list(subjects), rounds, measure, f"{clients} clients", warms_up=False)
     return rows

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import load
 import machine
+import report
 import rounds
 import stage
 from load import Load, Pool
@@ -21,8 +22,7 @@ def sizes(largest):
     return [size for size in SIZES if size < largest] + [largest]
 
 
-def measure(scene, sizes, round_count, seconds):
-    """Prints the table; returns the ratio to the smallest store, by size."""
+def measure(scene, goals, sizes, round_count, seconds):
     loads, starts, rates = {}, {}, {}
     for size in sizes:
         machine.show_progress(f"a store of {size} tokens")
@@ -46,7 +46,8 @@ def measure(scene, sizes, round_count, seconds):
         each = f"{(private - empty) / size:.0f}" if size > smallest else ""
         print(f"  {size:>10}{statistics.median(rates[size]):12.0f}{ratios[size]:8.3f}{starts[size]:9.2f}"
               f"{resident / 2**20:9.1f}{private / 2**20:9.1f}{each:>13}")
-    return ratios
+    goals.add(f"throughput from {sizes[0]} to {sizes[-1]} tokens, within 3 percent", report.each(ratios, 3),
+              all(abs(ratio - 1) <= 0.03 for ratio in ratios.values()))
 
 
 def name(size):
