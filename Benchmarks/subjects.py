@@ -8,8 +8,8 @@ import machine
 import stage
 from load import Load, Pool
 
-# Tokens that are sent again and again, and those of which each comes once.
-SEEN = 1000
+# Tokens that are sent again and again: few, for whatever remembers them has seen many others since the last round.
+SEEN = 100
 
 
 @dataclasses.dataclass(frozen=True)
