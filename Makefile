@@ -1,6 +1,7 @@
 # Targets: see `make help`.
 SHELL := /bin/bash
 PORT ?= 8080
+SECONDS ?= 60
 
 # Debian packages. What is missing of them is installed by the targets that need it.
 FOR_SWIFT := ca-certificates curl g++ git libncurses6 libsqlite3-0 libxml2 tzdata
@@ -10,12 +11,13 @@ TO_TEST := $(TO_RUN) lighttpd python3 python3-venv chromium chromium-driver cadd
 TO_BENCH := binutils gcc libssl-dev nginx openssl php-fpm php-sqlite3 python3 python3-venv strace \
 	uwsgi-core uwsgi-plugin-python3 wrk
 
-.PHONY: help run build test lint bench bench-store clean install-dependencies swift
+.PHONY: help run build test fuzz lint bench bench-store clean install-dependencies swift
 
 help:
 	@echo "make run      build, and run the example on 127.0.0.1:$(PORT) until Ctrl-C (PORT=8081 for another port)"
 	@echo "make build    build the release binary, .build/release/postern"
 	@echo "make test     build and run all tests"
+	@echo "make fuzz     put made-up files to the journal's reader for SECONDS=60"
 	@echo "make lint     check the formatting"
 	@echo "make bench    compare with the smallest C responder, with DRF, php-fpm and nginx's own, behind the same nginx"
 	@echo "make bench-store    compare the store with SQLite"
@@ -35,8 +37,12 @@ build: swift
 test: swift
 	@./install-missing $(TO_BUILD) $(TO_TEST)
 	swift build --build-tests
+	@Tests/Fuzzing/run 30 >.build/fuzzing.log 2>&1 || { tail -40 .build/fuzzing.log; exit 1; }
 	@set -o pipefail; swift test --skip-build 2>&1 | tee .build/test.log || \
 		{ echo; echo "What failed:"; grep -A 3 '✘ Test' .build/test.log; exit 1; }
+
+fuzz: swift
+	Tests/Fuzzing/run $(SECONDS)
 
 lint: swift
 	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks

@@ -44,7 +44,7 @@ extension JournalSource {
     ///   - fill: Called with as many bytes, all of them zero.
     package func save(
         _ count: Int,
-        _ fill: (UnsafeMutableRawBufferPointer) throws(JournalError) -> Void
+        _ fill: (UnsafeMutableRawBufferPointer) -> Void
     ) throws(JournalError) {
         let temporary = savedPath + ".new"
         // A leftover. Whoever made it is gone.
@@ -57,8 +57,8 @@ extension JournalSource {
             guard let address = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_SHARED, saved.descriptor, 0),
                 address != MAP_FAILED
             else { throw File.error("mmap", temporary) }
-            defer { munmap(address, count) }
-            try fill(UnsafeMutableRawBufferPointer(start: address, count: count))
+            fill(UnsafeMutableRawBufferPointer(start: address, count: count))
+            munmap(address, count)
             try saved.sync(with: folder.calls)
             guard rename(temporary, savedPath) == 0 else { throw File.error("rename", temporary) }
         } catch {

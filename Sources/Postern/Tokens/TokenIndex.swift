@@ -50,8 +50,8 @@ final class TokenIndex: Sendable {
     // MARK: Looking
 
     func token(_ digest: SecretDigest) throws(JournalError) -> Token? {
-        let fingerprint = TokenIndexLayout.fingerprint(of: digest)
-        var slot = layout.slot(of: digest)
+        let fingerprint = TokenIndexLayout.fingerprint(of: digest.firstWord)
+        var slot = layout.slot(of: digest.firstWord)
         for _ in 0..<layout.slotCount {
             let word = number(layout.slots, slot, as: UInt64.self)
             guard word != 0 else { return nil }

@@ -1,11 +1,13 @@
 internal import Journal
 
-/// Makes a ``TokenIndex`` of the lines of a journal, with some 24 bytes of memory a token.
+/// Makes a ``TokenIndex`` of the lines of a journal, with some 32 bytes of memory a token.
 struct TokenIndexBuilder {
     private var ids: [Token.ID] = []
     /// 0 for those that were revoked.
     private var offsets: [Int64] = []
     private var users: [User.ID] = []
+    /// The first words of their digests.
+    private var digests: [UInt64] = []
     private var renewals: [Token.ID: Timestamp] = [:]
     private var lastID: Token.ID = 0
     private var events = 0
@@ -15,7 +17,7 @@ struct TokenIndexBuilder {
         switch try TokenEvent(line) {
         case .issued(let id, var columns):
             guard id > lastID else { throw .malformed }
-            _ = try columns.digest()
+            digests.append(try columns.digest().firstWord)
             users.append(try columns.integer())
             ids.append(id)
             offsets.append(line.offset)
@@ -37,14 +39,13 @@ struct TokenIndexBuilder {
         guard checkpoint.offset <= Int64(TokenIndexLayout.offsetMask),
             let layout = TokenIndexLayout(count: ids.count, renewalCount: known.count)
         else { return }
-        let journal = try source.map(upTo: checkpoint.offset)
-        try source.save(layout.size) { file throws(JournalError) in
+        try source.save(layout.size) { file in
             put(ids, at: layout.ids, in: file)
             put(offsets, at: layout.offsets, in: file)
             put(users, at: layout.users, in: file)
             put(known.flatMap { [$0.key, $0.value.microseconds] }, at: layout.renewals, in: file)
             putOwners(layout, in: file)
-            try putSlots(layout, journal, in: file)
+            putSlots(layout, in: file)
             putHeader(checkpoint, known.count, in: file)
         }
     }
@@ -55,11 +56,13 @@ struct TokenIndexBuilder {
             ids[kept] = ids[place]
             offsets[kept] = offsets[place]
             users[kept] = users[place]
+            digests[kept] = digests[place]
             kept += 1
         }
         ids.removeLast(ids.count - kept)
         offsets.removeLast(offsets.count - kept)
         users.removeLast(users.count - kept)
+        digests.removeLast(digests.count - kept)
     }
 
     private func put(_ numbers: [Int64], at offset: Int, in file: UnsafeMutableRawBufferPointer) {
@@ -80,20 +83,13 @@ struct TokenIndexBuilder {
         }
     }
 
-    private func putSlots(
-        _ layout: TokenIndexLayout,
-        _ journal: JournalMap,
-        in file: UnsafeMutableRawBufferPointer
-    ) throws(JournalError) {
-        for offset in offsets {
-            guard case .issued(_, var columns)? = try? TokenEvent(try journal.line(at: offset)),
-                let digest = try? columns.digest()
-            else { throw journal.damage(at: offset) }
+    private func putSlots(_ layout: TokenIndexLayout, in file: UnsafeMutableRawBufferPointer) {
+        for (place, digest) in digests.enumerated() {
             var slot = layout.slot(of: digest)
             while file.loadUnaligned(fromByteOffset: layout.slots + 8 * slot, as: UInt64.self) != 0 {
                 slot = layout.slot(after: slot)
             }
-            let word = TokenIndexLayout.fingerprint(of: digest) | UInt64(offset)
+            let word = TokenIndexLayout.fingerprint(of: digest) | UInt64(bitPattern: offsets[place])
             file.storeBytes(of: word, toByteOffset: layout.slots + 8 * slot, as: UInt64.self)
         }
     }

@@ -73,13 +73,13 @@ struct TokenIndexLayout {
         return low < count && idAt(low) == id ? low : nil
     }
 
-    /// Where the search for a digest begins.
-    func slot(of digest: SecretDigest) -> Int { Self.place(digest.firstWord, in: slotCount) }
+    /// Where the search for a digest begins, by its first word.
+    func slot(of digest: UInt64) -> Int { Self.place(digest, in: slotCount) }
 
     func slot(after slot: Int) -> Int { slot + 1 == slotCount ? 0 : slot + 1 }
 
     /// What is kept of a digest in its slot, above the offset.
-    static func fingerprint(of digest: SecretDigest) -> UInt64 { digest.firstWord << offsetBits }
+    static func fingerprint(of digest: UInt64) -> UInt64 { digest << offsetBits }
 
     static let offsetBits: UInt64 = 40
 
