@@ -7,7 +7,8 @@ import Synchronization
 /// The store's half of `make bench-store`; `Benchmarks/run-store` calls it and prints what it finds.
 ///
 ///     store-benchmark fill PATH COUNT            makes a store of so many tokens
-///     store-benchmark index PATH                 seconds to open it without an index, then private and shared bytes a token
+///     store-benchmark index PATH                 seconds to open it without an index, private and shared bytes a token of
+///                                                who opens it then, and seconds to copy the journal in memory
 ///     store-benchmark open PATH                  seconds to open it, nanoseconds a lookup
 ///     store-benchmark write PATH WRITERS COUNT   issues and revocations a second
 ///     store-benchmark compact PATH               seconds to compact it, when every other token was revoked
@@ -61,8 +62,19 @@ enum StoreBenchmark {
         print(
             made / .seconds(1),
             Double(after.anonymous - before.anonymous) / Double(count),
-            Double(after.resident - after.anonymous - before.resident + before.anonymous) / Double(count)
+            Double(after.resident - after.anonymous - before.resident + before.anonymous) / Double(count),
+            try copying(path + "/tokens")
         )
+    }
+
+    private static func copying(_ path: String) throws -> Double {
+        let descriptor = Glibc.open(path, O_RDONLY)
+        var status = stat()
+        guard descriptor >= 0, fstat(descriptor, &status) == 0,
+            let map = mmap(nil, status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0), map != MAP_FAILED,
+            let copy = malloc(status.st_size)
+        else { exit(66) }
+        return ContinuousClock().measure { memcpy(copy, map, status.st_size) } / .seconds(1)
     }
 
     private static func open(_ path: String) throws {
