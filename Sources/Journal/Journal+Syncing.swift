@@ -13,7 +13,10 @@ extension Journal {
         _ apply: Apply,
         _ told: Told
     ) throws(JournalError) {
-        let isKnown = { self.knownSynced.withLock { $0?.covers(needed) ?? false } }
+        // What is remembered may be of the file that this one took the place of, and says nothing about this one.
+        let isKnown = {
+            self.knownSynced.withLock { known in known.map { $0.fileID == needed.fileID && $0.covers(needed) } ?? false }
+        }
         if isKnown() { return }
         try folder.lockFile.withSyncLock(of: name, unless: isKnown) { lock throws(JournalError) in
             guard var record = try lock.record(of: name) else { throw failure(nil) }

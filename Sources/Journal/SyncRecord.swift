@@ -22,7 +22,8 @@ struct SyncRecord: Equatable {
         self.synced = synced
     }
 
-    /// Whether all that `needed` counts as synced is on disk, there or in a file that was made of that one.
+    /// Whether all that `needed` counts as synced is on disk, there or in a file that was made of that one. This record is
+    /// the newer one of the two.
     func covers(_ needed: SyncRecord) -> Bool {
         if fileID == needed.fileID { return inode == needed.inode && synced >= needed.synced }
         // Such a file holds all that stood in the other one, and was synced whole.
