@@ -77,7 +77,7 @@ struct SystemFaultTests {
         var refusals = 0
         // From what is not enough to load the program to what is plenty. Swift ends a process that gets none; a hash of a
         // password, which needs much at once, is refused.
-        for megabytes in stride(from: 8, through: 400, by: 8) {
+        for megabytes in stride(from: 8, through: 400, by: 14) {
             func limited(_ command: [String], input: String = "") throws -> Child.Finished {
                 let program = ["--as=\(megabytes << 20)", "--core=0", "--", Site.binary]
                 let environment = ["POSTERN_STORE": site.store]

@@ -47,7 +47,7 @@ struct FaultySite {
     /// Runs a command until it makes no further call of the kind.
     ///
     /// - Parameters:
-    ///   - step: How many calls further each run goes; the first one is any of the first of them.
+    ///   - step: How many calls further each run goes; the first one ends at the first or the second.
     ///   - ofStoreOnly: Whether only calls on files of the store count, and on those that `more` names.
     ///   - prepare: Called before each run with its number, from 1 on; by default it leaves the work of a writer that was
     ///     killed at the end of the journal.
@@ -63,7 +63,8 @@ struct FaultySite {
         let log = folder + "/strace"
         let names = ["", "/VERSION", "/lock", "/users", "/tokens", "/sessions", "/revocations", "/keys", "/tokens.new"]
         var isOver = false
-        var number = Int.random(in: 0..<step) - step + 1
+        var hits = 0
+        var number = Int.random(in: 0..<min(2, step)) - step + 1
         while !isOver {
             number += step
             try #require(number < 500)
@@ -76,6 +77,7 @@ struct FaultySite {
             )
             let isKilled = finished.code == 128 + SIGKILL
             isOver = try !isKilled && !String(contentsOfFile: log, encoding: .utf8).contains("(INJECTED)")
+            if !isOver { hits += 1 }
             if !isKilled && finished.code != 0 {
                 #expect((64...78).contains(finished.code), "call \(number): \(finished.code)")
                 #expect(finished.error.hasPrefix("postern: ") && finished.error.count { $0 == "\n" } == 1)
@@ -84,7 +86,7 @@ struct FaultySite {
             try check(finished, number)
             if isOver { #expect(finished.code == 0) }
         }
-        #expect(number > 1, "no such call was made")
+        #expect(hits > 0, "no such call was made")
     }
 
     /// The same with one command for all runs.
