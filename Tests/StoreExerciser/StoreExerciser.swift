@@ -15,7 +15,7 @@ import Synchronization
 ///     issued ID BEGIN END         revoking ID TIME         revoked ID BEGIN END
 ///     good ID BEGIN END           gone ID BEGIN END        (also what was to be revoked and was not there)
 ///     adding NUMBER TIME          added NUMBER BEGIN END   taken NUMBER BEGIN END
-///     failed MESSAGE
+///     busy 0 TIME              failed MESSAGE
 ///
 /// Lines about writes are in the file before the next thing is done, so that a kill loses none. `issued` in the folder
 /// is what all have issued: whoever looks for a token takes one from there.
@@ -58,6 +58,8 @@ struct StoreExerciser: Sendable {
         while Self.now() < end {
             do {
                 try step()
+            } catch StoreError.journal(.locked) {
+                history.write("busy 0 \(Self.now())")
             } catch {
                 history.write("failed \(error)")
             }

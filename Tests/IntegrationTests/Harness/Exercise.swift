@@ -68,6 +68,8 @@ struct Exercise {
         fileprivate var offsets: [String: UInt64] = [:]
         private(set) var failures: [String] = []
         private(set) var operations = 0
+        /// Writes that waited for too long and were refused.
+        private(set) var refusals = 0
         var writes: Int { lives.values.reduce(0) { $0 + ($1.issued == nil ? 0 : 1) + $1.revocations } }
         /// Names for which more than one tried.
         private(set) var races = 0
@@ -97,6 +99,7 @@ struct Exercise {
             case "taken":
                 names[id, default: Name()].isTaken = true
                 names[id]?.earliestLoss.lower(to: end)
+            case "busy": refusals += 1
             default: failures.append(String(decoding: line, as: UTF8.self))
             }
         }
