@@ -68,6 +68,47 @@ struct SystemFaultTests {
         }
     }
 
+    static let faultsAmongOthers =
+        ["pwrite64", "fdatasync", "fcntl"].map { SystemFault(call: $0, what: "signal=KILL") }
+        + [
+            SystemFault(call: "fdatasync", what: "error=EIO"),
+            SystemFault(call: "fdatasync", what: "error=EIO", lasts: true),
+            SystemFault(call: "pwrite64", what: "error=ENOSPC"), SystemFault(call: "pwrite64", what: "retval=3"),
+        ]
+
+    @Test("What fails in one process takes nothing from others that write meanwhile", arguments: faultsAmongOthers)
+    func amongOthers(fault: SystemFault) throws {
+        let exercise = try Exercise()
+        defer { exercise.site.remove() }
+        let others = try (0..<LongTests.times(2, long: 4)).map { number in
+            try exercise.start("\(number)", seconds: 0, threads: 2, writes: 90)
+        }
+        var acknowledged: Set<Int64> = []
+        for _ in 0..<LongTests.times(10, long: 1000) {
+            let injection =
+                ["-f", "-o", "/dev/null", "-P", exercise.site.store + "/tokens", "-P", exercise.site.store + "/lock"]
+                + ["-e", fault.injection(Int.random(in: 1...4))]
+            let command = injection + [Site.binary, "token", "create", "ann"]
+            let finished = try Child.run(
+                FaultySite.strace,
+                command,
+                environment: ["POSTERN_STORE": exercise.site.store]
+            )
+            if finished.code == 0 { acknowledged.insert(try FaultySite.id(finished)) }
+            #expect(acknowledged.isSubset(of: try exercise.site.tokens()))
+        }
+        for other in others { other.end(with: SIGKILL) }
+        var history = Exercise.History()
+        try exercise.read(into: &history)
+        // Who reads may see what is not on disk yet; where its sync fails it is gone again, and was never acknowledged.
+        if fault.what == "signal=KILL" {
+            #expect(history.failures == [])
+            #expect(history.violations(wereKilled: true) == [])
+        }
+        #expect(try history.violations(of: Store(opening: exercise.site.store)) == [])
+        #expect(history.writes > 0)
+    }
+
     @Test("A process that gets no memory says nothing that is not so", .timeLimit(.minutes(2)))
     func memory() throws {
         let site = try FaultySite()
