@@ -54,7 +54,7 @@ bench: build
 	Benchmarks/run .build/release/postern
 
 bench-store: swift
-	@./install-missing $(TO_BUILD) python3
+	@./install-missing $(TO_BUILD) gcc libsqlite3-dev python3
 	swift build -c release --static-swift-stdlib --product store-benchmark
 	Benchmarks/run-store .build/release/store-benchmark
 

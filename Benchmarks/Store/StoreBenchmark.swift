@@ -7,8 +7,10 @@ import Synchronization
 /// The store's half of `make bench-store`; `Benchmarks/run-store` calls it and prints what it finds.
 ///
 ///     store-benchmark fill PATH COUNT            makes a store of so many tokens
-///     store-benchmark open PATH                  seconds to open it, private bytes a token, nanoseconds a lookup
+///     store-benchmark index PATH                 seconds to open it without an index, then private and shared bytes a token
+///     store-benchmark open PATH                  seconds to open it, nanoseconds a lookup
 ///     store-benchmark write PATH WRITERS COUNT   issues and revocations a second
+///     store-benchmark compact PATH               seconds to compact it, when every other token was revoked
 @main
 enum StoreBenchmark {
     static func main() throws {
@@ -17,7 +19,9 @@ enum StoreBenchmark {
         let numbers = arguments.dropFirst(2).compactMap { Int($0) }
         switch (verb, numbers.count) {
         case ("fill", 1): try fill(path, numbers[0])
+        case ("index", 0): try index(path)
         case ("open", 0): try open(path)
+        case ("compact", 0): try compact(path)
         case ("write", 2): try write(path, writers: numbers[0], count: numbers[1])
         default:
             print("usage: store-benchmark fill|open|write PATH …, see Benchmarks/run-store")
@@ -35,39 +39,67 @@ enum StoreBenchmark {
         )
         for start in stride(from: 1, through: count, by: 10_000) {
             let events = (start..<min(start + 10_000, count + 1)).map { id in
-                let columns = [
-                    "issued", String(id), column(of: digest(id)), String(ann.id), String(ann.epoch),
-                    "2026-01-01T00:00:00.000000Z", "-", "benchmark",
-                ]
-                return Event(columns.map { Array($0.utf8) })
+                Event(
+                    [Array("issued".utf8), Array(String(id).utf8), digest(id).column]
+                        + [String(ann.id), String(ann.epoch), "2026-01-01T00:00:00.000000Z", "-", "benchmark"]
+                        .map { Array($0.utf8) }
+                )
             }
-            try journal.append(reset: {}, apply: { _ in }, events: { events })
+            try journal.append(reset: { _ in }, apply: { _ in }, events: { events })
         }
     }
 
     private static func digest(_ id: Int) -> SecretDigest { SecretDigest(of: Array("token \(id)".utf8)[...]) }
 
-    private static func column(of digest: SecretDigest) -> String {
-        withUnsafeBytes(of: digest) { bytes in
-            "sha256:" + bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        }
+    private static func index(_ path: String) throws {
+        for name in try names(in: path) where name.hasPrefix("tokens.index") { unlink(path + "/" + name) }
+        let made = try ContinuousClock().measure { _ = try Store(opening: path) }
+        let before = memory()
+        let store = try Store(opening: path)
+        let count = try store.tokenCount()
+        let after = memory()
+        print(
+            made / .seconds(1),
+            Double(after.anonymous - before.anonymous) / Double(count),
+            Double(after.resident - after.anonymous - before.resident + before.anonymous) / Double(count)
+        )
     }
 
     private static func open(_ path: String) throws {
-        let before = privateBytes()
+        let first = digest(1)
         let clock = ContinuousClock()
         var opened: Store?
-        let time = try clock.measure { opened = try Store(opening: path) }
+        let time = try clock.measure {
+            opened = try Store(opening: path)
+            _ = try opened?.token(first)
+        }
         guard let store = opened else { return }
-        let bytes = privateBytes() - before
-        let count = try store.allTokens().count
+        let count = try store.tokenCount()
         var generator = SystemRandomNumberGenerator()
         let digests = (0..<100_000).map { _ in digest(Int.random(in: 1...count, using: &generator)) }
         var hits = 0
         let lookups = try clock.measure {
             for digest in digests where try store.token(digest) != nil { hits += 1 }
         }
-        print(time / .seconds(1), bytes / count, Int(lookups / .nanoseconds(1)) / hits)
+        guard hits == digests.count else { exit(1) }
+        print(time / .seconds(1), Int(lookups / .nanoseconds(1)) / hits)
+    }
+
+    /// Revoked through the journal, many at once; through the store each would wait for its sync.
+    private static func compact(_ path: String) throws {
+        let ids = try Store(opening: path).allTokens().map(\.id).filter { $0 % 2 == 0 }
+        let journal = try Journal(
+            opening: "tokens",
+            in: try JournalFolder(opening: path, kind: "postern", version: 1)
+        )
+        for start in stride(from: 0, to: ids.count, by: 10_000) {
+            let events = ids[start..<min(start + 10_000, ids.count)].map {
+                Event([Array("revoked".utf8), Array(String($0).utf8)])
+            }
+            try journal.append(reset: { _ in }, apply: { _ in }, events: { events })
+        }
+        let store = try Store(opening: path)
+        print(try ContinuousClock().measure { _ = try store.compact() } / .seconds(1))
     }
 
     private static func write(_ path: String, writers: Int, count: Int) throws {
@@ -106,17 +138,27 @@ enum StoreBenchmark {
         return Double(writers * share) / (time / .seconds(1))
     }
 
-    /// Memory of this process that no other shares. proc(5).
-    private static func privateBytes() -> Int {
-        guard let file = fopen("/proc/self/smaps_rollup", "r") else { return 0 }
+    /// Bytes in memory that are this process's alone, and all that it uses. proc(5).
+    private static func memory() -> (anonymous: Int, resident: Int) {
+        guard let file = fopen("/proc/self/smaps_rollup", "r") else { return (0, 0) }
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 256)
-        var kilobytes = 0
+        var kilobytes: [Substring: Int] = [:]
         while fgets(&line, 256, file) != nil {
-            let words = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-                .split(separator: " ")
-            if let name = words.first, name.hasPrefix("Private_"), words.count > 1 { kilobytes += Int(words[1]) ?? 0 }
+            let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+            let words = text.split(separator: " ")
+            if let name = words.first, words.count > 1 { kilobytes[name] = Int(words[1]) }
         }
-        return kilobytes * 1024
+        return ((kilobytes["Anonymous:"] ?? 0) * 1024, (kilobytes["Rss:"] ?? 0) * 1024)
+    }
+
+    private static func names(in folder: String) throws -> [String] {
+        guard let folder = opendir(folder) else { exit(66) }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            names.append(withUnsafePointer(to: &entry.pointee.d_name.0) { String(cString: $0) })
+        }
+        return names
     }
 }

@@ -16,7 +16,8 @@ public struct Event: Sendable, Equatable {
 /// line, turn text around on a terminal, or is no UTF-8 is written as `\t`, `\n`, `\r`, `\\` or `\xHH`.
 enum Column {
     static func escape(_ bytes: [UInt8], into line: inout [UInt8]) {
-        var position = 0
+        var position = bytes.firstIndex { !isPlain($0) } ?? bytes.count
+        line += bytes[..<position]
         while position < bytes.count {
             let length = printableLength(bytes, at: position)
             if length > 0 {
@@ -30,10 +31,10 @@ enum Column {
     }
 
     /// nil for what `escape` never writes.
-    static func unescape(_ text: ArraySlice<UInt8>) -> [UInt8]? {
+    static func unescape(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
         guard text.contains(backslash) else { return Array(text) }
         var bytes: [UInt8] = []
-        var rest = text
+        var rest = text[...]
         while let byte = rest.popFirst() {
             guard byte == backslash else {
                 bytes.append(byte)
@@ -55,12 +56,23 @@ enum Column {
         return bytes
     }
 
+    /// nil for what `escape` never writes, and for what is no UTF-8.
+    static func text(_ column: UnsafeRawBufferPointer) -> String? {
+        if column.contains(backslash) { return unescape(column).flatMap { String(validating: $0, as: UTF8.self) } }
+        // What is no UTF-8 is replaced, and so becomes something else.
+        var text = String(decoding: column, as: UTF8.self)
+        return text.withUTF8 { column.equals(UnsafeRawBufferPointer($0)) } ? text : nil
+    }
+
     private static let backslash = UInt8(ascii: "\\")
+
+    /// Of ASCII, and stands as it is.
+    private static func isPlain(_ byte: UInt8) -> Bool { (0x20..<0x7F).contains(byte) && byte != backslash }
 
     /// How many bytes from `position` on are one character that may stand as it is; 0: none.
     private static func printableLength(_ bytes: [UInt8], at position: Int) -> Int {
         let byte = bytes[position]
-        if byte < 0x80 { return byte >= 0x20 && byte != 0x7F && byte != backslash ? 1 : 0 }
+        if byte < 0x80 { return isPlain(byte) ? 1 : 0 }
         let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2
         guard position + length <= bytes.count,
             let text = String(validating: bytes[position..<position + length], as: UTF8.self),
@@ -95,20 +107,45 @@ package enum Hexadecimal {
 
     package static func digits(_ byte: UInt8) -> [UInt8] { [digit(byte >> 4), digit(byte & 15)] }
 
-    /// Eight digits.
-    static func digits(_ word: UInt32) -> [UInt8] {
-        (0..<4).flatMap { digits(UInt8(truncatingIfNeeded: word >> (24 - 8 * $0))) }
+    /// Two digits a byte.
+    package static func digits(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: 2 * bytes.count) { digits, count in
+            for (position, byte) in bytes.enumerated() {
+                digits[2 * position] = digit(byte >> 4)
+                digits[2 * position + 1] = digit(byte & 15)
+            }
+            count = 2 * bytes.count
+        }
     }
 
-    /// Reads eight digits; nil for anything else.
-    static func word(_ digits: ArraySlice<UInt8>) -> UInt32? {
-        guard digits.count == 8 else { return nil }
-        var word: UInt32 = 0
-        for digit in digits {
-            guard let value = value(digit) else { return nil }
-            word = word << 4 | UInt32(value)
+    /// Eight digits.
+    static func digits(_ word: UInt32) -> [UInt8] {
+        withUnsafeBytes(of: word.bigEndian) { digits($0) }
+    }
+
+    static func write(_ word: UInt32, into bytes: inout [UInt8]) {
+        for shift in stride(from: 28, through: 0, by: -4) {
+            bytes.append(digit(UInt8(truncatingIfNeeded: word >> UInt32(shift)) & 15))
         }
-        return word
+    }
+
+    /// Reads eight digits from `offset` on; nil for anything else.
+    static func word(_ bytes: UnsafeRawBufferPointer, at offset: Int = 0) -> UInt32? {
+        bytesOfWord(bytes, at: offset)?.byteSwapped
+    }
+
+    /// Reads eight digits from `offset` on: four bytes, the first of them the lowest; nil for anything else.
+    package static func bytesOfWord(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> UInt32? {
+        guard offset >= 0, bytes.count - offset >= 8 else { return nil }
+        // All eight at once, each in a byte of its own. Only of digits is what they are written as what was read.
+        let text = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        let each: UInt64 = 0x0101_0101_0101_0101
+        let values = (text & (0x0F &* each)) &+ 9 &* (text >> 6 & each)
+        let letters = (values &+ 0x76 &* each) >> 7 & each
+        guard values & (0xF0 &* each) == 0, values &+ 0x30 &* each &+ 0x27 &* letters == text else { return nil }
+        var packed = (values << 4 | values >> 8) & 0x00FF_00FF_00FF_00FF
+        packed = (packed | packed >> 8) & 0x0000_FFFF_0000_FFFF
+        return UInt32(truncatingIfNeeded: packed | packed >> 16)
     }
 
     private static func digit(_ value: UInt8) -> UInt8 {

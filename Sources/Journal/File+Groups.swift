@@ -7,24 +7,29 @@ extension File {
     ///
     /// - Parameters:
     ///   - end: Where to stop; a group that goes on beyond it is not whole.
-    ///   - body: Called with the events of each, when `position` is behind it.
+    ///   - body: Called with each, when `position` is behind it.
     /// - Returns: The bytes before `end` that are no whole group.
     func readGroups(
         from position: inout ChainPosition,
         to end: Int64,
-        _ body: ([Event], ChainPosition) throws(JournalError) -> Void
+        _ body: (Group, ChainPosition) throws(JournalError) -> Void
     ) throws(JournalError) -> [UInt8] {
         var tail: [UInt8] = []
         var offset = position.offset
         while offset < end {
-            let bytes = try read(Int(min(end - offset, Self.chunk)), at: offset)
+            // As much again as there is of a group that is longer than that, so that it is not gone through too often.
+            let bytes = try read(Int(min(end - offset, max(Self.chunk, Int64(tail.count)))), at: offset)
             if bytes.isEmpty { break }
             offset += Int64(bytes.count)
-            tail += bytes
-            var consumed = 0
-            while let group = position.take(tail[consumed...]) {
-                consumed += group.length
-                try body(group.events, position)
+            if tail.isEmpty { tail = bytes } else { tail += bytes }
+            let consumed = try tail.withUnsafeBufferPointer { tail throws(JournalError) in
+                let tail = UnsafeRawBufferPointer(tail)
+                var consumed = 0
+                while let group = position.take(tail.dropFirst(consumed)) {
+                    consumed += group.length
+                    try body(group, position)
+                }
+                return consumed
             }
             tail.removeFirst(consumed)
         }

@@ -27,7 +27,7 @@ struct FileHeader: Equatable {
     /// nil when `bytes` do not begin with the header of a journal of this name.
     init?(name: String, parsing bytes: ArraySlice<UInt8>) {
         guard let line = Line(bytes, seed: 0) else { return nil }
-        let columns = line.columns
+        let columns = bytes.prefix(line.contentLength).split(separator: 0x09, omittingEmptySubsequences: false)
         guard columns.count == 4, columns[3].count == Self.idLength,
             columns[3].allSatisfy({ Hexadecimal.value($0) != nil })
         else { return nil }
@@ -52,34 +52,6 @@ struct FileHeader: Equatable {
     }
 }
 
-/// A line with a checksum that holds.
-struct Line {
-    /// Without the checksum and the TAB before it.
-    let content: ArraySlice<UInt8>
-    let checksum: UInt32
-    /// With the line feed.
-    let length: Int
-
-    /// nil when `bytes` do not begin with a whole line whose checksum goes on from `seed`.
-    init?(_ bytes: ArraySlice<UInt8>, seed: UInt32) {
-        guard let end = bytes.firstIndex(of: 0x0A), end - bytes.startIndex > 9 else { return nil }
-        let content = bytes[..<(end - 9)]
-        guard bytes[end - 9] == 0x09, let checksum = Hexadecimal.word(bytes[(end - 8)..<end]),
-            checksum == CRC32.castagnoli.checksum(of: content, seed: seed)
-        else { return nil }
-        self.content = content
-        self.checksum = checksum
-        length = end - bytes.startIndex + 1
-    }
-
-    var columns: [ArraySlice<UInt8>] { content.split(separator: 0x09, omittingEmptySubsequences: false) }
-
-    /// The TAB, the digits and the line feed that end a line.
-    static func checksum(_ content: [UInt8], seed: UInt32) -> [UInt8] {
-        [0x09] + Hexadecimal.digits(CRC32.castagnoli.checksum(of: content, seed: seed)) + [0x0A]
-    }
-}
-
 /// The first line of a group.
 struct GroupHeader: Equatable {
     let sequence: Int64
@@ -94,12 +66,14 @@ struct GroupHeader: Equatable {
         self.previous = previous
     }
 
-    init?(_ line: Line) {
-        let columns = line.columns
-        guard columns.count == 5, columns[0].elementsEqual([UInt8(ascii: "#")]),
-            let sequence = Decimal.parse(columns[1]),
-            let synced = Decimal.parse(columns[2]), let count = Decimal.parse(columns[3]), count > 0,
-            let previous = Hexadecimal.word(columns[4])
+    /// Reads what ``content`` writes.
+    init?(_ content: UnsafeRawBufferPointer) {
+        var rest: UnsafeRawBufferPointer? = content
+        func number() -> Int64? { UnsafeRawBufferPointer.takeColumn(of: &rest).flatMap(Decimal.parse) }
+        guard let sign = UnsafeRawBufferPointer.takeColumn(of: &rest), sign.count == 1, sign[0] == UInt8(ascii: "#"),
+            let sequence = number(), let synced = number(), let count = number(), count > 0,
+            let previous = UnsafeRawBufferPointer.takeColumn(of: &rest), previous.count == 8, rest == nil,
+            let previous = Hexadecimal.word(previous)
         else { return nil }
         self.init(sequence: sequence, synced: synced, count: count, previous: previous)
     }
@@ -124,90 +98,120 @@ struct ChainPosition: Equatable {
         checksum = fileChecksum
     }
 
-    /// The bytes of the next group.
-    func group(of events: [Event], synced: Int64) -> [UInt8] {
-        let header = GroupHeader(sequence: sequence + 1, synced: synced, count: Int64(events.count), previous: checksum)
-        var bytes = header.content
-        var last = CRC32.castagnoli.checksum(of: bytes, seed: fileChecksum)
-        bytes += Line.checksum(bytes, seed: fileChecksum)
-        for event in events {
-            var content = Array(event.time.rfc3339.utf8)
-            for column in event.columns {
-                content.append(0x09)
-                Column.escape(column, into: &content)
+    /// Writes the next group to the end of `bytes`, and stands behind it.
+    mutating func put(_ lines: UnwrittenLines, synced: Int64, into bytes: inout [UInt8]) {
+        let start = bytes.count
+        let header = GroupHeader(sequence: sequence + 1, synced: synced, count: Int64(lines.count), previous: checksum)
+        bytes += header.content
+        var last = CRC32.castagnoli.checksum(of: bytes[start...], seed: fileChecksum)
+        Line.end(with: last, in: &bytes)
+        lines.contents.withUnsafeBytes { contents in
+            var rest = contents
+            while let end = rest.offset(of: 0x0A) {
+                let content = rest.prefix(end)
+                last = CRC32.castagnoli.checksum(of: content, seed: last)
+                bytes += content
+                Line.end(with: last, in: &bytes)
+                rest = rest.dropFirst(end + 1)
             }
-            bytes += content + Line.checksum(content, seed: last)
-            last = CRC32.castagnoli.checksum(of: content, seed: last)
         }
-        return bytes
+        offset += Int64(bytes.count - start)
+        sequence = header.sequence
+        checksum = last
     }
 
     /// Takes the group that `bytes` begin with.
-    /// - Returns: Its events and its bytes; nil when it is not whole, does not check, or is not the next one.
-    mutating func take(_ bytes: ArraySlice<UInt8>) -> (events: [Event], length: Int)? {
-        guard let first = Line(bytes, seed: fileChecksum), let header = GroupHeader(first),
-            header.sequence == sequence + 1, header.previous == checksum, header.synced <= offset
+    /// - Returns: nil when it is not whole, does not check, or is not the next one.
+    mutating func take(_ bytes: UnsafeRawBufferPointer) -> Group? {
+        guard let first = Line(bytes, seed: fileChecksum), let header = GroupHeader(bytes.prefix(first.contentLength)),
+            header.sequence == sequence &+ 1, header.previous == checksum, header.synced <= offset
         else { return nil }
-        var events: [Event] = []
-        var rest = bytes.dropFirst(first.length)
+        var length = first.length
         var last = first.checksum
         for _ in 0..<header.count {
-            guard let line = Line(rest, seed: last), let event = Self.event(line) else { return nil }
-            events.append(event)
+            let rest = bytes.dropFirst(length)
+            guard let line = Line(rest, seed: last), EventLine(rest.prefix(line.contentLength), offset: 0) != nil
+            else { return nil }
             last = line.checksum
-            rest = rest.dropFirst(line.length)
+            length += line.length
         }
-        let length = rest.startIndex - bytes.startIndex
+        let lines = UnsafeRawBufferPointer(rebasing: bytes[first.length..<length])
+        let group = Group(offset: offset + Int64(first.length), lines: lines, length: length)
         offset += Int64(length)
-        sequence += 1
+        sequence = header.sequence
         checksum = last
-        return (events, length)
+        return group
     }
 
     /// The greatest mark of what was synced in any header of a group in `bytes`, whatever stands around it.
     func greatestMark(in bytes: ArraySlice<UInt8>) -> Int64 {
-        var greatest: Int64 = 0
-        var rest = bytes
-        while let start = rest.firstIndex(of: UInt8(ascii: "#")) {
-            let candidate = rest[start...].prefix(Self.longestHeader)
-            if candidate.dropFirst().first == 0x09, let line = Line(candidate, seed: fileChecksum),
-                let header = GroupHeader(line)
-            {
-                greatest = max(greatest, header.synced)
+        bytes.withUnsafeBytes { bytes in
+            var greatest: Int64 = 0
+            var rest = bytes
+            while let start = rest.offset(of: UInt8(ascii: "#")) {
+                rest = rest.dropFirst(start)
+                let candidate = rest.prefix(Self.longestHeader)
+                if candidate.dropFirst(1).first == 0x09, let line = Line(candidate, seed: fileChecksum),
+                    let header = GroupHeader(candidate.prefix(line.contentLength))
+                {
+                    greatest = max(greatest, header.synced)
+                }
+                rest = rest.dropFirst(1)
             }
-            rest = rest[(start + 1)...]
+            return greatest
         }
-        return greatest
     }
 
     /// Bytes of a group's first line at most: three numbers of 19 digits, two checksums, and what parts them.
     private static let longestHeader = 96
+}
 
-    static func event(_ line: Line) -> Event? {
-        let columns = line.columns
-        guard let time = Timestamp(rfc3339: columns[0]) else { return nil }
-        var unescaped: [[UInt8]] = []
-        for column in columns.dropFirst() {
-            guard let bytes = Column.unescape(column) else { return nil }
-            unescaped.append(bytes)
-        }
-        return Event(time: time, unescaped)
+/// The events of a group that is about to be written.
+struct UnwrittenLines {
+    /// Each without its checksum, ended by a line feed, which stands nowhere else.
+    fileprivate private(set) var contents: [UInt8] = []
+    private(set) var count = 0
+
+    mutating func add(_ event: Event) {
+        event.write(into: &contents)
+        contents.append(0x0A)
+        count += 1
+    }
+
+    mutating func add(_ line: EventLine) {
+        contents += line.content
+        contents.append(0x0A)
+        count += 1
+    }
+
+    mutating func removeAll() {
+        contents.removeAll(keepingCapacity: true)
+        count = 0
     }
 }
 
-/// Decimal digits from outside. Swift's own `Int("+5")` takes signs and leading zeros.
-public enum Decimal {
-    /// The number that `digits` write; nil when there is anything but digits, a leading zero, or too many.
-    public static func parse(_ digits: ArraySlice<UInt8>) -> Int64? {
-        guard let first = digits.first, first != UInt8(ascii: "0") || digits.count == 1 else { return nil }
-        var number: Int64 = 0
-        for digit in digits {
-            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
-            let (tens, overflow) = number.multipliedReportingOverflow(by: 10)
-            let (sum, overflowOfSum) = tens.addingReportingOverflow(Int64(digit - UInt8(ascii: "0")))
-            guard !overflow, !overflowOfSum else { return nil }
-            number = sum
+/// A group that was read whole. It points into the memory in which it was read.
+struct Group: Sequence {
+    /// Where its events begin in the file.
+    let offset: Int64
+    /// Its events.
+    let lines: UnsafeRawBufferPointer
+    /// Of all of it, with its first line.
+    let length: Int
+
+    func makeIterator() -> Iterator { Iterator(offset: offset, rest: lines) }
+
+    struct Iterator: IteratorProtocol {
+        fileprivate var offset: Int64
+        fileprivate var rest: UnsafeRawBufferPointer
+
+        mutating func next() -> EventLine? {
+            guard let end = rest.offset(of: 0x0A) else { return nil }
+            defer {
+                offset += Int64(end + 1)
+                rest = rest.dropFirst(end + 1)
+            }
+            return EventLine(rest.prefix(end + 1 - Line.endLength), offset: offset)
         }
-        return number
     }
 }

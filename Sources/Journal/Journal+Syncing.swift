@@ -90,8 +90,8 @@ extension Journal {
             unlink(new)
             let copy = try CompactedFile(FileHeader(name: name, fileID: JournalFolder.randomID()), path: new, folder)
             var position = ChainPosition(after: follower.header)
-            _ = try file.readGroups(from: &position, to: end) { events, _ throws(JournalError) in
-                for event in events { try copy.add(event) }
+            _ = try file.readGroups(from: &position, to: end) { group, _ throws(JournalError) in
+                for line in group { try copy.add(line) }
             }
             guard position.offset == end else {
                 let line = try file.lineNumber(at: position.offset)

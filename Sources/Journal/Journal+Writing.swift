@@ -45,9 +45,10 @@ extension Journal {
                 try file.truncate(to: follower.position.offset, with: folder.calls)
             }
             let now = folder.now()
-            let dated = events().map { Event(time: now, $0.columns) }
-            if !dated.isEmpty {
-                let end = try write(dated, follower, record)
+            var lines = UnwrittenLines()
+            for event in events() { lines.add(Event(time: now, event.columns)) }
+            if lines.count > 0 {
+                let end = try write(lines, follower, record)
                 _ = try catchUp(&follower, reset, apply, told)
                 guard follower.position.offset == end else {
                     // The write said that it was done, and was not.
@@ -62,12 +63,14 @@ extension Journal {
     /// Writes the events as one group.
     /// - Returns: Where the file ends now.
     private func write(
-        _ events: [Event],
+        _ lines: UnwrittenLines,
         _ follower: Follower,
         _ record: SyncRecord
     ) throws(JournalError) -> Int64 {
         let start = follower.position.offset
-        let group = follower.position.group(of: events, synced: record.synced)
+        var position = follower.position
+        var group: [UInt8] = []
+        position.put(lines, synced: record.synced, into: &group)
         do {
             try file.write(group, at: start, with: folder.calls)
         } catch {
@@ -75,6 +78,6 @@ extension Journal {
             try? file.truncate(to: start, with: folder.calls)
             throw error
         }
-        return start + Int64(group.count)
+        return position.offset
     }
 }

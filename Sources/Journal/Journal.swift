@@ -7,8 +7,8 @@ internal import Synchronization
 /// the next one in. It returns when a sync has covered its group, its own or another's. A group that is not whole
 /// is not told to anybody: the next writer cuts it off.
 public final class Journal: Sendable {
-    public typealias Reset = () -> Void
-    public typealias Apply = (Event) throws(EventError) -> Void
+    public typealias Reset = (inout JournalSource) throws(JournalError) -> Void
+    public typealias Apply = (EventLine) throws(EventError) -> Void
     public typealias Told = () -> Void
 
     let name: String
@@ -28,16 +28,13 @@ public final class Journal: Sendable {
         let header: FileHeader
         let identity: File.Identity
         var position: ChainPosition
-        /// Whether an event was refused in the middle of a group, so that the caller's state is no whole one.
-        var needsReset = false
+        /// Whether the caller has to begin again: nothing was told yet, or an event was refused in the middle of a group.
+        var needsReset = true
 
-        init(_ file: File, name: String) throws(JournalError) {
-            guard let header = FileHeader(name: name, parsing: try file.read(256, at: 0)[...]) else {
-                throw .foreignFile(path: file.path)
-            }
-            self.header = header
-            identity = try file.status().identity
-            position = ChainPosition(after: header)
+        init(_ source: JournalSource) throws(JournalError) {
+            header = source.header
+            identity = try source.file.status().identity
+            position = source.position
         }
 
         /// Bytes of the file that `record` knows to be on disk; nil when it is about another file.
@@ -60,7 +57,7 @@ public final class Journal: Sendable {
         self.name = name
         self.folder = folder
         file = try File(opening: folder.path + "/" + name, owner: folder.owner)
-        follower = Mutex(try Follower(file, name: name))
+        follower = Mutex(try Follower(try JournalSource(file, name: name, folder)))
     }
 
     /// Brings the caller's state up to date. One system call when nothing was added.
@@ -68,7 +65,8 @@ public final class Journal: Sendable {
     /// Calls of one journal's `reset`, `apply` and `told` never overlap. Another thread may read the caller's
     /// state between them: a state that must be whole is put in place by `told`.
     /// - Parameters:
-    ///   - reset: Called when the file was replaced: everything is told again from the beginning.
+    ///   - reset: Called at first, and when the file was replaced: everything is told from the beginning, or from
+    ///     where the caller has got to when it was saved.
     ///   - apply: Called with each event, in order.
     ///   - told: Called when everything that is there has been applied.
     /// - Throws: ``JournalError``; the state holds then whole groups up to some point, and is not to be
@@ -84,6 +82,31 @@ public final class Journal: Sendable {
             _ = try catchUp(&follower, reset, apply, told)
         }
     }
+
+    /// Lets `save` save what the file adds up to; only one at a time of all processes does. Then all is told anew, to the
+    /// next who follows.
+    package func saving(_ save: (JournalSource) throws(JournalError) -> Void) throws(JournalError) {
+        let source = try JournalSource(try File(opening: file.path, owner: folder.owner), name: name, folder)
+        try source.exclusively { () throws(JournalError) in try save(source) }
+        follower.withLock { follower in
+            follower.needsReset = true
+            settledSize.store(-1, ordering: .releasing)
+        }
+    }
+
+    /// Reads all of the file once more, and tells nobody.
+    /// - Throws: ``JournalError``, as ``follow(reset:apply:told:)`` does.
+    package func check() throws(JournalError) {
+        let own = try File(opening: file.path, owner: folder.owner)
+        let source = try JournalSource(own, name: name, folder)
+        var reader = try Follower(source)
+        let record = try folder.lockFile.record(of: name)
+        let tail = try own.readGroups(from: &reader.position, to: own.status().size) { _, _ in }
+        try judge(tail, reader, record)
+    }
+
+    /// As ``JournalSource/isFarAhead(of:)``, by what was told.
+    package func isFarAhead(of saved: Int64, at size: Int64) -> Bool { folder.isFar(saved, behind: size) }
 
     /// Bytes that were told.
     public var size: Int64 { follower.withLock { $0.position.offset } }
@@ -101,25 +124,27 @@ public final class Journal: Sendable {
         let isReplaced = try isReplaced(follower)
         settledSize.store(-1, ordering: .releasing)
         if follower.needsReset || isReplaced {
+            follower.needsReset = true
             try file.become(try File(opening: file.path, owner: folder.owner))
-            follower = try Follower(file, name: name)
-            reset()
+            var source = try JournalSource(file, name: name, folder)
+            try reset(&source)
+            follower = try Follower(source)
+            follower.needsReset = false
         }
         // Before the file: what was synced by then is in the file for good.
         let record = try folder.lockFile.record(of: name)
         let size = try file.status().size
         var position = follower.position
-        let tail = try file.readGroups(from: &position, to: size) { (events, end) throws(JournalError) in
+        let tail = try file.readGroups(from: &position, to: size) { (group, end) throws(JournalError) in
             follower.position = end
-            for (number, event) in events.enumerated() {
+            for line in group {
                 do throws(EventError) {
-                    try apply(event)
+                    try apply(line)
                 } catch {
                     follower.needsReset = true
-                    let line = try file.lineNumber(at: end.offset) - events.count + number
-                    throw .notUnderstood(path: file.path, line: line, error)
+                    throw .notUnderstood(path: file.path, line: try file.lineNumber(at: line.offset), error)
                 }
-                folder.saw(event.time)
+                folder.saw(line.time)
             }
         }
         try judge(tail, follower, record)
@@ -135,8 +160,7 @@ public final class Journal: Sendable {
     /// any more: whoever shortens a file in place or writes over it changes the end of what was told, too.
     private func isReplaced(_ follower: Follower) throws(JournalError) -> Bool {
         guard try file.statusAtPath().identity == follower.identity else { return true }
-        let end = Hexadecimal.digits(follower.position.checksum) + [0x0A]
-        return try file.read(end.count, at: follower.position.offset - Int64(end.count)) != end
+        return try !file.stands(follower.position)
     }
 
     /// Bytes that are no whole group, at the end of the file. Beyond what is known to be synced, from the

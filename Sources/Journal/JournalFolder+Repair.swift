@@ -77,7 +77,8 @@ private struct Salvage {
                 reported = rest.startIndex
                 progress(Double(reported) / Double(bytes.count))
             }
-            guard let line = Line(rest, seed: start.fileChecksum), let group = GroupHeader(line),
+            guard let line = Line(rest, seed: start.fileChecksum),
+                let group = rest.prefix(line.contentLength).withUnsafeBytes({ GroupHeader($0) }),
                 group.sequence > sequence
             else {
                 let next = rest.firstIndex(of: 0x0A).map { $0 + 1 } ?? rest.endIndex
@@ -88,7 +89,9 @@ private struct Salvage {
             sequence = group.sequence
             rest = rest.dropFirst(line.length)
             var (count, last) = (group.count, line.checksum)
-            while count > 0, let line = Line(rest, seed: last), let event = ChainPosition.event(line) {
+            while count > 0, let line = Line(rest, seed: last),
+                let event = Event(parsing: rest.prefix(line.contentLength))
+            {
                 events.append(event)
                 (count, last) = (count - 1, line.checksum)
                 rest = rest.dropFirst(line.length)

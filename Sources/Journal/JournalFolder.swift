@@ -9,6 +9,7 @@ public final class JournalFolder: Sendable {
     let owner: uid_t
     let group: gid_t
     let calls: DiskCalls
+    private let unsaved: Int64
     /// The greatest time in any event that was followed, in microseconds.
     private let greatestTime = Atomic<Int64>(0)
 
@@ -95,13 +96,23 @@ public final class JournalFolder: Sendable {
     /// - Parameters:
     ///   - kind: As given to ``create(at:kind:version:journals:)``.
     ///   - patience: How long a writer waits for the lock.
+    ///   - unsaved: Bytes by which a journal may grow, where that is more than a 24th, before it is worth saving what it
+    ///     adds up to.
     public convenience init(
         opening path: String,
         kind: String,
         version: Int,
-        patience: Duration = .seconds(5)
+        patience: Duration = .seconds(5),
+        unsaved: Int64 = 1 << 20
     ) throws(JournalError) {
-        try self.init(opening: path, kind: kind, version: version, patience: patience, calls: DiskCalls())
+        try self.init(
+            opening: path,
+            kind: kind,
+            version: version,
+            patience: patience,
+            unsaved: unsaved,
+            calls: DiskCalls()
+        )
     }
 
     init(
@@ -109,6 +120,7 @@ public final class JournalFolder: Sendable {
         kind: String,
         version: Int,
         patience: Duration,
+        unsaved: Int64 = 1 << 20,
         calls: DiskCalls
     ) throws(JournalError) {
         let path = Self.withoutSlashes(path)
@@ -116,6 +128,7 @@ public final class JournalFolder: Sendable {
         try Self.checkVersion(in: path, kind: kind, version: version, owner: status.st_uid)
         self.path = path
         self.calls = calls
+        self.unsaved = unsaved
         owner = status.st_uid
         group = status.st_gid
         lockFile = try LockFile(in: path, owner: status.st_uid, patience: patience)
@@ -126,6 +139,8 @@ public final class JournalFolder: Sendable {
     public func now() -> Timestamp {
         max(Timestamp.now(), Timestamp(microseconds: greatestTime.load(ordering: .relaxed)))
     }
+
+    func isFar(_ saved: Int64, behind size: Int64) -> Bool { size - saved > max(unsaved, size / 24) }
 
     /// Names of files in the folder, none where it cannot be read.
     func names(startingWith prefix: String) -> [String] {

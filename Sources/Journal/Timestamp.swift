@@ -33,41 +33,75 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     public static func < (left: Self, right: Self) -> Bool { left.microseconds < right.microseconds }
 
     /// Always with six digits of fraction: `2026-11-23T14:43:00.000000Z`.
-    public var rfc3339: String {
+    public var rfc3339: String { String(decoding: rfc3339Bytes, as: UTF8.self) }
+
+    var rfc3339Bytes: [UInt8] {
         let (days, time) = microseconds.flooredQuotient(by: 86_400_000_000)
         let (year, month, day) = Self.date(of: days)
         let seconds = time / 1_000_000
-        return "\(year.padded(4))-\(month.padded(2))-\(day.padded(2))"
-            + "T\((seconds / 3600).padded(2)):\((seconds / 60 % 60).padded(2)):\((seconds % 60).padded(2))"
-            + ".\((time % 1_000_000).padded(6))Z"
+        var text: [UInt8] = []
+        text.reserveCapacity(27)
+        func add(_ number: Int64, _ width: Int64, _ end: UInt8) {
+            var place = width
+            while place > 0 {
+                text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number / place % 10))
+                place /= 10
+            }
+            text.append(end)
+        }
+        add(year, 1000, UInt8(ascii: "-"))
+        add(month, 10, UInt8(ascii: "-"))
+        add(day, 10, UInt8(ascii: "T"))
+        add(seconds / 3600, 10, UInt8(ascii: ":"))
+        add(seconds / 60 % 60, 10, UInt8(ascii: ":"))
+        add(seconds % 60, 10, UInt8(ascii: "."))
+        add(time % 1_000_000, 100_000, UInt8(ascii: "Z"))
+        return text
     }
 
     /// Reads `YYYY-MM-DDTHH:MM:SS`, an optional fraction of up to six digits, and `Z`; nil for anything else.
     public init?(rfc3339 text: ArraySlice<UInt8>) {
-        let text = Array(text)
-        let pattern = Array("####-##-##T##:##:##".utf8)
-        guard text.count > pattern.count, text.count <= pattern.count + 8, text.last == UInt8(ascii: "Z"),
-            zip(text, pattern).allSatisfy({ $1 == UInt8(ascii: "#") ? Self.isDigit($0) : $0 == $1 })
+        guard let time = text.withUnsafeBytes({ Timestamp(rfc3339: $0) }) else { return nil }
+        self = time
+    }
+
+    package init?(rfc3339 text: UnsafeRawBufferPointer) {
+        guard (20...27).contains(text.count), text[text.count - 1] == UInt8(ascii: "Z"),
+            text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-"), text[10] == UInt8(ascii: "T"),
+            text[13] == UInt8(ascii: ":"), text[16] == UInt8(ascii: ":")
         else { return nil }
-        func number(_ range: Range<Int>) -> Int64 { text[range].reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) } }
-        var fraction: Int64 = 0
-        let rest = text[pattern.count..<text.count - 1]
-        if !rest.isEmpty {
-            guard rest.first == UInt8(ascii: "."), rest.count > 1, rest.dropFirst().allSatisfy(Self.isDigit) else {
-                return nil
+        var isNumber = true
+        func number(_ range: Range<Int>) -> Int64 {
+            var number: Int64 = 0
+            for position in range {
+                let digit = text[position] &- UInt8(ascii: "0")
+                isNumber = isNumber && digit < 10
+                number = number &* 10 &+ Int64(digit)
             }
-            fraction = number(rest.indices.dropFirst().startIndex..<rest.endIndex)
-            for _ in rest.count..<7 { fraction *= 10 }
+            return number
         }
         let (year, month, day) = (number(0..<4), number(5..<7), number(8..<10))
         let (hour, minute, second) = (number(11..<13), number(14..<16), number(17..<19))
-        let days = Self.days(year, month, day)
-        guard (1...12).contains(month), hour < 24, minute < 60, second < 60, Self.date(of: days) == (year, month, day)
+        var fraction: Int64 = 0
+        if text.count > 20 {
+            guard text[19] == UInt8(ascii: "."), text.count > 21 else { return nil }
+            fraction = number(20..<text.count - 1)
+            for _ in text.count..<27 { fraction *= 10 }
+        }
+        guard isNumber, (1...12).contains(month), (1...Self.daysInMonth(month, of: year)).contains(day), hour < 24,
+            minute < 60, second < 60
         else { return nil }
-        microseconds = ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + fraction
+        let minutes = (Self.days(year, month, day) * 24 + hour) * 60 + minute
+        microseconds = minutes * 60_000_000 + second * 1_000_000 + fraction
     }
 
-    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+    private static func daysInMonth(_ month: Int64, of year: Int64) -> Int64 {
+        switch month {
+        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
+    }
 
     /// Days since 1970-01-01 in the Gregorian calendar, counted in eras of 400 years that begin in March.
     private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
@@ -94,10 +128,5 @@ extension Int64 {
     fileprivate func flooredQuotient(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
         let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
         return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
-    }
-
-    fileprivate func padded(_ width: Int) -> String {
-        let digits = String(self)
-        return String(repeating: "0", count: Swift.max(0, width - digits.count)) + digits
     }
 }

@@ -56,7 +56,7 @@ struct ServeCommand: ParsableCommand {
             }
             return CGI.respond(with: handler)
         }
-        store.compactByItself()
+        store.maintainByItself()
         raiseDescriptorLimit()
         var options = ServerOptions()
         options.allowsRemote = allowRemote

@@ -78,7 +78,8 @@ struct StoreCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let store = try store.openShowingProgress("checking")
+            let store = try store.openShowingProgress("reading")
+            try Progress.showing("checking") { try store.check(progress: $0) }
             output.print(
                 try store.loads().map { load in
                     [

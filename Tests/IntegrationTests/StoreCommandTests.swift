@@ -41,12 +41,12 @@ struct StoreCommandTests {
         (["restore", "STORE", "COPY"], "copying"), (["repair"], "repairing"),
     ]
 
-    /// Runs a command that takes its time: each read of a journal waits.
+    /// Runs a command that takes its time: each look at a journal waits.
     private func slowly(_ command: [String], in site: FaultySite, onTerminal: Bool) throws -> Child.Finished {
         let arguments = command.map { ["COPY": site.folder + "/copy", "STORE": site.store][$0] ?? $0 }
         let program = [
             FaultySite.strace, "-f", "-o", "/dev/null", "-P", site.store + "/tokens", "-e",
-            "inject=pread64:delay_enter=700000", Site.binary, "store",
+            "inject=pread64,openat,mmap:delay_enter=700000", Site.binary, "store",
         ]
         // Gives it a terminal, and says what was written there.
         let terminal = """

@@ -136,10 +136,10 @@ struct DamageTests {
         }
         let start = position.offset
         let first = group("a", synced: start)
-        _ = position.take(first[...])
+        _ = position.take(first)
         let afterFirst = position.offset
         let second = group("b", synced: afterFirst)
-        _ = position.take(second[...])
+        _ = position.take(second)
         let unsynced = group("c", synced: afterFirst)
         let synced = group("c", synced: position.offset)
         let hole = [UInt8](repeating: 0, count: second.count)

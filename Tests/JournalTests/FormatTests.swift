@@ -70,7 +70,7 @@ struct FormatTests {
         for sample in samples {
             var line: [UInt8] = []
             Column.escape(sample, into: &line)
-            #expect(Column.unescape(line[...]) == sample)
+            #expect(Column.unescape(line) == sample)
             #expect(!line.contains { $0 < 0x20 || $0 == 0x7F })
             #expect(String(validating: line, as: UTF8.self) != nil)
         }
@@ -81,7 +81,7 @@ struct FormatTests {
         arguments: ["\\", "\\q", "\\x", "\\x1", "\\xZZ", "a\\x0G"]
     )
     func badEscape(text: String) {
-        #expect(Column.unescape(Array(text.utf8)[...]) == nil)
+        #expect(Column.unescape(Array(text.utf8)) == nil)
     }
 
     @Test("A group reads back, and only at its own place in the chain")
@@ -94,17 +94,17 @@ struct FormatTests {
         var writer = ChainPosition(after: header)
         let first = writer.group(of: events, synced: writer.offset)
         let atStart = writer
-        #expect(writer.take(first[...])?.events == events)
+        #expect(writer.take(first)?.events == events)
         let second = writer.group(of: events, synced: writer.offset)
         var reader = atStart
-        #expect(reader.take(second[...]) == nil)
-        #expect(reader.take(first[...])?.length == first.count)
-        #expect(reader.take(first[...]) == nil)
-        #expect(reader.take(second[...])?.length == second.count)
+        #expect(reader.take(second) == nil)
+        #expect(reader.take(first)?.length == first.count)
+        #expect(reader.take(first) == nil)
+        #expect(reader.take(second)?.length == second.count)
 
         let other = FileHeader(name: "events", fileID: Array(repeating: UInt8(ascii: "b"), count: 32))
         var foreign = ChainPosition(after: other)
-        #expect(foreign.take(first[...]) == nil)
+        #expect(foreign.take(first) == nil)
     }
 
     @Test(

@@ -104,7 +104,7 @@ struct JournalTests {
         let state = Mutex<[String]>([])
         func follow(_ journal: Journal) throws {
             try journal.follow(
-                reset: { state.withLock { $0.append("reset") } },
+                reset: { _ in state.withLock { $0.append("reset") } },
                 apply: { _ in state.withLock { $0.append("event") } },
                 told: { state.withLock { $0.append("told") } }
             )
@@ -112,10 +112,10 @@ struct JournalTests {
         let other = try folder.open()
         try follow(other.journal)
         try follow(other.journal)
-        #expect(state.withLock { $0 } == ["event", "event", "event", "told"])
+        #expect(state.withLock { $0 } == ["reset", "event", "event", "event", "told"])
         try folder.replaceFile(with: try folder.bytes())
         try follow(other.journal)
-        #expect(state.withLock { $0 }.dropFirst(4) == ["reset", "event", "event", "event", "told"])
+        #expect(state.withLock { $0 }.dropFirst(5) == ["reset", "event", "event", "event", "told"])
     }
 
     @Test("A held lock is waited for, but not for ever, and the error names its holder")

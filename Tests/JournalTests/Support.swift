@@ -81,7 +81,7 @@ final class TemporaryFolder {
 final class Reader: Sendable {
     let journal: Journal
     let folder: JournalFolder
-    private let told = Mutex<(texts: [String], resets: Int)>(([], 0))
+    private let told = Mutex<(texts: [String], resets: Int)>(([], -1))
 
     init(_ journal: Journal, _ folder: JournalFolder) {
         self.journal = journal
@@ -89,6 +89,7 @@ final class Reader: Sendable {
     }
 
     var texts: [String] { told.withLock { $0.texts } }
+    /// How often it began again.
     var resets: Int { told.withLock { $0.resets } }
 
     /// Follows, and says what is there.
@@ -113,7 +114,7 @@ final class Reader: Sendable {
         var failure: (any Error)?
         let isDone = try journal.compact(reset: reset, apply: apply) {
             self.texts
-        } events: { texts, write throws(JournalError) in
+        } events: { texts, file throws(JournalError) in
             let kept: [String]
             do {
                 kept = try keeping(texts)
@@ -121,18 +122,41 @@ final class Reader: Sendable {
                 failure = error
                 throw .missing(path: "nothing")
             }
-            for text in kept { try write(Event([Array(text.utf8)])) }
+            for text in kept { try file.add(Event([Array(text.utf8)])) }
         }
         if let failure { throw failure }
         return isDone
     }
 
-    private func reset() {
+    private func reset(_ source: inout JournalSource) {
         told.withLock { $0 = ([], $0.resets + 1) }
     }
 
-    private func apply(_ event: Event) throws(EventError) {
-        guard let column = event.columns.first, column != Array("unknown".utf8) else { throw .unknown("unknown") }
-        told.withLock { $0.texts.append(String(decoding: column, as: UTF8.self)) }
+    private func apply(_ line: EventLine) throws(EventError) {
+        var columns = EventReader(line)
+        let text = try columns.text()
+        guard text != "unknown" else { throw .unknown("unknown") }
+        told.withLock { $0.texts.append(text) }
     }
+}
+
+extension ChainPosition {
+    mutating func take(_ bytes: [UInt8]) -> (events: [Event], length: Int)? {
+        bytes.withUnsafeBytes { bytes in
+            guard let group = take(bytes) else { return nil }
+            return (group.compactMap { Event($0) }, group.length)
+        }
+    }
+
+    /// The bytes of the next group.
+    func group(of events: [Event], synced: Int64) -> [UInt8] {
+        var (position, lines, bytes) = (self, UnwrittenLines(), [UInt8]())
+        for event in events { lines.add(event) }
+        position.put(lines, synced: synced, into: &bytes)
+        return bytes
+    }
+}
+
+extension Column {
+    static func unescape(_ text: [UInt8]) -> [UInt8]? { text.withUnsafeBytes { unescape($0) } }
 }

@@ -114,7 +114,7 @@ struct StoreCompactingTests {
     @Test("Coming and going leaves a small file by itself, and nothing of what is acknowledged is lost")
     func churn() throws {
         let store = gate.store
-        store.compactByItself(beyond: 64)
+        store.maintainByItself(beyond: 64)
         let kept = try gate.accounts.issueToken(for: ann).0
         var greatest = 0
         for _ in 0..<1500 {

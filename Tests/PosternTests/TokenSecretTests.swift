@@ -51,8 +51,8 @@ struct TokenSecretTests {
         let digits = Array("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".utf8)
         #expect(digest.hexadecimal == digits)
         #expect(SecretDigest(hexadecimal: digits) == digest)
-        #expect(SecretDigest(hexadecimal: digits.dropLast()) == nil)
-        #expect(SecretDigest(hexadecimal: digits.dropLast() + [UInt8(ascii: "G")]) == nil)
+        #expect(SecretDigest(hexadecimal: Array(digits.dropLast())) == nil)
+        #expect(SecretDigest(hexadecimal: Array(digits.dropLast()) + [UInt8(ascii: "G")]) == nil)
         #expect(
             SecretDigest(of: []).hexadecimal
                 == Array("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".utf8)

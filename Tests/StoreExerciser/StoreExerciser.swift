@@ -37,7 +37,7 @@ struct StoreExerciser: Sendable {
         }
         let store = try Store(opening: arguments[0])
         guard let ann = try store.user(named: try Username("ann".utf8)) else { exit(66) }
-        store.compactByItself(beyond: 512)
+        store.maintainByItself(beyond: 512)
         let exerciser = StoreExerciser(
             store: store,
             accounts: Accounts(store: store),

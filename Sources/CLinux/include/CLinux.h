@@ -1,9 +1,10 @@
 // The few calls of Linux that Swift's Glibc module does not show, because they stand behind
-// _GNU_SOURCE or in headers that it leaves out.
+// _GNU_SOURCE or in headers that it leaves out, and the one instruction that Swift has no name for.
 #ifndef CLINUX_H
 #define CLINUX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/epoll.h>
@@ -30,5 +31,11 @@ int linux_rename_new(const char *from, const char *to);
 
 /// Lowers the priority of the calling thread alone. Returns 0, or -1 with errno. setpriority(2).
 int linux_nice_thread(int nice);
+
+/// Whether the processor computes CRC-32C by itself (SSE 4.2, ARMv8 CRC).
+bool cpu_has_crc32c(void);
+
+/// The CRC-32C of bytes that go on after those whose checksum is `seed`. Only where `cpu_has_crc32c`.
+uint32_t cpu_crc32c(uint32_t seed, const void *bytes, size_t count);
 
 #endif

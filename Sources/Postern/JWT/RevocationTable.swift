@@ -31,17 +31,17 @@ struct RevocationTable: EventSourced {
     var count: Int { families.count }
 
     func write(
+        to file: CompactedFile,
         at now: Timestamp,
-        isAlive: (User.ID, Int64) -> Bool,
-        _ body: (Event) throws(JournalError) -> Void
+        isAlive: (User.ID, Int64) -> Bool
     ) throws(JournalError) {
         for (id, family) in families where now < family.expires.adding(seconds: Self.margin) {
             let event = family.last.map { Self.rotation(id, $0) } ?? Self.revocation(of: id, expires: family.expires)
-            try body(Event(time: now, event.columns))
+            try file.add(Event(time: now, event.columns))
         }
     }
 
-    mutating func apply(_ event: Event) throws(EventError) {
+    mutating func apply(_ event: EventLine) throws(EventError) {
         var columns = EventReader(event)
         let verb = try columns.text()
         let id = try columns.bytes()

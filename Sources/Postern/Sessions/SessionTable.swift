@@ -45,19 +45,19 @@ struct SessionTable: EventSourced {
     var count: Int { 2 * byDigest.count + 1 }
 
     func write(
+        to file: CompactedFile,
         at now: Timestamp,
-        isAlive: (User.ID, Int64) -> Bool,
-        _ body: (Event) throws(JournalError) -> Void
+        isAlive: (User.ID, Int64) -> Bool
     ) throws(JournalError) {
         for id in digestByID.keys.sorted() {
             guard let session = self[id], now < session.ends, isAlive(session.user, session.epoch) else { continue }
-            try body(Event(time: now, Self.start(session).columns))
-            try body(Event(time: session.lastUsed, Self.use(of: id).columns))
+            try file.add(Event(time: now, Self.start(session).columns))
+            try file.add(Event(time: session.lastUsed, Self.use(of: id).columns))
         }
-        try body(Event(time: now, [Array("last-id".utf8), Array(String(lastID).utf8)]))
+        try file.add(Event(time: now, [Array("last-id".utf8), Array(String(lastID).utf8)]))
     }
 
-    mutating func apply(_ event: Event) throws(EventError) {
+    mutating func apply(_ event: EventLine) throws(EventError) {
         var columns = EventReader(event)
         switch try columns.text() {
         case "started":

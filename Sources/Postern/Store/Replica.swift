@@ -5,7 +5,7 @@ internal import Synchronization
 final class Replica<State: EventSourced>: Sendable {
     private let journal: Journal
     private let told = Mutex(Told())
-    private let whenGrown = Mutex<(events: Int, call: @Sendable () -> Void)?>(nil)
+    private let care = Mutex<Care?>(nil)
 
     /// While a file that took the place of another is told from the beginning, readers keep what was whole:
     /// half of its history may hold a token whose revocation has not been read yet.
@@ -14,6 +14,22 @@ final class Replica<State: EventSourced>: Sendable {
         var next: State?
         /// Events of the file until now.
         var count = 0
+        /// Bytes of the file that were in the state that was saved, and until now.
+        var saved: Int64 = 0
+        var end: Int64 = 0
+    }
+
+    /// What a journal needs that has grown.
+    enum Need {
+        /// More than half of it is of no use.
+        case compaction
+        /// It has grown far beyond what is saved of it.
+        case saving
+    }
+
+    private struct Care {
+        let events: Int
+        let call: @Sendable (Need) -> Void
     }
 
     init(of name: String, in folder: JournalFolder) throws(JournalError) {
@@ -21,13 +37,15 @@ final class Replica<State: EventSourced>: Sendable {
     }
 
     /// Follows the journal, then lends the state. One system call when nothing was appended.
-    func read<Result: Sendable>(_ body: (borrowing State) -> Result) throws(StoreError) -> Result {
+    func read<Result: Sendable>(
+        _ body: (borrowing State) throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
         do {
             try journal.follow(reset: reset, apply: apply, told: finish)
         } catch {
             throw StoreError(error)
         }
-        return told.withLock { body($0.state) }
+        return try told.withLock { told throws(StoreError) in try body(told.state) }
     }
 
     /// Lets `decide` make events out of the state as it is under the lock of the store, appends and syncs
@@ -49,16 +67,16 @@ final class Replica<State: EventSourced>: Sendable {
             throw StoreError(error)
         }
         if let refusal { throw refusal }
-        if let (events, call) = whenGrown.withLock({ $0 }),
-            told.withLock({ $0.count > events && $0.count > 2 * $0.state.count })
+        if let care = care.withLock({ $0 }), told.withLock({ $0.count > care.events && $0.count > 2 * $0.state.count })
         {
-            call()
+            care.call(.compaction)
         }
     }
 
-    /// Calls `body` after each write to a file of more than so many events of which more than half are of no use.
-    func whenGrown(beyond events: Int, _ body: @escaping @Sendable () -> Void) {
-        whenGrown.withLock { $0 = (events, body) }
+    /// Calls `body` after each write to a file of more than so many events of which more than half are of no use, and when
+    /// the state that is saved beside the journal is far behind.
+    func whenInNeed(beyond events: Int, _ body: @escaping @Sendable (Need) -> Void) {
+        care.withLock { $0 = Care(events: events, call: body) }
     }
 
     /// Bytes of the file as far as it was read.
@@ -68,6 +86,25 @@ final class Replica<State: EventSourced>: Sendable {
     func load() throws(StoreError) -> (events: Int, needed: Int) {
         try read { _ in }
         return told.withLock { ($0.count, $0.state.count) }
+    }
+
+    /// Reads all of the file once more, whatever is saved of it.
+    func check() throws(StoreError) {
+        do {
+            try journal.check()
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// Saves the state beside the journal, unless another process did just that, and goes on with what is saved.
+    func save() throws(StoreError) {
+        do {
+            try journal.saving { source throws(JournalError) in try State.save(source) }
+            try journal.follow(reset: reset, apply: apply, told: finish)
+        } catch {
+            throw StoreError(error)
+        }
     }
 
     /// Puts a file in the place of this one that holds only what still counts.
@@ -82,7 +119,7 @@ final class Replica<State: EventSourced>: Sendable {
         do {
             return try journal.compact(reset: reset, apply: apply, told: finish) {
                 told.withLock { $0.state }
-            } events: { state, write throws(JournalError) in
+            } events: { state, file throws(JournalError) in
                 let judge: (User.ID, Int64) -> Bool
                 do throws(StoreError) {
                     judge = try isAlive()
@@ -90,32 +127,41 @@ final class Replica<State: EventSourced>: Sendable {
                     refusal = error
                     throw .missing(path: "users")
                 }
-                try state.write(at: now, isAlive: judge, write)
+                try state.write(to: file, at: now, isAlive: judge)
+            } finished: { source throws(JournalError) in
+                try State.save(source)
             }
         } catch {
             throw refusal ?? StoreError(error)
         }
     }
 
-    private func reset() {
+    private func reset(_ source: inout JournalSource) throws(JournalError) {
+        let resumed = State.resume(&source)
         told.withLock {
-            $0.next = State()
-            $0.count = 0
+            $0.next = resumed?.state ?? State()
+            $0.count = resumed?.events ?? 0
+            $0.saved = resumed == nil ? 0 : source.offset
+            $0.end = source.offset
         }
     }
 
-    private func apply(_ event: Event) throws(EventError) {
+    private func apply(_ event: EventLine) throws(EventError) {
         try told.withLock { told throws(EventError) in
             told.count += 1
+            told.end = event.offset
             if told.next != nil { try told.next?.apply(event) } else { try told.state.apply(event) }
         }
     }
 
     private func finish() {
-        told.withLock { told in
-            guard let next = told.next else { return }
-            told.state = next
-            told.next = nil
+        let isBehind = told.withLock { told in
+            if let next = told.next {
+                told.state = next
+                told.next = nil
+            }
+            return State.isSaved && journal.isFarAhead(of: told.saved, at: told.end)
         }
+        if isBehind, let care = care.withLock({ $0 }) { care.call(.saving) }
     }
 }

@@ -22,15 +22,13 @@ public struct SecretDigest: Sendable, Hashable {
     }
 
     /// Reads 64 hexadecimal digits in lower case; nil for anything else.
-    init?(hexadecimal text: [UInt8]) {
+    init?(hexadecimal text: UnsafeRawBufferPointer) {
         guard text.count == 64 else { return nil }
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         let isHexadecimal = withUnsafeMutableBytes(of: &words) { digest in
-            for position in 0..<32 {
-                guard let high = Hexadecimal.value(text[2 * position]),
-                    let low = Hexadecimal.value(text[2 * position + 1])
-                else { return false }
-                digest[position] = high << 4 | low
+            for position in 0..<8 {
+                guard let four = Hexadecimal.bytesOfWord(text, at: 8 * position) else { return false }
+                digest.storeBytes(of: four.littleEndian, toByteOffset: 4 * position, as: UInt32.self)
             }
             return true
         }
@@ -39,11 +37,11 @@ public struct SecretDigest: Sendable, Hashable {
     }
 
     /// As events write it: `sha256:` and 64 hexadecimal digits.
-    var column: [UInt8] { Self.columnPrefix + hexadecimal }
+    package var column: [UInt8] { Self.columnPrefix + hexadecimal }
 
-    init?(column: [UInt8]) {
+    init?(column: UnsafeRawBufferPointer) {
         guard column.starts(with: Self.columnPrefix) else { return nil }
-        self.init(hexadecimal: Array(column.dropFirst(Self.columnPrefix.count)))
+        self.init(hexadecimal: UnsafeRawBufferPointer(rebasing: column[Self.columnPrefix.count...]))
     }
 
     /// The digest itself, of 32 bytes.
@@ -56,7 +54,7 @@ public struct SecretDigest: Sendable, Hashable {
 
     /// 64 hexadecimal digits in lower case.
     var hexadecimal: [UInt8] {
-        withUnsafeBytes(of: words) { $0.flatMap { Hexadecimal.digits($0) } }
+        withUnsafeBytes(of: words) { Hexadecimal.digits($0) }
     }
 
     public static func == (left: Self, right: Self) -> Bool { left.words == right.words }

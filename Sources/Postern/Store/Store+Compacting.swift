@@ -21,11 +21,11 @@ extension Store {
         ]
     }
 
-    /// Compacts a journal in the background when more than half of it is of no use, from then on after each write. For
-    /// processes that live long.
+    /// Looks after the journals in the background, from the next write on: compacts one of which more than half is of no
+    /// use, and saves the index of one that has grown. For processes that live long.
     ///
     /// - Parameter events: As few in a file are not worth the trouble.
-    public func compactByItself(beyond events: Int = 8192) {
+    public func maintainByItself(beyond events: Int = 8192) {
         watch("users", users, events)
         watch("tokens", tokens, events)
         watch("sessions", sessions, events)
@@ -33,13 +33,22 @@ extension Store {
     }
 
     private func watch<State>(_ name: String, _ replica: Replica<State>, _ events: Int) {
-        replica.whenGrown(beyond: events) { [weak self] in
-            guard let self, !isCompacting.exchange(true, ordering: .acquiring) else { return }
+        replica.whenInNeed(beyond: events) { [weak self] need in
+            guard let self, !isMaintaining.exchange(true, ordering: .acquiring) else { return }
             DispatchQueue.global(qos: .utility).async {
-                // Where it fails the old file is there, and a write after a minute tries again.
-                let isDone = (try? self.compact(name, replica)) != nil
+                let isDone: Bool
+                do throws(StoreError) {
+                    switch need {
+                    case .compaction: _ = try self.compact(name, replica)
+                    case .saving: try replica.save()
+                    }
+                    isDone = true
+                } catch {
+                    // The files are as they were, and whole; what is due after a minute tries again.
+                    isDone = false
+                }
                 DispatchQueue.global(qos: .utility).asyncAfter(deadline: isDone ? .now() : .now() + 60) {
-                    self.isCompacting.store(false, ordering: .releasing)
+                    self.isMaintaining.store(false, ordering: .releasing)
                 }
             }
         }
@@ -54,7 +63,7 @@ extension Store {
         defer { progress(name, 1) }
         let before = try replica.load().events
         let isDone = try replica.compact(at: now()) { () throws(StoreError) in
-            let epochs = try users.read { table in Dictionary(table.all.map { ($0.id, $0.epoch) }) { $1 } }
+            let epochs = try users.read { table in table.epochs }
             return { user, epoch in epochs[user].map { epoch >= $0 } ?? false }
         }
         return Compacted(

@@ -16,7 +16,26 @@ extension Store {
         public var deadPercent: Int { events == 0 ? 0 : (events - needed) * 100 / events }
     }
 
-    /// Reads all journals to their ends.
+    /// Reads every line of all journals once more, whatever is saved of them.
+    /// - Throws: ``StoreError`` naming file, line and byte of the first damage.
+    public func check(progress: Progress = noProgress) throws(StoreError) {
+        try check("users", users, progress)
+        try check("tokens", tokens, progress)
+        try check("sessions", sessions, progress)
+        try check("revocations", revocations, progress)
+    }
+
+    private func check<State>(
+        _ name: String,
+        _ replica: Replica<State>,
+        _ progress: Progress
+    ) throws(StoreError) {
+        progress(name, 0)
+        try replica.check()
+        progress(name, 1)
+    }
+
+    /// Follows all journals to their ends.
     /// - Throws: ``StoreError`` naming file, line and byte of the first damage.
     public func loads() throws(StoreError) -> [Load] {
         [

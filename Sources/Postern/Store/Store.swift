@@ -17,7 +17,7 @@ public final class Store: Sendable {
     let sessions: Replica<SessionTable>
     let revocations: Replica<RevocationTable>
     let keys: KeyFolder
-    let isCompacting = Atomic(false)
+    let isMaintaining = Atomic(false)
 
     /// Makes the folder of an empty store: mode 0700, with a key for JSON Web Tokens and no account in it.
     public static func create(at path: String) throws(StoreError) {
@@ -60,9 +60,14 @@ public final class Store: Sendable {
 
     public static let noProgress: @Sendable (String, Double) -> Void = { _, _ in }
 
-    public init(opening path: String, progress: Progress = noProgress) throws(StoreError) {
+    public convenience init(opening path: String, progress: Progress = noProgress) throws(StoreError) {
+        try self.init(opening: path, unsaved: 1 << 20, progress: progress)
+    }
+
+    /// - Parameter unsaved: See ``JournalFolder/init(opening:kind:version:patience:unsaved:)``.
+    init(opening path: String, unsaved: Int64, progress: Progress = noProgress) throws(StoreError) {
         do {
-            folder = try JournalFolder(opening: path, kind: Self.kind, version: Self.version)
+            folder = try JournalFolder(opening: path, kind: Self.kind, version: Self.version, unsaved: unsaved)
             users = try Replica(of: "users", in: folder)
             tokens = try Replica(of: "tokens", in: folder)
             sessions = try Replica(of: "sessions", in: folder)

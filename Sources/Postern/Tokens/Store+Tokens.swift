@@ -1,10 +1,16 @@
 public import Journal
 
 extension Store {
-    public func token(_ digest: SecretDigest) throws(StoreError) -> Token? { try tokens.read { $0[digest] } }
+    public func token(_ digest: SecretDigest) throws(StoreError) -> Token? {
+        try tokens.read { table throws(StoreError) in try table[digest] }
+    }
 
     /// In the order in which they were issued.
-    public func allTokens() throws(StoreError) -> [Token] { try tokens.read { $0.all } }
+    public func allTokens() throws(StoreError) -> [Token] {
+        try tokens.read { table throws(StoreError) in try table.all }
+    }
+
+    public func tokenCount() throws(StoreError) -> Int { try tokens.read { $0.tokenCount } }
 
     /// - Parameters:
     ///   - expires: The first moment at which it is no longer good; nil: never.
@@ -24,8 +30,11 @@ extension Store {
         var issued: Token?
         try tokens.write { table throws(StoreError) in
             let now = folder.now()
-            let count = limit.map { _ in table.tokens(of: user.id).count { $0.isGood(for: user, at: now) } }
-            guard count ?? 0 < limit ?? 1 else { throw .tokenLimitReached }
+            if let limit {
+                let count = try table.tokens(of: user.id).count { $0.isGood(for: user, at: now) }
+                guard count < limit else { throw .tokenLimitReached }
+            }
+            guard try table[secret.digest] == nil else { throw .conflict }
             let token = Token(
                 id: table.nextID,
                 digest: secret.digest,
@@ -38,14 +47,16 @@ extension Store {
                 limits: limits
             )
             issued = token
-            return [TokenTable.issue(token)]
+            return [token.issued]
         }
         guard let issued else { throw .conflict }
         return issued
     }
 
     /// In the order in which they were issued.
-    public func tokens(of user: User.ID) throws(StoreError) -> [Token] { try tokens.read { $0.tokens(of: user) } }
+    public func tokens(of user: User.ID) throws(StoreError) -> [Token] {
+        try tokens.read { table throws(StoreError) in try table.tokens(of: user) }
+    }
 
     /// Puts off the end of a token that is in use, when that makes a difference that is worth a write.
     func renewToken(_ token: Token) throws(StoreError) {
@@ -53,7 +64,7 @@ extension Store {
         let new = now().adding(seconds: renewal)
         guard new.seconds - expires.seconds > max(60, renewal / 24) else { return }
         try tokens.write { table throws(StoreError) in
-            guard let known = table[token.id], known.expires == expires else { return [] }
+            guard let known = try table[token.id], known.expires == expires else { return [] }
             return [TokenTable.renewal(of: token.id, until: new)]
         }
     }
@@ -63,7 +74,7 @@ extension Store {
     public func revokeToken(_ id: Token.ID) throws(StoreError) -> Token {
         var revoked: Token?
         try tokens.write { table throws(StoreError) in
-            guard let token = table[id] else { throw .noSuchToken }
+            guard let token = try table[id] else { throw .noSuchToken }
             revoked = token
             return [TokenTable.revocation(of: id)]
         }

@@ -2,45 +2,78 @@ internal import Journal
 
 /// All live tokens, as the events of the journal `tokens` add them up:
 /// `TIME  issued  ID  sha256:DIGEST  USER-ID  EPOCH  CREATED  EXPIRES  LABEL  RENEWAL-SECONDS  SCOPES  METHODS
-/// PATHS  NETWORKS`, `TIME  renewed  ID  EXPIRES`, `TIME  revoked  ID` and, when it was compacted, `TIME  last-id  ID`. A token that never expires has `-` in its
-/// column, and one that a use does not renew; lists are separated by spaces. The columns from `RENEWAL-SECONDS` on
-/// are there only for tokens that need them, and the last four together.
+/// PATHS  NETWORKS`, `TIME  renewed  ID  EXPIRES`, `TIME  revoked  ID` and, when it was compacted, `TIME  last-id  ID`.
+/// A token that never expires has `-` in its column, and one that a use does not renew; lists are separated by spaces. The
+/// columns from `RENEWAL-SECONDS` on are there only for tokens that need them, and the last four together. Ids grow from
+/// line to line.
+///
+/// Of a large journal the first part is in an index, which all processes share and which never changes; the table itself
+/// has what came after it: new tokens, and what became of those of the index.
 struct TokenTable: EventSourced {
-    private var byDigest: [SecretDigest: Token] = [:]
+    private let index: TokenIndex?
+    private var recent: [SecretDigest: Token] = [:]
     private var digestByID: [Token.ID: SecretDigest] = [:]
     private var idsByUser: [User.ID: [Token.ID]] = [:]
     private var lastID: Token.ID = 0
+    /// Tokens of the index that are no more, and those that end at another time than it knows.
+    private var revoked: Set<Token.ID> = []
+    private var renewed: [Token.ID: Timestamp] = [:]
 
-    subscript(digest: SecretDigest) -> Token? { byDigest[digest] }
+    init() { index = nil }
 
-    subscript(id: Token.ID) -> Token? { digestByID[id].flatMap { byDigest[$0] } }
+    private init(_ index: TokenIndex) {
+        self.index = index
+        lastID = index.lastID
+    }
+
+    subscript(digest: SecretDigest) -> Token? {
+        get throws(StoreError) {
+            if let token = recent[digest] { return token }
+            return try indexed { index throws(JournalError) in try index.token(digest) }
+        }
+    }
+
+    subscript(id: Token.ID) -> Token? {
+        get throws(StoreError) {
+            if let digest = digestByID[id] { return recent[digest] }
+            return try indexed { index throws(JournalError) in try index.token(id) }
+        }
+    }
 
     /// The id that the next token gets.
     var nextID: Token.ID { lastID + 1 }
 
     /// In the order in which they were issued.
-    var all: [Token] { byDigest.values.sorted { $0.id < $1.id } }
+    var all: [Token] {
+        get throws(StoreError) {
+            var tokens: [Token] = []
+            do throws(JournalError) {
+                try index?.lend { token, _, _ throws(JournalError) in
+                    if let token = now(token) { tokens.append(token) }
+                }
+            } catch {
+                throw StoreError(error)
+            }
+            return tokens + recent.values.sorted { $0.id < $1.id }
+        }
+    }
 
     /// In the order in which they were issued.
-    func tokens(of user: User.ID) -> [Token] { (idsByUser[user] ?? []).compactMap { self[$0] } }
-
-    static func issue(_ token: Token) -> Event {
-        let columns = [
-            Array("issued".utf8),
-            Array(String(token.id).utf8),
-            token.digest.column,
-            Array(String(token.user).utf8),
-            Array(String(token.epoch).utf8),
-            Array(token.created.rfc3339.utf8),
-            Array((token.expires?.rfc3339 ?? "-").utf8),
-            Array(token.label.utf8),
-        ]
-        guard token.renewal != nil || token.limits != nil else { return Event(columns) }
-        let renewal = Array((token.renewal.map(String.init) ?? "-").utf8)
-        guard let limits = token.limits else { return Event(columns + [renewal]) }
-        let lists = [limits.scopes, limits.methods.map(\.name), limits.paths, limits.networks.map(\.description)]
-        return Event(columns + [renewal] + lists.map { Array($0.joined(separator: " ").utf8) })
+    func tokens(of user: User.ID) throws(StoreError) -> [Token] {
+        var tokens: [Token] = []
+        do throws(JournalError) {
+            tokens = try index?.tokens(of: user).compactMap(now) ?? []
+        } catch {
+            throw StoreError(error)
+        }
+        return tokens + (idsByUser[user] ?? []).compactMap { digestByID[$0].flatMap { recent[$0] } }
     }
+
+    /// How many tokens there are.
+    var tokenCount: Int { indexedCount + recent.count }
+
+    /// How many of them are in the index.
+    var indexedCount: Int { (index?.count ?? 0) - revoked.count }
 
     static func renewal(of id: Token.ID, until expires: Timestamp) -> Event {
         Event([Array("renewed".utf8), Array(String(id).utf8), Array(expires.rfc3339.utf8)])
@@ -50,82 +83,93 @@ struct TokenTable: EventSourced {
         Event([Array("revoked".utf8), Array(String(id).utf8)])
     }
 
-    var count: Int { byDigest.count + 1 }
+    /// Ids are given once.
+    private static func lastID(_ id: Token.ID) -> Event { Event([Array("last-id".utf8), Array(String(id).utf8)]) }
+
+    // MARK: Following the journal
+
+    static let isSaved = true
+
+    static func resume(_ source: inout JournalSource) -> (state: TokenTable, events: Int)? {
+        guard let index = try? TokenIndex.upToDate(source), (try? source.resume(at: index.checkpoint)) ?? false else {
+            return nil
+        }
+        return (TokenTable(index), index.events)
+    }
+
+    static func save(_ source: JournalSource) throws(JournalError) { try TokenIndex.save(source) }
+
+    mutating func apply(_ line: EventLine) throws(EventError) {
+        switch try TokenEvent(line) {
+        case .issued(let id, var columns):
+            let token = try Token(id, &columns)
+            guard id > lastID, recent.updateValue(token, forKey: token.digest) == nil else { throw .malformed }
+            digestByID[id] = token.digest
+            idsByUser[token.user, default: []].append(id)
+            lastID = id
+        case .renewed(let id, let expires):
+            if let digest = digestByID[id] {
+                recent[digest]?.expires = expires
+            } else if index?.contains(id) ?? false {
+                renewed[id] = expires
+            }
+        case .revoked(let id):
+            if let digest = digestByID.removeValue(forKey: id), let token = recent.removeValue(forKey: digest) {
+                if let place = idsByUser[token.user]?.firstIndex(of: id) { idsByUser[token.user]?.remove(at: place) }
+                if idsByUser[token.user]?.isEmpty ?? false { idsByUser[token.user] = nil }
+            } else if index?.contains(id) ?? false {
+                revoked.insert(id)
+            }
+        case .lastID(let id): lastID = max(lastID, id)
+        }
+    }
+
+    /// A token of the index as it is by now; nil when it is no more.
+    private func now(_ token: Token) -> Token? {
+        guard !revoked.contains(token.id) else { return nil }
+        guard let expires = renewed[token.id] else { return token }
+        var token = token
+        token.expires = expires
+        return token
+    }
+
+    private func indexed(
+        _ look: (TokenIndex) throws(JournalError) -> Token?
+    ) throws(StoreError) -> Token? {
+        guard let index else { return nil }
+        do throws(JournalError) {
+            return try look(index).flatMap(now)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    // MARK: Compacting
+
+    var count: Int { tokenCount + 1 }
 
     func write(
+        to file: CompactedFile,
         at now: Timestamp,
-        isAlive: (User.ID, Int64) -> Bool,
-        _ body: (Event) throws(JournalError) -> Void
+        isAlive: (User.ID, Int64) -> Bool
     ) throws(JournalError) {
-        for id in digestByID.keys.sorted() {
-            guard let token = self[id], token.expires.map({ now < $0.adding(seconds: Self.margin) }) ?? true,
-                isAlive(token.user, token.epoch)
-            else { continue }
-            try body(Event(time: now, Self.issue(token).columns))
+        func isKept(_ token: Token) -> Bool {
+            token.expires.map({ now < $0.adding(seconds: Self.margin) }) ?? true && isAlive(token.user, token.epoch)
         }
-        try body(Event(time: now, Self.lastID(lastID).columns))
+        try index?.lend { known, line, isRenewed throws(JournalError) in
+            guard let token = self.now(known), isKept(token) else { return }
+            if isRenewed || renewed[token.id] != nil {
+                try file.add(Event(time: now, token.issued.columns))
+            } else {
+                try file.add(line)
+            }
+        }
+        for token in recent.values.sorted(by: { $0.id < $1.id }) where isKept(token) {
+            try file.add(Event(time: now, token.issued.columns))
+        }
+        try file.add(Event(time: now, Self.lastID(lastID).columns))
     }
 
     /// Seconds for which a token is kept after its end, for whoever asks what became of it.
     private static let margin: Int64 = 7 * 86_400
-
-    /// Ids are given once.
-    private static func lastID(_ id: Token.ID) -> Event { Event([Array("last-id".utf8), Array(String(id).utf8)]) }
-
-    mutating func apply(_ event: Event) throws(EventError) {
-        var columns = EventReader(event)
-        switch try columns.text() {
-        case "issued":
-            let token = try Self.token(&columns)
-            byDigest[token.digest] = token
-            digestByID[token.id] = token.digest
-            idsByUser[token.user, default: []].append(token.id)
-            lastID = max(lastID, token.id)
-        case "renewed":
-            let id = try columns.integer()
-            let expires = try columns.time()
-            if let digest = digestByID[id] { byDigest[digest]?.expires = expires }
-        case "revoked": remove(try columns.integer())
-        case "last-id": lastID = max(lastID, try columns.integer())
-        case let verb:
-            throw .unknown(verb)
-        }
-    }
-
-    private mutating func remove(_ id: Token.ID) {
-        guard let digest = digestByID.removeValue(forKey: id), let token = byDigest.removeValue(forKey: digest)
-        else { return }
-        idsByUser[token.user]?.removeAll { $0 == id }
-        if idsByUser[token.user]?.isEmpty ?? false { idsByUser[token.user] = nil }
-    }
-
-    private static func token(_ columns: inout EventReader) throws(EventError) -> Token {
-        let id = try columns.integer()
-        let digest = try columns.digest()
-        let user = try columns.integer()
-        let epoch = try columns.integer()
-        let created = try columns.time()
-        let expires = try columns.optionalTime()
-        let label = try columns.text()
-        let renewal = columns.isAtEnd ? nil : try columns.optionalInteger()
-        return Token(
-            id: id,
-            digest: digest,
-            user: user,
-            epoch: epoch,
-            label: label,
-            created: created,
-            expires: expires,
-            renewal: renewal,
-            limits: columns.isAtEnd ? nil : try limits(&columns)
-        )
-    }
-
-    private static func limits(_ columns: inout EventReader) throws(EventError) -> TokenLimits {
-        let lists = [try columns.words(), try columns.words(), try columns.words(), try columns.words()]
-        guard
-            let limits = try? TokenLimits(scopes: lists[0], methods: lists[1], paths: lists[2], networks: lists[3])
-        else { throw .malformed }
-        return limits
-    }
 }

@@ -29,6 +29,8 @@ struct UserTable: EventSourced {
     /// The id that the next user gets.
     var nextID: User.ID { lastID + 1 }
 
+    var epochs: [User.ID: Int64] { byID.mapValues(\.epoch) }
+
     /// In the order in which they were added.
     var all: [User] { byID.values.sorted { $0.id < $1.id } }
 
@@ -64,19 +66,19 @@ struct UserTable: EventSourced {
     var count: Int { byID.count + groups.count + 1 }
 
     func write(
+        to file: CompactedFile,
         at now: Timestamp,
-        isAlive: (User.ID, Int64) -> Bool,
-        _ body: (Event) throws(JournalError) -> Void
+        isAlive: (User.ID, Int64) -> Bool
     ) throws(JournalError) {
         for (name, permissions) in groups.sorted(by: { $0.key < $1.key }) {
-            try body(Event(time: now, Self.group(name, permissions).columns))
+            try file.add(Event(time: now, Self.group(name, permissions).columns))
         }
         for id in byID.keys.sorted() {
             guard let user = byID[id] else { continue }
             let times = [Array(String(user.passwordEpoch).utf8), Array(user.epochBegan.rfc3339.utf8)]
-            try body(Event(time: now, Self.event(.kept, user).columns + times))
+            try file.add(Event(time: now, Self.event(.kept, user).columns + times))
         }
-        try body(Event(time: now, Self.lastID(lastID).columns))
+        try file.add(Event(time: now, Self.lastID(lastID).columns))
     }
 
     /// Ids are given once, also those of users who are gone.
@@ -84,7 +86,7 @@ struct UserTable: EventSourced {
 
     private static let lastIDCause = "last-id"
 
-    mutating func apply(_ event: Event) throws(EventError) {
+    mutating func apply(_ event: EventLine) throws(EventError) {
         var columns = EventReader(event)
         let cause = try columns.text()
         if cause == Self.groupCause || cause == Self.groupDeletedCause {

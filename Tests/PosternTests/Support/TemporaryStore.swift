@@ -1,6 +1,8 @@
 import Foundation
-import Postern
 import Testing
+
+@testable import Journal
+@testable import Postern
 
 /// A store in a folder that is gone with the test.
 final class TemporaryStore: Sendable {
@@ -31,5 +33,18 @@ final class TemporaryStore: Sendable {
 
     deinit {
         try? FileManager.default.removeItem(atPath: String(path.dropLast("/store".count)))
+    }
+}
+
+extension EventSourced {
+    mutating func apply(_ event: Event) throws {
+        try event.withLine { line throws(EventError) in try apply(line) }
+    }
+}
+
+extension SecretDigest {
+    init?(hexadecimal text: [UInt8]) {
+        guard let digest = text.withUnsafeBytes({ SecretDigest(hexadecimal: $0) }) else { return nil }
+        self = digest
     }
 }

@@ -1,0 +1,68 @@
+internal import Glibc
+
+/// The file that is to take the place of another one, while it is written.
+public final class CompactedFile {
+    let path: String
+    private let file: File
+    private let folder: JournalFolder
+    let header: FileHeader
+    private var position: ChainPosition
+    private var written: Int64 = 0
+    private var group = UnwrittenLines()
+    private var waiting: [UInt8] = []
+
+    /// Events of a group: as many are lost at most with one damaged line.
+    private static let groupSize = 64
+
+    init(_ header: FileHeader, path: String, _ folder: JournalFolder) throws(JournalError) {
+        self.header = header
+        self.path = path
+        self.folder = folder
+        position = ChainPosition(after: header)
+        file = try File(creating: path, owner: folder.owner, group: folder.group)
+        waiting = header.line
+    }
+
+    /// Adds an event, with the time that it has.
+    public func add(_ event: Event) throws(JournalError) {
+        group.add(event)
+        if group.count == Self.groupSize { try endGroup() }
+    }
+
+    /// Adds a line of the old file as it is.
+    public func add(_ line: EventLine) throws(JournalError) {
+        group.add(line)
+        if group.count == Self.groupSize { try endGroup() }
+    }
+
+    private func endGroup() throws(JournalError) {
+        guard group.count > 0 else { return }
+        // All before it is on disk when this file is in its place.
+        position.put(group, synced: position.offset, into: &waiting)
+        group.removeAll()
+        if waiting.count >= File.chunk { try flush() }
+    }
+
+    /// What is in it so far.
+    func source() throws(JournalError) -> JournalSource {
+        try endGroup()
+        try flush()
+        return try JournalSource(file, name: header.name, folder)
+    }
+
+    /// Syncs it.
+    func finish() throws(JournalError) -> SyncRecord {
+        try endGroup()
+        try flush()
+        try file.sync(with: folder.calls)
+        let status = try file.status()
+        guard status.size == position.offset else { throw .system(call: "pwrite", path: path, errno: EIO) }
+        return SyncRecord(of: header.name, header, status.identity, synced: position.offset)
+    }
+
+    private func flush() throws(JournalError) {
+        try file.write(waiting, at: written, with: folder.calls)
+        written += Int64(waiting.count)
+        waiting.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,71 @@
+internal import Glibc
+
+/// A file beside a journal that holds what the journal adds up to, so that not everybody has to read all of it. It can be
+/// made again at any time. Its name has the id of the journal's file: it is about that file and no other.
+enum SavedFile {
+    private static let infix = ".index-"
+
+    static func name(of header: FileHeader) -> String {
+        header.name + infix + String(decoding: header.fileID, as: UTF8.self)
+    }
+
+    /// Of the lock for whoever makes it.
+    static func lockName(of journal: String) -> String { journal + infix }
+
+    /// Removes those of files that are gone.
+    static func removeAll(of journal: String, in folder: JournalFolder, but header: FileHeader) {
+        for name in folder.names(startingWith: journal + infix) where name != self.name(of: header) {
+            unlink(folder.path + "/" + name)
+        }
+    }
+}
+
+extension JournalSource {
+    /// What was saved beside the file; nil when nothing was, or it cannot be read.
+    package func saved() -> ReadOnlyMap? {
+        guard let file = try? File(opening: savedPath, owner: folder.owner), let size = try? file.status().size,
+            let count = Int(exactly: size)
+        else { return nil }
+        return try? ReadOnlyMap(file, count: count)
+    }
+
+    /// Lets one at a time of all processes save something beside the file.
+    /// - Throws: ``JournalError/locked(path:holder:)`` when another takes too long.
+    package func exclusively(_ body: () throws(JournalError) -> Void) throws(JournalError) {
+        try folder.lockFile.withSyncLock(of: SavedFile.lockName(of: header.name)) { _ throws(JournalError) in
+            try body()
+        }
+    }
+
+    /// Saves beside the file, in one step. Only ``exclusively(_:)``, or for a file that nobody else knows.
+    ///
+    /// - Parameters:
+    ///   - count: Bytes of what is saved.
+    ///   - fill: Called with as many bytes, all of them zero.
+    package func save(
+        _ count: Int,
+        _ fill: (UnsafeMutableRawBufferPointer) throws(JournalError) -> Void
+    ) throws(JournalError) {
+        let temporary = savedPath + ".new"
+        // A leftover. Whoever made it is gone.
+        unlink(temporary)
+        let saved = try File(creating: temporary, owner: folder.owner, group: folder.group)
+        do throws(JournalError) {
+            // Before it is mapped: writing into a hole on a full disk would be the end of the process.
+            let result = posix_fallocate(saved.descriptor, 0, off_t(count))
+            guard result == 0 else { throw .system(call: "posix_fallocate", path: temporary, errno: result) }
+            guard let address = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_SHARED, saved.descriptor, 0),
+                address != MAP_FAILED
+            else { throw File.error("mmap", temporary) }
+            defer { munmap(address, count) }
+            try fill(UnsafeMutableRawBufferPointer(start: address, count: count))
+            try saved.sync(with: folder.calls)
+            guard rename(temporary, savedPath) == 0 else { throw File.error("rename", temporary) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    private var savedPath: String { folder.path + "/" + SavedFile.name(of: header) }
+}

@@ -1,0 +1,80 @@
+internal import Journal
+
+/// A line of the journal `tokens`: what happened to which token.
+enum TokenEvent {
+    /// The rest of the line says what it is.
+    case issued(Token.ID, EventReader)
+    case renewed(Token.ID, until: Timestamp)
+    case revoked(Token.ID)
+    /// No token had a greater id until then.
+    case lastID(Token.ID)
+
+    init(_ line: EventLine) throws(EventError) {
+        var columns = EventReader(line)
+        let verb = try columns.column()
+        if verb.equals("issued") {
+            self = .issued(try columns.integer(), columns)
+        } else if verb.equals("renewed") {
+            self = .renewed(try columns.integer(), until: try columns.time())
+        } else if verb.equals("revoked") {
+            self = .revoked(try columns.integer())
+        } else if verb.equals("last-id") {
+            self = .lastID(try columns.integer())
+        } else {
+            throw .unknown(String(decoding: verb, as: UTF8.self))
+        }
+    }
+}
+
+extension Token {
+    /// - Parameter columns: What follows the id in the line that issued it.
+    init(_ id: ID, _ columns: inout EventReader) throws(EventError) {
+        let digest = try columns.digest()
+        let user = try columns.integer()
+        let epoch = try columns.integer()
+        let created = try columns.time()
+        let expires = try columns.optionalTime()
+        let label = try columns.text()
+        let renewal = columns.isAtEnd ? nil : try columns.optionalInteger()
+        self.init(
+            id: id,
+            digest: digest,
+            user: user,
+            epoch: epoch,
+            label: label,
+            created: created,
+            expires: expires,
+            renewal: renewal,
+            limits: columns.isAtEnd ? nil : try TokenLimits(&columns)
+        )
+    }
+
+    /// What to write about it: it is issued, or was and is kept.
+    var issued: Event {
+        let columns = [
+            Array("issued".utf8),
+            Array(String(id).utf8),
+            digest.column,
+            Array(String(user).utf8),
+            Array(String(epoch).utf8),
+            Array(created.rfc3339.utf8),
+            Array((expires?.rfc3339 ?? "-").utf8),
+            Array(label.utf8),
+        ]
+        guard renewal != nil || limits != nil else { return Event(columns) }
+        let renewal = Array((renewal.map(String.init) ?? "-").utf8)
+        guard let limits else { return Event(columns + [renewal]) }
+        let lists = [limits.scopes, limits.methods.map(\.name), limits.paths, limits.networks.map(\.description)]
+        return Event(columns + [renewal] + lists.map { Array($0.joined(separator: " ").utf8) })
+    }
+}
+
+extension TokenLimits {
+    fileprivate init(_ columns: inout EventReader) throws(EventError) {
+        let lists = [try columns.words(), try columns.words(), try columns.words(), try columns.words()]
+        guard
+            let limits = try? TokenLimits(scopes: lists[0], methods: lists[1], paths: lists[2], networks: lists[3])
+        else { throw .malformed }
+        self = limits
+    }
+}

@@ -1,0 +1,175 @@
+internal import Journal
+
+/// Where the tokens of the first part of a journal stand, in a file beside it that all processes have mapped.
+///
+/// It only says where to look: who a token belongs to and until when it is good is read from the journal's line, which has
+/// its own checksum. It is made anew when it is missing, damaged or far behind, and never changed.
+final class TokenIndex: Sendable {
+    private let file: ReadOnlyMap
+    private let journal: JournalMap
+    private let layout: TokenIndexLayout
+    let checkpoint: JournalSource.Checkpoint
+    /// Lines of the journal that are in it.
+    let events: Int
+    /// The greatest id in it, of a token that is there or was.
+    let lastID: Token.ID
+
+    /// Tokens in it.
+    var count: Int { layout.count }
+
+    /// nil when `file` is not a whole index of the file of `source`.
+    private init?(_ file: ReadOnlyMap, of source: JournalSource) {
+        let bytes = file.bytes
+        guard bytes.count >= TokenIndexLayout.headerSize else { return nil }
+        func field(_ field: TokenIndexLayout.Field) -> Int64 {
+            bytes.loadUnaligned(fromByteOffset: 8 * field.rawValue, as: Int64.self)
+        }
+        guard field(.magic) == TokenIndexLayout.magic,
+            field(.headerChecksum) == TokenIndexLayout.headerChecksum(of: bytes),
+            let count = Int(exactly: field(.count)), let renewalCount = Int(exactly: field(.renewalCount)),
+            let layout = TokenIndexLayout(count: count, renewalCount: renewalCount), layout.size == bytes.count,
+            let checksum = UInt32(exactly: field(.checksum)), let events = Int(exactly: field(.events)),
+            field(.tableChecksum) == TokenIndexLayout.tableChecksum(of: bytes),
+            let journal = try? source.map(upTo: field(.offset))
+        else { return nil }
+        let idFields: [TokenIndexLayout.Field] = [.fileID0, .fileID1, .fileID2, .fileID3]
+        checkpoint = JournalSource.Checkpoint(
+            fileID: idFields.flatMap { withUnsafeBytes(of: field($0)) { Array($0) } },
+            offset: field(.offset),
+            sequence: field(.sequence),
+            checksum: checksum,
+            greatestTime: Timestamp(microseconds: field(.greatestTime))
+        )
+        lastID = field(.lastID)
+        self.file = file
+        self.journal = journal
+        self.layout = layout
+        self.events = events
+    }
+
+    // MARK: Looking
+
+    func token(_ digest: SecretDigest) throws(JournalError) -> Token? {
+        let fingerprint = TokenIndexLayout.fingerprint(of: digest)
+        var slot = layout.slot(of: digest)
+        for _ in 0..<layout.slotCount {
+            let word = number(layout.slots, slot, as: UInt64.self)
+            guard word != 0 else { return nil }
+            if word & ~TokenIndexLayout.offsetMask == fingerprint {
+                let token = try token(at: Int64(word & TokenIndexLayout.offsetMask))
+                if token.digest == digest { return token }
+            }
+            slot = layout.slot(after: slot)
+        }
+        return nil
+    }
+
+    func token(_ id: Token.ID) throws(JournalError) -> Token? {
+        guard let place = place(of: id) else { return nil }
+        return try token(at: number(layout.offsets, place, as: Int64.self))
+    }
+
+    func contains(_ id: Token.ID) -> Bool { place(of: id) != nil }
+
+    private func place(of id: Token.ID) -> Int? {
+        TokenIndexLayout.place(of: id, among: count) { number(layout.ids, $0, as: Int64.self) }
+    }
+
+    /// In the order in which they were issued.
+    func tokens(of user: User.ID) throws(JournalError) -> [Token] {
+        var owner = layout.owner(of: user)
+        var last = 0
+        for _ in 0..<layout.ownerCount {
+            last = Int(number(layout.owners, owner, as: UInt32.self))
+            guard (1...max(1, count)).contains(last) else { return [] }
+            if number(layout.users, last - 1, as: Int64.self) == user { break }
+            owner = layout.owner(after: owner)
+        }
+        var tokens: [Token] = []
+        while last > 0 {
+            tokens.append(try token(at: number(layout.offsets, last - 1, as: Int64.self)))
+            let previous = Int(number(layout.previous, last - 1, as: UInt32.self))
+            guard previous < last else { break }
+            last = previous
+        }
+        return tokens.reversed()
+    }
+
+    /// Lends every token, in the order in which they were issued, with its line, and says whether it ends later than the
+    /// line says.
+    func lend(_ body: (Token, EventLine, _ isRenewed: Bool) throws(JournalError) -> Void) throws(JournalError) {
+        for place in 0..<count {
+            let line = try journal.line(at: number(layout.offsets, place, as: Int64.self))
+            let written = try written(line)
+            let token = renewed(written)
+            try body(token, line, token.expires != written.expires)
+        }
+    }
+
+    private func token(at offset: Int64) throws(JournalError) -> Token {
+        renewed(try written(try journal.line(at: offset)))
+    }
+
+    /// The token that the line issued.
+    private func written(_ line: EventLine) throws(JournalError) -> Token {
+        guard case .issued(let id, var columns)? = try? TokenEvent(line), let token = try? Token(id, &columns) else {
+            throw journal.damage(at: line.offset)
+        }
+        return token
+    }
+
+    private func renewed(_ token: Token) -> Token {
+        // Only those can be.
+        guard token.renewal != nil,
+            let place = TokenIndexLayout.place(
+                of: token.id,
+                among: layout.renewalCount,
+                { number(layout.renewals, 2 * $0, as: Int64.self) }
+            )
+        else { return token }
+        var token = token
+        token.expires = Timestamp(microseconds: number(layout.renewals, 2 * place + 1, as: Int64.self))
+        return token
+    }
+
+    /// The number at a place of a table; both are within the layout, and so within the file.
+    private func number<Number: FixedWidthInteger & BitwiseCopyable>(
+        _ table: Int,
+        _ place: Int,
+        as type: Number.Type
+    ) -> Number {
+        file.bytes.loadUnaligned(fromByteOffset: table + place * MemoryLayout<Number>.size, as: type)
+    }
+
+    // MARK: Making
+
+    /// The index that is saved beside the file of `source`, made anew when it is missing or far behind. nil for a small
+    /// journal, which needs none, and where there can be none.
+    static func upToDate(_ source: JournalSource) throws(JournalError) -> TokenIndex? {
+        // Whoever makes it may take longer than we wait for a lock.
+        for _ in 0..<12 {
+            let saved = saved(source)
+            guard try source.isFarAhead(of: saved?.checkpoint.offset ?? 0) else { return saved }
+            do throws(JournalError) {
+                try source.exclusively { () throws(JournalError) in try save(source) }
+            } catch .locked {
+                continue
+            } catch {
+                break
+            }
+        }
+        return saved(source)
+    }
+
+    /// Makes the index and saves it beside the file of `source`, unless a good one is there, or the journal is small.
+    static func save(_ source: JournalSource) throws(JournalError) {
+        guard try source.isFarAhead(of: saved(source)?.checkpoint.offset ?? 0) else { return }
+        var builder = TokenIndexBuilder()
+        guard let checkpoint = try source.scan({ line throws(EventError) in try builder.apply(line) }) else { return }
+        try builder.save(source, checkpoint)
+    }
+
+    private static func saved(_ source: JournalSource) -> TokenIndex? {
+        source.saved().flatMap { TokenIndex($0, of: source) }
+    }
+}

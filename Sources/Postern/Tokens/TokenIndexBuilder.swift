@@ -1,0 +1,123 @@
+internal import Journal
+
+/// Makes a ``TokenIndex`` of the lines of a journal, with some 24 bytes of memory a token.
+struct TokenIndexBuilder {
+    private var ids: [Token.ID] = []
+    /// 0 for those that were revoked.
+    private var offsets: [Int64] = []
+    private var users: [User.ID] = []
+    private var renewals: [Token.ID: Timestamp] = [:]
+    private var lastID: Token.ID = 0
+    private var events = 0
+
+    mutating func apply(_ line: EventLine) throws(EventError) {
+        events += 1
+        switch try TokenEvent(line) {
+        case .issued(let id, var columns):
+            guard id > lastID else { throw .malformed }
+            _ = try columns.digest()
+            users.append(try columns.integer())
+            ids.append(id)
+            offsets.append(line.offset)
+            lastID = id
+        case .renewed(let id, let expires): renewals[id] = expires
+        case .revoked(let id):
+            if let place = place(of: id) { offsets[place] = 0 }
+            renewals[id] = nil
+        case .lastID(let id): lastID = max(lastID, id)
+        }
+    }
+
+    private func place(of id: Token.ID) -> Int? { TokenIndexLayout.place(of: id, among: ids.count) { ids[$0] } }
+
+    /// - Throws: ``JournalError`` among others where the disk is full.
+    mutating func save(_ source: JournalSource, _ checkpoint: JournalSource.Checkpoint) throws(JournalError) {
+        dropRevoked()
+        let known = renewals.filter { place(of: $0.key) != nil }.sorted { $0.key < $1.key }
+        guard checkpoint.offset <= Int64(TokenIndexLayout.offsetMask),
+            let layout = TokenIndexLayout(count: ids.count, renewalCount: known.count)
+        else { return }
+        let journal = try source.map(upTo: checkpoint.offset)
+        try source.save(layout.size) { file throws(JournalError) in
+            put(ids, at: layout.ids, in: file)
+            put(offsets, at: layout.offsets, in: file)
+            put(users, at: layout.users, in: file)
+            put(known.flatMap { [$0.key, $0.value.microseconds] }, at: layout.renewals, in: file)
+            putOwners(layout, in: file)
+            try putSlots(layout, journal, in: file)
+            putHeader(checkpoint, known.count, in: file)
+        }
+    }
+
+    private mutating func dropRevoked() {
+        var kept = 0
+        for place in ids.indices where offsets[place] != 0 {
+            ids[kept] = ids[place]
+            offsets[kept] = offsets[place]
+            users[kept] = users[place]
+            kept += 1
+        }
+        ids.removeLast(ids.count - kept)
+        offsets.removeLast(offsets.count - kept)
+        users.removeLast(users.count - kept)
+    }
+
+    private func put(_ numbers: [Int64], at offset: Int, in file: UnsafeMutableRawBufferPointer) {
+        numbers.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: file[offset...]).copyMemory(from: $0) }
+    }
+
+    private func putOwners(_ layout: TokenIndexLayout, in file: UnsafeMutableRawBufferPointer) {
+        for (place, user) in users.enumerated() {
+            var owner = layout.owner(of: user)
+            var last: UInt32
+            while true {
+                last = file.loadUnaligned(fromByteOffset: layout.owners + 4 * owner, as: UInt32.self)
+                if last == 0 || users[Int(last) - 1] == user { break }
+                owner = layout.owner(after: owner)
+            }
+            file.storeBytes(of: last, toByteOffset: layout.previous + 4 * place, as: UInt32.self)
+            file.storeBytes(of: UInt32(place + 1), toByteOffset: layout.owners + 4 * owner, as: UInt32.self)
+        }
+    }
+
+    private func putSlots(
+        _ layout: TokenIndexLayout,
+        _ journal: JournalMap,
+        in file: UnsafeMutableRawBufferPointer
+    ) throws(JournalError) {
+        for offset in offsets {
+            guard case .issued(_, var columns)? = try? TokenEvent(try journal.line(at: offset)),
+                let digest = try? columns.digest()
+            else { throw journal.damage(at: offset) }
+            var slot = layout.slot(of: digest)
+            while file.loadUnaligned(fromByteOffset: layout.slots + 8 * slot, as: UInt64.self) != 0 {
+                slot = layout.slot(after: slot)
+            }
+            let word = TokenIndexLayout.fingerprint(of: digest) | UInt64(offset)
+            file.storeBytes(of: word, toByteOffset: layout.slots + 8 * slot, as: UInt64.self)
+        }
+    }
+
+    private func putHeader(
+        _ checkpoint: JournalSource.Checkpoint,
+        _ renewalCount: Int,
+        in file: UnsafeMutableRawBufferPointer
+    ) {
+        func put(_ value: Int64, _ field: TokenIndexLayout.Field) {
+            file.storeBytes(of: value, toByteOffset: 8 * field.rawValue, as: Int64.self)
+        }
+        put(TokenIndexLayout.magic, .magic)
+        UnsafeMutableRawBufferPointer(rebasing: file[(8 * TokenIndexLayout.Field.fileID0.rawValue)...])
+            .copyBytes(from: checkpoint.fileID)
+        put(checkpoint.offset, .offset)
+        put(checkpoint.sequence, .sequence)
+        put(Int64(checkpoint.checksum), .checksum)
+        put(checkpoint.greatestTime.microseconds, .greatestTime)
+        put(Int64(events), .events)
+        put(lastID, .lastID)
+        put(Int64(ids.count), .count)
+        put(Int64(renewalCount), .renewalCount)
+        put(TokenIndexLayout.tableChecksum(of: UnsafeRawBufferPointer(file)), .tableChecksum)
+        put(TokenIndexLayout.headerChecksum(of: UnsafeRawBufferPointer(file)), .headerChecksum)
+    }
+}

@@ -1,0 +1,222 @@
+import Foundation
+import Journal
+import Synchronization
+import Testing
+
+@testable import Postern
+
+@Suite("The index of a large journal of tokens")
+struct TokenIndexTests {
+    private let gate: Gate
+    private let users: [User]
+    private var path: String { gate.temporary.path }
+
+    init() throws {
+        let gate = try Gate()
+        self.gate = gate
+        users = try ["ann", "stella"].map { try gate.user($0) }
+    }
+
+    /// As a store with a journal of many megabytes is opened.
+    private func openIndexed() throws -> Store { try Store(opening: path, unsaved: 0) }
+
+    private var indexes: [String] {
+        get throws {
+            try FileManager.default.contentsOfDirectory(atPath: path).filter { $0.hasPrefix("tokens.index") }
+        }
+    }
+
+    /// Tokens of all kinds, and those that were revoked.
+    private func fill(_ store: Store, _ count: Int = 60) throws -> (alive: [Token], dead: [Token]) {
+        let accounts = Accounts(store: store)
+        var (alive, dead): ([Token], [Token]) = ([], [])
+        for number in 0..<count {
+            let token = try accounts.issueToken(
+                for: users[number % 2],
+                label: number % 3 == 0 ? "" : "a label\tof é \(number)",
+                expires: number % 4 == 0 ? nil : store.now().adding(seconds: 60),
+                renewal: number % 5 == 0 ? 86_400 : nil,
+                limits: number % 7 == 0 ? try TokenLimits(scopes: ["read"], paths: ["/x"]) : nil
+            ).0
+            if number % 6 == 5 { dead.append(try store.revokeToken(token.id)) } else { alive.append(token) }
+            if number % 5 == 0 { try store.renewToken(token) }
+        }
+        return (try alive.compactMap { try store.token($0.digest) }, dead)
+    }
+
+    /// Every way to ask for them gives these tokens and no others.
+    private func expect(_ store: Store, _ alive: [Token], without dead: [Token], _ comment: Comment = "") throws {
+        #expect(try store.allTokens() == alive, comment)
+        #expect(try store.tokenCount() == alive.count, comment)
+        for token in alive { #expect(try store.token(token.digest) == token, comment) }
+        for token in dead { #expect(try store.token(token.digest) == nil, comment) }
+        for user in users { #expect(try store.tokens(of: user.id) == alive.filter { $0.user == user.id }, comment) }
+        #expect(try store.tokens(of: 99) == [], comment)
+        #expect(try store.token(SecretDigest(of: Array("nobody's".utf8)[...])) == nil, comment)
+    }
+
+    @Test("It gives the tokens that the journal gives, whatever happens to them later")
+    func same() throws {
+        var (alive, dead) = try fill(gate.store)
+        #expect(try indexes.isEmpty)
+        let indexed = try openIndexed()
+        #expect(try indexes.count == 1)
+        try expect(indexed, alive, without: dead)
+
+        // Of the index and of what came later: revoked, renewed, issued.
+        let later = try fill(indexed)
+        alive += later.alive
+        dead += later.dead
+        for number in [70, 41, 3, 0] { dead.append(try indexed.revokeToken(alive.remove(at: number).id)) }
+        for token in alive where token.renewal != nil && token.expires != nil {
+            try indexed.tokens.write { _ in
+                [TokenTable.renewal(of: token.id, until: indexed.now().adding(seconds: 999_999))]
+            }
+        }
+        alive = try alive.map { try #require(try indexed.token($0.digest)) }
+        #expect(alive.contains { ($0.expires ?? $0.created).seconds - $0.created.seconds > 900_000 })
+        for store in [indexed, gate.store, try openIndexed(), try gate.temporary.reopened()] {
+            try expect(store, alive, without: dead)
+        }
+        // An index that is made of all that.
+        #expect(throws: StoreError.self) { try indexed.revokeToken(dead[0].id) }
+        try FileManager.default.removeItem(atPath: path + "/" + (try #require(try indexes.first)))
+        try expect(try openIndexed(), alive, without: dead)
+        #expect(try Accounts(store: openIndexed()).issueToken(for: users[0]).0.id == 121)
+    }
+
+    @Test("A file of mode 0600, that is made anew when it is gone, cut off, damaged or another journal's")
+    func damaged() throws {
+        let (alive, dead) = try fill(gate.store, 12)
+        _ = try openIndexed()
+        let name = try #require(try indexes.first)
+        let file = path + "/" + name
+        let permissions = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+        #expect(permissions == 0o600)
+        let whole = try Data(contentsOf: URL(fileURLWithPath: file))
+        func put(_ bytes: Data) throws {
+            try FileManager.default.removeItem(atPath: file)
+            let attributes: [FileAttributeKey: Any] = [.posixPermissions: 0o600]
+            #expect(FileManager.default.createFile(atPath: file, contents: bytes, attributes: attributes))
+        }
+        for position in stride(from: 0, to: whole.count, by: 3) {
+            var bytes = whole
+            bytes[position] ^= 1 << UInt8(position % 8)
+            try put(bytes)
+            try expect(try openIndexed(), alive, without: dead, "byte \(position)")
+        }
+        for length in [0, 1, 119, 120, whole.count - 1] {
+            try put(whole.prefix(length))
+            try expect(try openIndexed(), alive, without: dead, "\(length) bytes")
+        }
+        try put(whole + Data(count: 8))
+        try expect(try openIndexed(), alive, without: dead)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: file)) == whole)
+
+        let other = try Gate()
+        _ = try other.accounts.issueToken(for: try other.user("ann"))
+        _ = try Store(opening: other.temporary.path, unsaved: 0)
+        let foreign = try FileManager.default.contentsOfDirectory(atPath: other.temporary.path)
+            .first { $0.hasPrefix("tokens.index") }
+        try put(try Data(contentsOf: URL(fileURLWithPath: other.temporary.path + "/" + (try #require(foreign)))))
+        try expect(try openIndexed(), alive, without: dead)
+    }
+
+    @Test("A journal that was put back from an older copy, and went another way, does not go by it")
+    func olderCopy() throws {
+        let (alive, dead) = try fill(gate.store, 12)
+        let copy = try gate.temporary.contents(of: "tokens")
+        _ = try fill(gate.store, 12)
+        _ = try openIndexed()
+        let index = try #require(try indexes.first)
+        try FileManager.default.removeItem(atPath: path + "/tokens")
+        let isMade = FileManager.default.createFile(
+            atPath: path + "/tokens",
+            contents: Data(copy),
+            attributes: [.posixPermissions: 0o600]
+        )
+        #expect(isMade)
+        try expect(try gate.temporary.reopened(), alive, without: dead)
+        try expect(try openIndexed(), alive, without: dead)
+        let later = try fill(try openIndexed(), 40)
+        try expect(try openIndexed(), alive + later.alive, without: dead + later.dead)
+        #expect(try indexes == [index])
+    }
+
+    @Test("A line that is damaged is an error for whoever asks for it, not a token that nobody knows; a check finds it")
+    func damagedLine() throws {
+        let (alive, dead) = try fill(gate.store, 12)
+        _ = try openIndexed()
+        var bytes = try gate.temporary.contents(of: "tokens")
+        let text = try #require(bytes.firstRange(of: Array("a label".utf8)))
+        bytes[text.lowerBound] ^= 1
+        try Data(bytes).write(to: URL(fileURLWithPath: path + "/tokens"))
+        let store = try openIndexed()
+        let victim = try #require(alive.first { $0.label.hasPrefix("a label") })
+        #expect(throws: StoreError.self) { try store.token(victim.digest) }
+        #expect(throws: StoreError.self) { try store.allTokens() }
+        #expect(throws: StoreError.self) { try store.loads() }
+        for token in alive where token != victim { #expect(try store.token(token.digest) == token) }
+        for token in dead { #expect(try store.token(token.digest) == nil) }
+    }
+
+    @Test("A compacted journal has one of its own, which whoever follows it takes; the old one is gone")
+    func compacted() throws {
+        let (alive, dead) = try fill(gate.store)
+        let (one, other) = (try openIndexed(), try openIndexed())
+        let first = try indexes
+        _ = try one.compact()
+        let second = try indexes
+        #expect(second.count == 1 && second != first)
+        for store in [one, other, try openIndexed(), gate.store] { try expect(store, alive, without: dead) }
+        try other.revokeToken(alive[1].id)
+        let rest = [alive[0]] + alive[2...]
+        _ = try openIndexed().compact()
+        for store in [one, other, gate.store] { try expect(store, rest, without: dead + [alive[1]]) }
+        #expect(try Accounts(store: other).issueToken(for: users[0]).0.id == 61)
+    }
+
+    @Test("Where none can be written the tokens come from the journal")
+    func cannotBeSaved() throws {
+        let (alive, dead) = try fill(gate.store)
+        _ = try openIndexed()
+        let name = try #require(try indexes.first)
+        try FileManager.default.removeItem(atPath: path + "/" + name)
+        try FileManager.default.createDirectory(atPath: path + "/\(name).new", withIntermediateDirectories: false)
+        try expect(try openIndexed(), alive, without: dead)
+        #expect(try indexes == [name + ".new"])
+    }
+
+    @Test("Of many who need it at once one makes it, and all have the same tokens")
+    func together() throws {
+        let (alive, dead) = try fill(gate.store)
+        let stores = Mutex<[Store]>([])
+        DispatchQueue.concurrentPerform(iterations: 8) { _ in
+            if let store = try? openIndexed() { stores.withLock { $0.append(store) } }
+        }
+        let all = stores.withLock { $0 }
+        #expect(all.count == 8)
+        for store in all { try expect(store, alive, without: dead) }
+        #expect(try indexes.count == 1)
+    }
+
+    @Test("A process that lives long saves it by itself, and the others go on with it", .timeLimit(.minutes(1)))
+    func byItself() throws {
+        let (one, other) = (try Store(opening: path, unsaved: 20_000), try Store(opening: path, unsaved: 20_000))
+        for store in [one, other] { store.maintainByItself() }
+        var (alive, dead): ([Token], [Token]) = ([], [])
+        repeat {
+            let more = try fill(one, 24)
+            alive += more.alive
+            dead += more.dead
+            #expect(try other.tokenCount() == alive.count)
+        } while try indexes.isEmpty || one.indexedTokens == 0 || other.indexedTokens == 0
+        for store in [one, other] { try expect(store, alive, without: dead) }
+    }
+}
+
+extension Store {
+    fileprivate var indexedTokens: Int {
+        get throws { try tokens.read { $0.indexedCount } }
+    }
+}
