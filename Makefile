@@ -7,16 +7,17 @@ SECONDS ?= 60
 FOR_SWIFT := ca-certificates curl g++ git libncurses6 libsqlite3-0 libxml2 tzdata
 TO_BUILD := libfcgi-dev libsodium-dev pkg-config
 TO_RUN := curl nginx spawn-fcgi
-TO_TEST := $(TO_RUN) lighttpd python3 python3-venv chromium chromium-driver caddy apache2-bin strace
+TO_TEST := $(TO_RUN) lighttpd python3 python3-venv chromium chromium-driver caddy apache2-bin strace libfaketime
 TO_BENCH := binutils gcc libssl-dev nginx openssl php-fpm php-sqlite3 python3 python3-venv strace \
 	uwsgi-core uwsgi-plugin-python3 wrk
 
-.PHONY: help run build test fuzz lint bench bench-store clean install-dependencies swift
+.PHONY: help run build test test-long fuzz lint bench bench-store clean install-dependencies swift
 
 help:
 	@echo "make run      build, and run the example on 127.0.0.1:$(PORT) until Ctrl-C (PORT=8081 for another port)"
 	@echo "make build    build the release binary, .build/release/postern"
 	@echo "make test     build and run all tests"
+	@echo "make test-long    crashes, power cuts, faults and contention in large numbers, for hours"
 	@echo "make fuzz     put made-up files to the journal's reader for SECONDS=60"
 	@echo "make lint     check the formatting"
 	@echo "make bench    compare with the smallest C responder, with DRF, php-fpm and nginx's own, behind the same nginx"
@@ -40,6 +41,14 @@ test: swift
 	@Tests/Fuzzing/run 30 >.build/fuzzing.log 2>&1 || { tail -40 .build/fuzzing.log; exit 1; }
 	@set -o pipefail; swift test --skip-build 2>&1 | tee .build/test.log || \
 		{ echo; echo "What failed:"; grep -A 3 '✘ Test' .build/test.log; exit 1; }
+
+# Those suites whose figures POSTERN_LONG_TESTS changes.
+LONG := Crash|Compaction|PowerCut|Fault|Damage|Contention
+
+test-long: swift
+	@./install-missing $(TO_BUILD) $(TO_TEST)
+	swift build --build-tests
+	POSTERN_LONG_TESTS=1 swift test --skip-build --filter '$(LONG)'
 
 fuzz: swift
 	Tests/Fuzzing/run $(SECONDS)

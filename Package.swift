@@ -74,9 +74,15 @@ let package = Package(
             exclude: ["Vectors"],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "store-exerciser",
+            dependencies: ["Journal", "Postern"],
+            path: "Tests/StoreExerciser",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["Postern", "PosternCommand", "WebServerConfiguration"],
+            dependencies: ["Postern", "PosternCommand", "WebServerConfiguration", "store-exerciser"],
             exclude: ["Peer"],
             swiftSettings: settings
         ),

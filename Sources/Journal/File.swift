@@ -56,9 +56,12 @@ final class File: Sendable {
     }
 
     /// Of the file that stands at the path now, which may be another one.
+    /// - Throws: ``JournalError``, also when it has been opened to others since.
     func statusAtPath() throws(JournalError) -> Status {
         var status = stat()
         guard lstat(path, &status) == 0 else { throw Self.error("lstat", path) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .wrongType(path: path) }
+        guard status.st_mode & 0o077 == 0 else { throw .tooOpen(path: path, mode: "600") }
         return Status(status)
     }
 

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Copies a folder as it is at one moment, while others go on reading and writing.
@@ -8,6 +9,7 @@ extension JournalFolder {
     /// - Parameters:
     ///   - path: Where there is nothing yet. When this throws nothing is left of it.
     ///   - kind: As given to ``create(at:kind:version:journals:folders:)``, likewise the others.
+    ///   - progress: Called now and then with the name of a journal and which part of it has been copied.
     /// - Throws: ``JournalError``; among others ``JournalError/damaged(path:line:offset:)`` for a journal that would be no
     ///   good in the copy either.
     public func backUp(
@@ -15,12 +17,13 @@ extension JournalFolder {
         kind: String,
         version: Int,
         journals: [String],
-        folders: [String]
+        folders: [String],
+        progress: (String, Double) -> Void = { _, _ in }
     ) throws(JournalError) {
         let path = Self.withoutSlashes(path)
         guard mkdir(path, 0o700) == 0 else { throw errno == EEXIST ? .notEmpty(path: path) : File.error("mkdir", path) }
         do throws(JournalError) {
-            try copy(to: path, journals, folders)
+            try copy(to: path, journals, folders, progress)
             let contents = [
                 (LockFile.name, LockFile.initialText(journals: journals)),
                 // Last, so that what a crash leaves is no store.
@@ -35,7 +38,22 @@ extension JournalFolder {
         }
     }
 
-    private func copy(to path: String, _ journals: [String], _ folders: [String]) throws(JournalError) {
+    /// Lets a folder that ``backUp(to:kind:version:journals:folders:progress:)`` made have another name, which nothing
+    /// has yet.
+    public static func move(_ path: String, to target: String) throws(JournalError) {
+        let target = withoutSlashes(target)
+        guard linux_rename_new(path, target) == 0 else {
+            throw errno == EEXIST ? .notEmpty(path: target) : File.error("rename", target)
+        }
+        try File.syncFolder(parent(of: target))
+    }
+
+    private func copy(
+        to path: String,
+        _ journals: [String],
+        _ folders: [String],
+        _ progress: (String, Double) -> Void
+    ) throws(JournalError) {
         guard geteuid() == owner || chown(path, owner, group) == 0 else { throw File.error("chown", path) }
         var files: [(name: String, file: File, size: Int64)] = []
         try lockFile.withLock { lock throws(JournalError) in
@@ -48,7 +66,7 @@ extension JournalFolder {
                 files.append((name, file, min(status.size, synced ?? status.size)))
             }
         }
-        for (name, file, size) in files { try copy(file, name, size, to: path) }
+        for (name, file, size) in files { try copy(file, name, size, to: path, progress) }
         for name in folders {
             let source = try FileFolder(opening: name, in: self)
             let target = path + "/" + name
@@ -62,10 +80,17 @@ extension JournalFolder {
     }
 
     /// The groups of a journal that are whole, which are all but what a killed writer left.
-    private func copy(_ file: File, _ name: String, _ size: Int64, to path: String) throws(JournalError) {
+    private func copy(
+        _ file: File,
+        _ name: String,
+        _ size: Int64,
+        to path: String,
+        _ progress: (String, Double) -> Void
+    ) throws(JournalError) {
         let copy = try File(creating: path + "/" + name, owner: owner, group: group)
         var offset: Int64 = 0
         while offset < size {
+            progress(name, Double(offset) / Double(size))
             let chunk = try file.read(Int(min(size - offset, File.chunk)), at: offset)
             guard !chunk.isEmpty else { break }
             try copy.write(chunk, at: offset, with: calls)
@@ -89,7 +114,8 @@ extension JournalFolder {
         try file.sync(with: calls)
     }
 
-    private static func removeTree(_ path: String) {
+    /// Removes a folder and all that is in it. Follows no link.
+    public static func removeTree(_ path: String) {
         guard unlink(path) != 0, let folder = opendir(path) else { return }
         while let entry = readdir(folder) {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in

@@ -14,15 +14,20 @@ extension JournalFolder {
     /// Keeps every event that can be believed, whatever stands between, and writes what it drops to a file beside the
     /// journal. A journal that is whole stays as it is.
     ///
+    /// - Parameter progress: Called now and then with which part is done.
     /// - Throws: ``JournalError/foreignFile(path:)`` when not even the first line can be read.
-    public func repair(_ name: String) throws(JournalError) -> Repair {
+    public func repair(
+        _ name: String,
+        progress: (Double) -> Void = { _ in }
+    ) throws(JournalError) -> Repair {
         var result = Repair(events: 0, dropped: 0, sideFile: nil)
         try lockFile.withLock { lock throws(JournalError) in
             let path = path + "/" + name
             let file = try File(opening: path, owner: owner)
             let bytes = try file.read(Int(try file.status().size), at: 0)
             guard let header = FileHeader(name: name, parsing: bytes[...]) else { throw .foreignFile(path: path) }
-            let found = Salvage(bytes, after: header)
+            // Reading takes about as long as writing.
+            let found = Salvage(bytes, after: header) { progress($0 / 2) }
             guard !found.dropped.isEmpty else {
                 result = Repair(events: found.events.count, dropped: 0, sideFile: nil)
                 return
@@ -34,7 +39,10 @@ extension JournalFolder {
             let new = FileHeader(name: name, fileID: Self.randomID())
             let copy = try CompactedFile(new, path: path + ".new-" + suffix, self)
             do throws(JournalError) {
-                for event in found.events { try copy.add(event) }
+                for (number, event) in found.events.enumerated() {
+                    if number % 4096 == 0 { progress(0.5 + Double(number) / Double(2 * found.events.count)) }
+                    try copy.add(event)
+                }
                 let record = try copy.finish()
                 try lock.withSyncLock(of: name) { lock throws(JournalError) in
                     guard rename(copy.path, path) == 0 else { throw File.error("rename", copy.path) }
@@ -59,11 +67,16 @@ private struct Salvage {
     private(set) var events: [Event] = []
     private(set) var dropped: [UInt8] = []
 
-    init(_ bytes: [UInt8], after header: FileHeader) {
+    init(_ bytes: [UInt8], after header: FileHeader, progress: (Double) -> Void) {
         let start = ChainPosition(after: header)
         var rest = bytes[Int(start.offset)...]
         var sequence: Int64 = 0
+        var reported = 0
         while !rest.isEmpty {
+            if rest.startIndex >= reported + 1 << 20 {
+                reported = rest.startIndex
+                progress(Double(reported) / Double(bytes.count))
+            }
             guard let line = Line(rest, seed: start.fileChecksum),
                 let group = rest.prefix(line.contentLength).withUnsafeBytes({ GroupHeader($0) }),
                 group.sequence > sequence

@@ -5,7 +5,10 @@ struct StoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store",
         abstract: "Make a store, check it, copy it, make it smaller, or bring it up to date.",
-        subcommands: [Init.self, Check.self, Compact.self, Backup.self, Restore.self, Repair.self, Upgrade.self]
+        subcommands: [
+            Init.self, Check.self, StoreStatistics.self, Compact.self, Backup.self, Restore.self, Repair.self,
+            Upgrade.self,
+        ]
     )
 
     struct Init: ParsableCommand {
@@ -48,7 +51,8 @@ struct StoreCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let results = try store.open().compact()
+            let store = try store.openShowingProgress("reading")
+            let results = try Progress.showing("compacting") { try store.compact(progress: $0) }
             output.print(
                 results.map { result in
                     [
@@ -74,7 +78,8 @@ struct StoreCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let store = try store.open()
+            let store = try store.openShowingProgress("reading")
+            try Progress.showing("checking") { try store.check(progress: $0) }
             output.print(
                 try store.loads().map { load in
                     [
@@ -99,7 +104,10 @@ struct StoreCommand: ParsableCommand {
         @Argument(help: "A folder that is not there yet.")
         var path: String
 
-        func run() throws { try store.open().backUp(to: path) }
+        func run() throws {
+            let store = try store.openShowingProgress("reading")
+            try Progress.showing("copying") { try store.backUp(to: path, progress: $0) }
+        }
     }
 
     struct Restore: ParsableCommand {
@@ -119,14 +127,14 @@ struct StoreCommand: ParsableCommand {
         var revokeAll = false
 
         func run() throws {
-            try Store(opening: backup).backUp(to: path)
-            guard revokeAll else {
-                return StandardError.write(
+            try Progress.showing("copying") {
+                try Store.restore(backup, to: path, revokingAll: revokeAll, progress: $0)
+            }
+            if !revokeAll {
+                StandardError.write(
                     "What was revoked since the copy was made is good again: postern user revoke-all ends it.\n"
                 )
             }
-            let store = try Store(opening: path)
-            for user in try store.allUsers() { try store.revokeAll(of: user.id) }
         }
     }
 
@@ -143,7 +151,8 @@ struct StoreCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let results = try Store.repair(at: try store.path())
+            let path = try store.path()
+            let results = try Progress.showing("repairing") { try Store.repair(at: path, progress: $0) }
             output.print(
                 results.map { result in
                     [

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Compaction, killed and raced")
 struct CompactionCrashTests {
-    @Test("Sixty compactions that are killed at any moment, while others write, lose nothing and revive nothing")
+    @Test("Compactions that are killed at any moment, while others write, lose nothing and revive nothing")
     func kills() throws {
         let folder = try Site.temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -20,7 +20,7 @@ struct CompactionCrashTests {
         // Moments from the first instruction to well after the last one, whatever else the machine does.
         let whole = try ContinuousClock().measure { _ = try compact().wait() }
         let latest = UInt32(2 * max(5, whole / .milliseconds(1))) * 1000
-        for round in 0..<60 {
+        for round in 0..<LongTests.times(60, long: 1000) {
             let command = try compact()
             let deadline = ContinuousClock.now + .microseconds(Int64.random(in: 0..<Int64(latest)))
             repeat {

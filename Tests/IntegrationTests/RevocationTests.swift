@@ -146,7 +146,7 @@ struct RevocationTests {
 
 /// Server processes that spawn-fcgi started on the socket of a site, in place of the site's own.
 final class SpawnedServers {
-    private let pids: [Int32]
+    let pids: [Int32]
 
     init(_ site: Site, count: Int) throws {
         for server in site.servers { server.end() }

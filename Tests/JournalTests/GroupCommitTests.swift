@@ -118,6 +118,19 @@ struct GroupCommitTests {
         #expect(try folder.open().read().dropFirst().sorted() == all.sorted())
     }
 
+    @Test("What was known of a file on disk is not believed of the one that took its place: each append is synced")
+    func afterCompaction() throws {
+        let disk = Disk()
+        let (one, other) = (try folder.open(calls: disk.calls), try folder.open())
+        try one.append(["a"])
+        #expect(try other.compact { $0 })
+        for text in ["b", "c"] {
+            let before = disk.syncs
+            try one.append([text])
+            #expect(disk.syncs == before + 1)
+        }
+    }
+
     @Test("A record covers what is on disk of its file, or of one that its file was made of, and no other")
     func covers() {
         let (old, identity) = (

@@ -4,6 +4,11 @@ import Testing
 
 @testable import Journal
 
+/// Whether the figures of the long mode are wanted, which take hours: `make test-long`.
+enum LongTests {
+    static let are = getenv("POSTERN_LONG_TESTS").map { String(cString: $0) } == "1"
+}
+
 /// A folder with one journal, `events`, that is gone with the test.
 final class TemporaryFolder {
     let parent: String

@@ -5,20 +5,49 @@ extension Store {
     ///
     /// The copy is a store itself: whoever has it has all that the store has, and can go on with it. What is revoked later is
     /// not revoked in it.
-    public func backUp(to path: String) throws(StoreError) {
+    ///
+    /// - Parameter progress: Called now and then with the name of a journal and which part of it is done; likewise in the
+    ///   other methods that may take long.
+    public func backUp(to path: String, progress: Progress = noProgress) throws(StoreError) {
         do {
             try folder.backUp(
                 to: path,
                 kind: Self.kind,
                 version: Self.version,
                 journals: Self.journals,
-                folders: Self.folders
+                folders: Self.folders,
+                progress: progress
             )
         } catch {
             throw StoreError(error)
         }
         // As whoever will need it: from the files.
         _ = try Store(opening: path)
+    }
+
+    /// Makes a store of a copy, at a path where there is nothing yet.
+    ///
+    /// - Parameter revokingAll: Whether to end every credential, of every user. There is no store at the path before
+    ///   that is done.
+    public static func restore(
+        _ backup: String,
+        to path: String,
+        revokingAll: Bool,
+        progress: Progress = noProgress
+    ) throws(StoreError) {
+        guard revokingAll else { return try Store(opening: backup).backUp(to: path, progress: progress) }
+        let path = String(path.reversed().drop { $0 == "/" }.reversed())
+        let temporary = path + ".new-" + String(UInt64.random(in: .min ... .max), radix: 36)
+        try Store(opening: backup).backUp(to: temporary, progress: progress)
+        do {
+            let store = try Store(opening: temporary)
+            for user in try store.allUsers() { try store.revokeAll(of: user.id) }
+            try JournalFolder.move(temporary, to: path)
+        } catch {
+            JournalFolder.removeTree(temporary)
+            if let error = error as? JournalError { throw StoreError(error) }
+            throw error as? StoreError ?? .conflict
+        }
     }
 
     /// What was kept of a journal.
@@ -29,12 +58,13 @@ extension Store {
     }
 
     /// Makes a damaged store one that can be opened, of every line that can be believed. No server may run.
-    public static func repair(at path: String) throws(StoreError) -> [Repaired] {
+    public static func repair(at path: String, progress: Progress = noProgress) throws(StoreError) -> [Repaired] {
         var results: [Repaired] = []
         do {
             let folder = try JournalFolder(opening: path, kind: kind, version: version)
             for name in journals {
-                let repair = try folder.repair(name)
+                progress(name, 0)
+                let repair = try folder.repair(name) { progress(name, $0) }
                 results.append(
                     Repaired(journal: name, events: repair.events, dropped: repair.dropped, sideFile: repair.sideFile)
                 )
@@ -43,28 +73,5 @@ extension Store {
             throw StoreError(error)
         }
         return results
-    }
-
-    /// What a journal holds.
-    public struct Load: Sendable {
-        public let journal: String
-        /// Events in it, and those that would be enough.
-        public let events, needed: Int
-        public let bytes: Int64
-    }
-
-    /// Reads all journals to their ends.
-    /// - Throws: ``StoreError`` naming file, line and byte of the first damage.
-    public func loads() throws(StoreError) -> [Load] {
-        [
-            try load("users", users), try load("tokens", tokens), try load("sessions", sessions),
-            try load("revocations", revocations),
-        ]
-    }
-
-    private func load<State>(_ name: String, _ replica: Replica<State>) throws(StoreError) -> Load {
-        try replica.check()
-        let load = try replica.load()
-        return Load(journal: name, events: load.events, needed: min(load.needed, load.events), bytes: replica.size)
     }
 }

@@ -14,10 +14,10 @@ extension Store {
     }
 
     /// Compacts all journals, whatever is in them. Others may read and write meanwhile.
-    public func compact() throws(StoreError) -> [Compacted] {
+    public func compact(progress: Progress = noProgress) throws(StoreError) -> [Compacted] {
         [
-            try compact("users", users), try compact("tokens", tokens), try compact("sessions", sessions),
-            try compact("revocations", revocations),
+            try compact("users", users, progress), try compact("tokens", tokens, progress),
+            try compact("sessions", sessions, progress), try compact("revocations", revocations, progress),
         ]
     }
 
@@ -54,7 +54,13 @@ extension Store {
         }
     }
 
-    private func compact<State>(_ name: String, _ replica: Replica<State>) throws(StoreError) -> Compacted {
+    private func compact<State>(
+        _ name: String,
+        _ replica: Replica<State>,
+        _ progress: Progress = noProgress
+    ) throws(StoreError) -> Compacted {
+        progress(name, 0)
+        defer { progress(name, 1) }
         let before = try replica.load().events
         let isDone = try replica.compact(at: now()) { () throws(StoreError) in
             let epochs = try users.read { table in table.epochs }

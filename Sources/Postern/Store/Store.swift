@@ -55,10 +55,17 @@ public final class Store: Sendable {
         return made
     }
 
-    public convenience init(opening path: String) throws(StoreError) { try self.init(opening: path, unsaved: 1 << 20) }
+    /// Is told the name of a journal and which part of it is done, from 0 to 1.
+    public typealias Progress = (_ journal: String, _ part: Double) -> Void
+
+    public static let noProgress: @Sendable (String, Double) -> Void = { _, _ in }
+
+    public convenience init(opening path: String, progress: Progress = noProgress) throws(StoreError) {
+        try self.init(opening: path, unsaved: 1 << 20, progress: progress)
+    }
 
     /// - Parameter unsaved: See ``JournalFolder/init(opening:kind:version:patience:unsaved:)``.
-    init(opening path: String, unsaved: Int64) throws(StoreError) {
+    init(opening path: String, unsaved: Int64, progress: Progress = noProgress) throws(StoreError) {
         do {
             folder = try JournalFolder(opening: path, kind: Self.kind, version: Self.version, unsaved: unsaved)
             users = try Replica(of: "users", in: folder)
@@ -69,16 +76,26 @@ public final class Store: Sendable {
         } catch {
             throw StoreError(error)
         }
-        try checkReadable()
+        try checkReadable(progress: progress)
     }
 
     /// Whether all journals can be followed to their end, and the keys be read.
-    public func checkReadable() throws(StoreError) {
-        try users.read { _ in }
-        try tokens.read { _ in }
-        try sessions.read { _ in }
-        try revocations.read { _ in }
+    public func checkReadable(progress: Progress = noProgress) throws(StoreError) {
+        try read("users", users, progress)
+        try read("tokens", tokens, progress)
+        try read("sessions", sessions, progress)
+        try read("revocations", revocations, progress)
         _ = try keys.ring()
+    }
+
+    private func read<State>(
+        _ name: String,
+        _ replica: Replica<State>,
+        _ progress: Progress
+    ) throws(StoreError) {
+        progress(name, 0)
+        try replica.read { _ in }
+        progress(name, 1)
     }
 
     /// The clock by which expiry is judged: never behind the greatest time that the store has seen.

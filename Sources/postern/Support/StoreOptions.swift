@@ -22,6 +22,12 @@ struct StoreOptions: ParsableArguments {
     }
 
     func open() throws -> Store { try Store(opening: try path()) }
+
+    /// For commands that are about all that is in the store.
+    func openShowingProgress(_ verb: String) throws -> Store {
+        let path = try path()
+        return try Progress.showing(verb) { try Store(opening: path, progress: $0) }
+    }
 }
 
 extension Store {

@@ -96,9 +96,20 @@ final class Site: @unchecked Sendable {
 
     /// Ends the server, by SIGTERM or the signal that is named, and starts another.
     func restartServer(_ arguments: [String] = [], with signal: Int32 = SIGTERM) throws {
+        endServers(with: signal)
+        try startServer(arguments)
+    }
+
+    func endServers(with signal: Int32 = SIGTERM) {
         for server in servers { server.end(with: signal) }
         servers = []
-        try startServer(arguments)
+    }
+
+    /// Obtains a token by name and password.
+    func login(_ name: String) throws -> HTTPAnswer {
+        let body = Array(#"{"username":"\#(name)","password":"\#(Self.password)"}"#.utf8)
+        let fields = [("Content-Type", "application/json")]
+        return try HTTP.exchange(nginxPort, HTTP.request("POST", "/api-token-auth/", fields, body: body))
     }
 
     var log: String { (try? String(contentsOfFile: folder + "/postern.log", encoding: .utf8)) ?? "" }
@@ -128,13 +139,20 @@ final class Site: @unchecked Sendable {
         tokens[name] = result.output.trimmingCharacters(in: .newlines)
     }
 
-    func startServer(_ arguments: [String] = []) throws {
+    /// - Parameter program: What starts the server, with its arguments; it has to become it.
+    func startServer(
+        _ arguments: [String] = [],
+        by program: [String] = [],
+        environment: [String: String] = [:],
+        log: String? = nil
+    ) throws {
+        let command = program + [Self.binary, "serve", "--listen", socket, "--log-level", "debug"] + arguments
         servers.append(
             try Child(
-                Self.binary,
-                ["serve", "--listen", socket, "--log-level", "debug"] + arguments,
-                environment: ["POSTERN_STORE": store],
-                log: folder + "/postern.log"
+                command[0],
+                Array(command.dropFirst()),
+                environment: environment.merging(["POSTERN_STORE": store]) { $1 },
+                log: log ?? folder + "/postern.log"
             )
         )
         try eventually("postern listens") { FastCGIClient.canConnect(self.socket) }

@@ -1,0 +1,71 @@
+public import Journal
+
+extension Store {
+    /// What a journal holds.
+    public struct Load: Sendable {
+        public let journal: String
+        /// Users, tokens, sessions, or families of refresh tokens that are used up or revoked.
+        public let live: Int
+        /// Events in it, and those that would be enough.
+        public let events, needed: Int
+        public let bytes: Int64
+        /// When its first and its last event were written; nil: there is none.
+        public let oldest, newest: Timestamp?
+
+        /// Of the events, in percent, those that are of no use.
+        public var deadPercent: Int { events == 0 ? 0 : (events - needed) * 100 / events }
+    }
+
+    /// Reads every line of all journals once more, whatever is saved of them.
+    /// - Throws: ``StoreError`` naming file, line and byte of the first damage.
+    public func check(progress: Progress = noProgress) throws(StoreError) {
+        try check("users", users, progress)
+        try check("tokens", tokens, progress)
+        try check("sessions", sessions, progress)
+        try check("revocations", revocations, progress)
+    }
+
+    private func check<State>(
+        _ name: String,
+        _ replica: Replica<State>,
+        _ progress: Progress
+    ) throws(StoreError) {
+        progress(name, 0)
+        try replica.check()
+        progress(name, 1)
+    }
+
+    /// Follows all journals to their ends.
+    /// - Throws: ``StoreError`` naming file, line and byte of the first damage.
+    public func loads() throws(StoreError) -> [Load] {
+        [
+            try load("users", users, live: try allUsers().count),
+            try load("tokens", tokens, live: try allTokens().count),
+            try load("sessions", sessions, live: try allSessions().count),
+            try load("revocations", revocations, live: try revocations.read { $0.count }),
+        ]
+    }
+
+    private func load<State>(
+        _ name: String,
+        _ replica: Replica<State>,
+        live: Int
+    ) throws(StoreError) -> Load {
+        let load = try replica.load()
+        let times: (first: Timestamp, last: Timestamp)?
+        do {
+            times = try folder.times(of: name)
+        } catch {
+            throw StoreError(error)
+        }
+        return Load(
+            journal: name,
+            live: live,
+            events: load.events,
+            needed: min(load.needed, load.events),
+            bytes: replica.size,
+            oldest: times?.first,
+            newest: times?.last
+        )
+    }
+}

@@ -1,0 +1,9 @@
+import Foundation
+
+/// Whether the figures of the long mode are wanted, which take hours: `make test-long`.
+enum LongTests {
+    static let are = ProcessInfo.processInfo.environment["POSTERN_LONG_TESTS"] == "1"
+
+    /// How often something is tried in `make test`, and in the long mode.
+    static func times(_ short: Int, long: Int) -> Int { are ? long : short }
+}

@@ -1,0 +1,115 @@
+import Foundation
+import Postern
+import Testing
+
+@Suite("What is in a store, and how far a long command is")
+struct StoreCommandTests {
+    @Test("stats counts what is there, what is of no use, and says when it was written")
+    func statistics() throws {
+        let site = try FaultySite()
+        defer { site.remove() }
+        func run(_ arguments: [String]) throws -> Child.Finished {
+            let finished = try Child.run(Site.binary, arguments, environment: ["POSTERN_STORE": site.store])
+            try finished.expectSuccess()
+            return finished
+        }
+        for _ in 0..<4 { _ = try run(["token", "create", "ann"]) }
+        _ = try run(["token", "revoke", "1", "2", "3"])
+        let json = try JSONSerialization.jsonObject(with: Data(try run(["store", "stats", "--json"]).output.utf8))
+        let rows = try #require(json as? [[String: Any]])
+        #expect(rows.map { $0["journal"] as? String } == ["users", "tokens", "sessions", "revocations"])
+        #expect(rows.map { $0["live"] as? Int } == [1, 1, 0, 0])
+        #expect(rows.map { $0["events"] as? Int } == [1, 7, 0, 0])
+        let tokens = rows[1]
+        let needed = try #require(tokens["needed"] as? Int)
+        #expect(tokens["dead_percent"] as? Int == (7 - needed) * 100 / 7)
+        let text = try String(contentsOfFile: site.store + "/tokens", encoding: .utf8)
+        #expect(tokens["bytes"] as? Int == text.utf8.count)
+        let times = text.split(separator: "\n").filter { $0.hasPrefix("2") }.map { String($0.prefix { $0 != "\t" }) }
+        #expect(tokens["oldest"] as? String == times.first && tokens["newest"] as? String == times.last)
+        #expect(rows[2]["oldest"] is NSNull)
+        let table = try run(["store", "stats"]).output.split(separator: "\n")
+        #expect(table.count == 5 && table[0].hasPrefix("JOURNAL") && table[0].hasSuffix("NEWEST"))
+        _ = try run(["store", "compact"])
+        let after = try JSONSerialization.jsonObject(with: Data(try run(["store", "stats", "--json"]).output.utf8))
+        #expect(((after as? [[String: Any]])?[1]["dead_percent"] as? Int) == 0)
+    }
+
+    /// Commands that read all there is, and the verb by which they say so.
+    static let long = [
+        (["check"], "checking"), (["compact"], "reading"), (["backup", "COPY"], "reading"), (["stats"], "reading"),
+        (["restore", "STORE", "COPY"], "copying"), (["repair"], "repairing"),
+    ]
+
+    /// Runs a command that takes its time: each look at a journal waits.
+    private func slowly(_ command: [String], in site: FaultySite, onTerminal: Bool) throws -> Child.Finished {
+        let arguments = command.map { ["COPY": site.folder + "/copy", "STORE": site.store][$0] ?? $0 }
+        let program = [
+            FaultySite.strace, "-f", "-o", "/dev/null", "-P", site.store + "/tokens", "-e",
+            "inject=pread64,openat,mmap:delay_enter=700000", Site.binary, "store",
+        ]
+        // Gives it a terminal, and says what was written there.
+        let terminal = """
+            import os, pty, sys
+            pid, terminal = pty.fork()
+            if pid == 0:
+                os.execv(sys.argv[1], sys.argv[1:])
+            shown = b""
+            while True:
+                try:
+                    data = os.read(terminal, 4096)
+                except OSError:
+                    break
+                if not data:
+                    break
+                shown += data
+            os.write(1, shown)
+            sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            """
+        let whole = (onTerminal ? ["/usr/bin/python3", "-c", terminal] : []) + program + arguments
+        return try Child.run(
+            whole[0],
+            Array(whole.dropFirst()),
+            environment: ["POSTERN_STORE": site.store, "TERM": "xterm", "NO_COLOR": "1"]
+        )
+    }
+
+    @Test("On a terminal there is a bar, which is gone in the end", arguments: long)
+    func bar(command: [String], verb: String) throws {
+        let site = try FaultySite()
+        defer { site.remove() }
+        let finished = try slowly(command, in: site, onTerminal: true)
+        #expect(finished.code == 0, "\(finished.output)")
+        let drawn = finished.output.split(separator: "\r").map(String.init).filter { $0.contains("[") }
+        #expect(drawn.contains { $0.wholeMatch(of: /\w+ \w+ +\[#*-*\] +\d+%/) != nil }, "\(drawn)")
+        #expect(drawn.contains { $0.hasPrefix(verb + " ") }, "\(drawn)")
+        #expect(drawn.allSatisfy { $0.count < 80 } && !finished.output.contains("\u{1B}"))
+        // Erased, so that what is printed then begins on an empty line.
+        #expect(finished.output.firstMatch(of: /\r +\r/) != nil)
+    }
+
+    @Test("Elsewhere there are plain lines", arguments: long)
+    func lines(command: [String], verb: String) throws {
+        let site = try FaultySite()
+        defer { site.remove() }
+        let finished = try slowly(command, in: site, onTerminal: false)
+        #expect(finished.code == 0, "\(finished.error)")
+        #expect(!finished.output.contains("%:") && !finished.output.contains(verb))
+        let lines = finished.error.split(separator: "\n").filter { $0.contains("%") }
+        #expect(lines.contains { $0.hasPrefix(verb + " ") }, "\(finished.error)")
+        for line in lines { #expect(line.wholeMatch(of: /\w+ \w+: \d+%/) != nil, "\(line)") }
+        #expect(!finished.error.contains("\r"))
+    }
+
+    @Test("What is done at once says nothing of it", arguments: long)
+    func quick(command: [String], verb: String) throws {
+        let site = try FaultySite()
+        defer { site.remove() }
+        let arguments = command.map { ["COPY": site.folder + "/copy", "STORE": site.store][$0] ?? $0 }
+        let started = ContinuousClock.now
+        let finished = try Child.run(Site.binary, ["store"] + arguments, environment: ["POSTERN_STORE": site.store])
+        // A machine that is busy may not have been quick.
+        guard ContinuousClock.now - started < .milliseconds(400) else { return }
+        #expect(finished.code == 0 && !finished.error.contains("%"), "\(finished.error)")
+    }
+}
