@@ -10,6 +10,8 @@ public final class CompactedFile {
     private var written: Int64 = 0
     private var group = UnwrittenLines()
     private var waiting: [UInt8] = []
+    private var events = 0
+    private var report: ((Int) -> Void)?
 
     /// Events of a group: as many are lost at most with one damaged line.
     private static let groupSize = 64
@@ -22,6 +24,9 @@ public final class CompactedFile {
         file = try File(creating: path, owner: folder.owner, group: folder.group)
         waiting = header.line
     }
+
+    /// Lets `report` be called now and then with how many events were written.
+    public func whenWritten(_ report: @escaping (Int) -> Void) { self.report = report }
 
     /// Adds an event, with the time that it has.
     public func add(_ event: Event) throws(JournalError) {
@@ -39,8 +44,11 @@ public final class CompactedFile {
         guard group.count > 0 else { return }
         // All before it is on disk when this file is in its place.
         position.put(group, synced: position.offset, into: &waiting)
+        events += group.count
         group.removeAll()
-        if waiting.count >= File.chunk { try flush() }
+        guard waiting.count >= File.chunk else { return }
+        try flush()
+        report?(events)
     }
 
     /// What is in it so far.

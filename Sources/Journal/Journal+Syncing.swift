@@ -15,7 +15,8 @@ extension Journal {
     ) throws(JournalError) {
         // What is remembered may be of the file that this one took the place of, and says nothing about this one.
         let isKnown = {
-            self.knownSynced.withLock { known in known.map { $0.fileID == needed.fileID && $0.covers(needed) } ?? false }
+            self.knownSynced.withLock { known in known.map { $0.fileID == needed.fileID && $0.covers(needed) } ?? false
+            }
         }
         if isKnown() { return }
         try folder.lockFile.withSyncLock(of: name, unless: isKnown) { lock throws(JournalError) in

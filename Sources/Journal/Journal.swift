@@ -94,14 +94,22 @@ public final class Journal: Sendable {
         }
     }
 
-    /// Reads all of the file once more, and tells nobody.
+    /// Reads all of the file once more, and tells nobody what stands in it.
+    /// - Parameter progress: Called now and then with which part was read.
     /// - Throws: ``JournalError``, as ``follow(reset:apply:told:)`` does.
-    package func check() throws(JournalError) {
+    package func check(_ progress: (Double) -> Void) throws(JournalError) {
         let own = try File(opening: file.path, owner: folder.owner)
         let source = try JournalSource(own, name: name, folder)
         var reader = try Follower(source)
         let record = try folder.lockFile.record(of: name)
-        let tail = try own.readGroups(from: &reader.position, to: own.status().size) { _, _ in }
+        let size = try own.status().size
+        var reported: Int64 = 0
+        let tail = try own.readGroups(from: &reader.position, to: size) { _, position in
+            guard position.offset - reported > File.chunk else { return }
+            reported = position.offset
+            progress(Double(reported) / Double(size))
+        }
+        progress(1)
         try judge(tail, reader, record)
     }
 

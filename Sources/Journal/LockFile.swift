@@ -72,14 +72,26 @@ final class LockFile: Sendable {
         defer { turn.signal() }
         if isDone() { return }
         defer { _ = linux_lock_exclusive(file.descriptor, byte, false) }
-        try lock(byte, until: deadline)
+        try lockInTurn(byte, until: deadline)
         // Where a store was copied over another, the file at the path is the lock of those who came later.
         while try file.statusAtPath().identity != file.status().identity {
             try file.become(try File(opening: file.path, owner: owner))
-            try lock(byte, until: deadline)
+            try lockInTurn(byte, until: deadline)
         }
         try body()
     }
+
+    /// Who waits for a lock holds another one meanwhile, of whoever is next: a process whose threads follow on each other
+    /// cannot take the lock again and again while another one sleeps between two tries.
+    private func lockInTurn(_ byte: Int64, until deadline: ContinuousClock.Instant) throws(JournalError) {
+        let next = byte + Self.nextOffset
+        defer { _ = linux_lock_exclusive(file.descriptor, next, false) }
+        try lock(next, for: byte, until: deadline, longestPause: 2000)
+        try lock(byte, for: byte, until: deadline, longestPause: 100)
+    }
+
+    /// Beyond all bytes of locks, which are numbers of 32 bits and one more.
+    private static let nextOffset: Int64 = 1 << 40
 
     /// What is known about the journal of this name; nil when there is no record of it from this boot.
     func record(of journal: String) throws(JournalError) -> SyncRecord? {
@@ -104,24 +116,30 @@ final class LockFile: Sendable {
     }
 
     /// Tries, and waits a little longer each time.
-    private func lock(_ byte: Int64, until deadline: ContinuousClock.Instant) throws(JournalError) {
+    ///
+    /// - Parameters:
+    ///   - lock: Whose holder is named where it takes too long.
+    ///   - longestPause: In microseconds.
+    private func lock(
+        _ byte: Int64,
+        for lock: Int64,
+        until deadline: ContinuousClock.Instant,
+        longestPause: UInt32
+    ) throws(JournalError) {
         var pause: UInt32 = 50
         while linux_lock_exclusive(file.descriptor, byte, true) != 0 {
             switch errno {
             case EINTR: continue
             case EAGAIN, EACCES:
                 guard ContinuousClock.now < deadline else {
-                    throw .locked(path: file.path, holder: byte == 0 ? holder() : 0)
+                    throw .locked(path: file.path, holder: lock == 0 ? holder() : 0)
                 }
                 usleep(pause)
-                pause = min(pause * 2, Self.longestPause)
+                pause = min(pause * 2, longestPause)
             default: throw File.error("fcntl", file.path)
             }
         }
     }
-
-    /// In microseconds.
-    private static let longestPause: UInt32 = 2000
 
     private func holder() -> Int32 {
         let digits = (try? slots())?.first?.split(separator: 0x09).dropFirst().first ?? []

@@ -155,7 +155,7 @@ struct TokenIndexTests {
         let victim = try #require(alive.first { $0.label.hasPrefix("a label") })
         #expect(throws: StoreError.self) { try store.token(victim.digest) }
         #expect(throws: StoreError.self) { try store.allTokens() }
-        #expect(throws: StoreError.self) { try store.loads() }
+        #expect(throws: StoreError.self) { try store.check() }
         for token in alive where token != victim { #expect(try store.token(token.digest) == token) }
         for token in dead { #expect(try store.token(token.digest) == nil) }
     }

@@ -41,6 +41,8 @@ struct SessionTable: EventSourced {
 
     static func end(of id: Session.ID) -> Event { Event([Array("ended".utf8), Array(String(id).utf8)]) }
 
+    var sessionCount: Int { byDigest.count }
+
     /// Each with its last use.
     var count: Int { 2 * byDigest.count + 1 }
 

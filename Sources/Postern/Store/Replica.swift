@@ -89,9 +89,9 @@ final class Replica<State: EventSourced>: Sendable {
     }
 
     /// Reads all of the file once more, whatever is saved of it.
-    func check() throws(StoreError) {
+    func check(_ progress: (Double) -> Void) throws(StoreError) {
         do {
-            try journal.check()
+            try journal.check(progress)
         } catch {
             throw StoreError(error)
         }
@@ -109,11 +109,14 @@ final class Replica<State: EventSourced>: Sendable {
 
     /// Puts a file in the place of this one that holds only what still counts.
     ///
-    /// - Parameter isAlive: Asked when the state has been taken: what it knows by then is not older.
+    /// - Parameters:
+    ///   - isAlive: Asked when the state has been taken: what it knows by then is not older.
+    ///   - progress: Called now and then with which part of the state is written.
     /// - Returns: false when another process did the same meanwhile.
     func compact(
         at now: Timestamp,
-        isAlive: () throws(StoreError) -> (User.ID, Int64) -> Bool
+        isAlive: () throws(StoreError) -> (User.ID, Int64) -> Bool,
+        progress: @escaping (Double) -> Void
     ) throws(StoreError) -> Bool {
         var refusal: StoreError?
         do {
@@ -127,6 +130,7 @@ final class Replica<State: EventSourced>: Sendable {
                     refusal = error
                     throw .missing(path: "users")
                 }
+                file.whenWritten { progress(min(1, Double($0) / Double(max(1, state.count)))) }
                 try state.write(to: file, at: now, isAlive: judge)
             } finished: { source throws(JournalError) in
                 try State.save(source)

@@ -14,7 +14,7 @@ extension Store {
     }
 
     /// Compacts all journals, whatever is in them. Others may read and write meanwhile.
-    public func compact(progress: Progress = noProgress) throws(StoreError) -> [Compacted] {
+    public func compact(progress: @escaping Progress = noProgress) throws(StoreError) -> [Compacted] {
         [
             try compact("users", users, progress), try compact("tokens", tokens, progress),
             try compact("sessions", sessions, progress), try compact("revocations", revocations, progress),
@@ -57,7 +57,7 @@ extension Store {
     private func compact<State>(
         _ name: String,
         _ replica: Replica<State>,
-        _ progress: Progress = noProgress
+        _ progress: @escaping Progress = noProgress
     ) throws(StoreError) -> Compacted {
         progress(name, 0)
         defer { progress(name, 1) }
@@ -65,6 +65,8 @@ extension Store {
         let isDone = try replica.compact(at: now()) { () throws(StoreError) in
             let epochs = try users.read { table in table.epochs }
             return { user, epoch in epochs[user].map { epoch >= $0 } ?? false }
+        } progress: {
+            progress(name, $0)
         }
         return Compacted(
             journal: name,

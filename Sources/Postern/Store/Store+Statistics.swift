@@ -30,18 +30,16 @@ extension Store {
         _ replica: Replica<State>,
         _ progress: Progress
     ) throws(StoreError) {
-        progress(name, 0)
-        try replica.check()
-        progress(name, 1)
+        try replica.check { progress(name, $0) }
     }
 
     /// Follows all journals to their ends.
     /// - Throws: ``StoreError`` naming file, line and byte of the first damage.
     public func loads() throws(StoreError) -> [Load] {
         [
-            try load("users", users, live: try allUsers().count),
-            try load("tokens", tokens, live: try allTokens().count),
-            try load("sessions", sessions, live: try allSessions().count),
+            try load("users", users, live: try users.read { $0.userCount }),
+            try load("tokens", tokens, live: try tokenCount()),
+            try load("sessions", sessions, live: try sessions.read { $0.sessionCount }),
             try load("revocations", revocations, live: try revocations.read { $0.count }),
         ]
     }

@@ -29,6 +29,8 @@ struct UserTable: EventSourced {
     /// The id that the next user gets.
     var nextID: User.ID { lastID + 1 }
 
+    var userCount: Int { byID.count }
+
     var epochs: [User.ID: Int64] { byID.mapValues(\.epoch) }
 
     /// In the order in which they were added.

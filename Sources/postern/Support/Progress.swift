@@ -10,7 +10,7 @@ final class Progress: Sendable {
 
     /// Shows what `body` reports, and takes the bar away when it is done.
     /// - Parameter verb: As `checking`.
-    static func showing<Result>(_ verb: String, _ body: (Report) throws -> Result) rethrows -> Result {
+    static func showing<Result>(_ verb: String, _ body: (@escaping Report) throws -> Result) rethrows -> Result {
         let progress = Progress(verb)
         defer { progress.end() }
         return try body { what, part in progress.state.withLock { $0 = (what, part) } }
