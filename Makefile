@@ -43,7 +43,7 @@ test: swift
 		{ echo; echo "What failed:"; grep -A 3 '✘ Test' .build/test.log; exit 1; }
 
 # Those suites whose figures POSTERN_LONG_TESTS changes.
-LONG := Crash|Compaction|PowerCut|Fault|Damage|Contention
+LONG := Crash|Compact|PowerCut|Fault|Damage|Contention
 
 test-long: swift
 	@./install-missing $(TO_BUILD) $(TO_TEST)

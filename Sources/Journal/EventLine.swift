@@ -35,13 +35,6 @@ extension Event {
         self.init(time: line.time, columns)
     }
 
-    /// nil for what is no line without its checksum.
-    init?(parsing content: ArraySlice<UInt8>) {
-        guard let event = content.withUnsafeBytes({ EventLine($0, offset: 0).flatMap { Event($0) } })
-        else { return nil }
-        self = event
-    }
-
     /// Writes the line without its checksum to the end of `bytes`.
     func write(into bytes: inout [UInt8]) {
         bytes += time.rfc3339Bytes

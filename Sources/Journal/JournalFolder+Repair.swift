@@ -24,25 +24,33 @@ extension JournalFolder {
         try lockFile.withLock { lock throws(JournalError) in
             let path = path + "/" + name
             let file = try File(opening: path, owner: owner)
-            let bytes = try file.read(Int(try file.status().size), at: 0)
-            guard let header = FileHeader(name: name, parsing: bytes[...]) else { throw .foreignFile(path: path) }
+            guard let header = FileHeader(name: name, parsing: try file.read(256, at: 0)[...]) else {
+                throw .foreignFile(path: path)
+            }
+            // Nobody cuts it off while we hold the lock.
+            let map = try ReadOnlyMap(file, count: Int(try file.status().size))
+            let salvage = Salvage(map.bytes, after: header)
             // Reading takes about as long as writing.
-            let found = Salvage(bytes, after: header) { progress($0 / 2) }
-            guard !found.dropped.isEmpty else {
-                result = Repair(events: found.events.count, dropped: 0, sideFile: nil)
+            let (events, dropped) = try salvage.read({ _ in }, progress: { progress($0 / 2) })
+            guard !dropped.isEmpty else {
+                result = Repair(events: events, dropped: 0, sideFile: nil)
                 return
             }
             let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
             let side = try File(creating: path + ".dropped-" + suffix, owner: owner, group: group)
-            try side.write(found.dropped, at: 0, with: calls)
+            var size: Int64 = 0
+            for range in dropped {
+                try side.write(Array(map.bytes[range]), at: size, with: calls)
+                size += Int64(range.count)
+            }
             try side.sync(with: calls)
             let new = FileHeader(name: name, fileID: Self.randomID())
             let copy = try CompactedFile(new, path: path + ".new-" + suffix, self)
             do throws(JournalError) {
-                for (number, event) in found.events.enumerated() {
-                    if number % 4096 == 0 { progress(0.5 + Double(number) / Double(2 * found.events.count)) }
-                    try copy.add(event)
-                }
+                _ = try salvage.read(
+                    { line throws(JournalError) in try copy.add(line) },
+                    progress: { progress(0.5 + $0 / 2) }
+                )
                 let record = try copy.finish()
                 try lock.withSyncLock(of: name) { lock throws(JournalError) in
                     guard rename(copy.path, path) == 0 else { throw File.error("rename", copy.path) }
@@ -53,7 +61,8 @@ extension JournalFolder {
                 unlink(copy.path)
                 throw error
             }
-            result = Repair(events: found.events.count, dropped: found.dropped.count, sideFile: side.path)
+            SavedFile.removeAll(of: name, in: self, but: new)
+            result = Repair(events: events, dropped: Int(size), sideFile: side.path)
         }
         return result
     }
@@ -64,38 +73,55 @@ extension JournalFolder {
 /// In a group, all events up to the first line that does not check: those after it chain to nothing, and could be older
 /// ones that stand there again. Groups count in the order in which they were written, each once.
 private struct Salvage {
-    private(set) var events: [Event] = []
-    private(set) var dropped: [UInt8] = []
+    private let bytes: UnsafeRawBufferPointer
+    private let start: ChainPosition
 
-    init(_ bytes: [UInt8], after header: FileHeader, progress: (Double) -> Void) {
-        let start = ChainPosition(after: header)
-        var rest = bytes[Int(start.offset)...]
+    /// - Parameter bytes: The whole file.
+    init(_ bytes: UnsafeRawBufferPointer, after header: FileHeader) {
+        self.bytes = bytes
+        start = ChainPosition(after: header)
+    }
+
+    /// Hands over the events, in their order.
+    /// - Returns: How many there are, and where stands what is none of them.
+    func read(
+        _ body: (EventLine) throws(JournalError) -> Void,
+        progress: (Double) -> Void
+    ) throws(JournalError) -> (events: Int, dropped: [Range<Int>]) {
+        var (events, dropped): (Int, [Range<Int>]) = (0, [])
+        var (place, reported) = (Int(start.offset), 0)
         var sequence: Int64 = 0
-        var reported = 0
-        while !rest.isEmpty {
-            if rest.startIndex >= reported + 1 << 20 {
-                reported = rest.startIndex
-                progress(Double(reported) / Double(bytes.count))
+        while place < bytes.count {
+            if place >= reported + Int(File.chunk) {
+                reported = place
+                progress(Double(place) / Double(bytes.count))
             }
+            let rest = bytes.dropFirst(place)
             guard let line = Line(rest, seed: start.fileChecksum),
-                let group = rest.prefix(line.contentLength).withUnsafeBytes({ GroupHeader($0) }),
-                group.sequence > sequence
+                let group = GroupHeader(rest.prefix(line.contentLength)), group.sequence > sequence
             else {
-                let next = rest.firstIndex(of: 0x0A).map { $0 + 1 } ?? rest.endIndex
-                dropped += rest[..<next]
-                rest = rest[next...]
+                let end = rest.offset(of: 0x0A).map { place + $0 + 1 } ?? bytes.count
+                if let last = dropped.last, last.upperBound == place {
+                    dropped[dropped.count - 1] = last.lowerBound..<end
+                } else {
+                    dropped.append(place..<end)
+                }
+                place = end
                 continue
             }
             sequence = group.sequence
-            rest = rest.dropFirst(line.length)
-            var (count, last) = (group.count, line.checksum)
-            while count > 0, let line = Line(rest, seed: last),
-                let event = Event(parsing: rest.prefix(line.contentLength))
+            place += line.length
+            var (count, seed) = (group.count, line.checksum)
+            while count > 0, let line = Line(bytes.dropFirst(place), seed: seed),
+                let event = EventLine(bytes.dropFirst(place).prefix(line.contentLength), offset: Int64(place)),
+                Event(event) != nil
             {
-                events.append(event)
-                (count, last) = (count - 1, line.checksum)
-                rest = rest.dropFirst(line.length)
+                try body(event)
+                events += 1
+                place += line.length
+                (count, seed) = (count - 1, line.checksum)
             }
         }
+        return (events, dropped)
     }
 }

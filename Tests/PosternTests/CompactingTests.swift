@@ -1,5 +1,6 @@
 import Foundation
 import Journal
+import Synchronization
 import Testing
 
 @testable import Postern
@@ -127,5 +128,44 @@ struct StoreCompactingTests {
         #expect(try gate.temporary.reopened().allTokens() == [kept])
         // 3000 events are half a megabyte.
         #expect(greatest < 150_000, "\(greatest)")
+    }
+
+    @Test(
+        "Logging in and out, and revoking what ends soon, leaves small files by itself; many times more in the long mode"
+    )
+    func logins() throws {
+        let store = gate.store
+        store.maintainByItself(beyond: 512)
+        let kept = try store.startSession(SessionKey.random(), for: ann, lifetime: 86_400, idleLimit: 86_400)
+        let users = try (0..<8).map { try gate.addUser("user\($0)") }
+        let rounds = LongTests.are ? 1_000_000 / 8 : 250
+        let failures = Mutex<[String]>([])
+        let greatest = Mutex(0)
+        DispatchQueue.concurrentPerform(iterations: 8) { writer in
+            do {
+                for round in 0..<rounds {
+                    let session = try store.startSession(
+                        SessionKey.random(),
+                        for: users[writer],
+                        lifetime: 3600,
+                        idleLimit: 60
+                    )
+                    try store.endSession(session.id)
+                    try store.revoke(Array("\(writer).\(round)".utf8), expires: store.now().adding(seconds: -7200))
+                    guard round % 16 == 0 else { continue }
+                    let size = try max(size("sessions"), size("revocations"))
+                    greatest.withLock { $0 = max($0, size) }
+                }
+            } catch {
+                failures.withLock { $0.append("\(error)") }
+            }
+        }
+        #expect(failures.withLock { $0 } == [])
+        for store in [store, try gate.temporary.reopened()] {
+            #expect(try store.allSessions().map(\.id) == [kept.id])
+            #expect(try store.session(kept.digest)?.user == ann.id)
+        }
+        // The sessions of the short mode alone are 600 kilobytes of events.
+        #expect(greatest.withLock { $0 } < 400_000, "\(greatest.withLock { $0 })")
     }
 }

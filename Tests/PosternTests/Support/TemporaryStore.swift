@@ -4,6 +4,11 @@ import Testing
 @testable import Journal
 @testable import Postern
 
+/// Whether the figures of `make test-long` are asked for.
+enum LongTests {
+    static let are = ProcessInfo.processInfo.environment["POSTERN_LONG_TESTS"] == "1"
+}
+
 /// A store in a folder that is gone with the test.
 final class TemporaryStore: Sendable {
     let path: String
