@@ -1,7 +1,7 @@
 internal import CFastCGI
 internal import Glibc
 
-/// One thread of a ``Server``: waits for a connection that has something to say, and answers it.
+/// One thread of a ``Server``: holds a loop, and answers what comes.
 final class Worker {
     private let server: Server
     private let place: WorkerPlace
@@ -13,7 +13,7 @@ final class Worker {
 
     init(_ server: Server) {
         self.server = server
-        place = WorkerPlace(among: server.places)
+        place = WorkerPlace(server.pool, server.connections)
         request.initialize(to: FCGX_Request())
     }
 
@@ -23,12 +23,12 @@ final class Worker {
     }
 
     func run() {
-        while true {
-            if !place.isHeld { place.take() }
-            switch server.next() {
+        while let loop = place.hold() {
+            switch loop.next() {
             case .connection(let connection, let isHalfClosed): serve(connection, looksAgain: isHalfClosed)
-            case .nothing: break
-            case .end: return place.giveUp()
+            case .listener(let descriptor): _ = server.accept(descriptor)
+            case .stop: server.drain(loop)
+            case .silence: break
             }
         }
     }
@@ -48,14 +48,17 @@ final class Worker {
     ///
     /// - Parameter looksAgain: Whether the peer sends nothing any more, so that no event will tell of its end.
     private func serve(_ connection: Connection, looksAgain: Bool) {
+        place.connection = connection
         while true {
             switch answerNext(connection) {
             case .answered(let mayHaveMore) where mayHaveMore || looksAgain: continue
             case .idle, .answered:
-                if connection.release() { return }
-            case .close: return server.close(connection)
-            case .closed: return server.connections.remove(connection)
+                // Without the loop, it is lent.
+                if place.loop == nil { server.connections.takeBack(connection) }
+            case .close: server.connections.close(connection)
+            case .closed: server.connections.remove(connection)
             }
+            return
         }
     }
 
