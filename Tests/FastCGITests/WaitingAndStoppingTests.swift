@@ -86,6 +86,19 @@ struct WaitingAndStoppingTests {
         #expect(try whole.ask(Wire.request()).status == 200)
     }
 
+    @Test("a request that a handler keeps does not become another")
+    func keptRequest() throws {
+        final class Kept: @unchecked Sendable { var requests: [Request] = [] }
+        let kept = Kept()
+        let server = try RunningServer(.quick(workers: 1, pollers: 1)) { request in
+            kept.requests.append(request)
+            return Response(status: 200, fields: [], body: [])
+        }
+        let client = try server.client()
+        for _ in 0..<3 { #expect(try client.ask(Wire.request()).status == 200) }
+        #expect(Set(kept.requests.map { ObjectIdentifier($0) }).count == 3)
+    }
+
     @Test("stopping answers what runs and what has arrived, closes the rest, and refuses whoever comes")
     func stop() throws {
         let gate = Gate()
