@@ -28,24 +28,45 @@ extension Authenticator {
 
 /// The words of an `Authorization` field, split as Python's `bytes.split()` does.
 struct AuthorizationWords {
-    let words: [ArraySlice<UInt8>]
+    /// nil when there is none.
+    let scheme: ArraySlice<UInt8>?
+    /// The second word.
+    let second: ArraySlice<UInt8>?
+    /// How many there are; more than three are not told apart.
+    let count: Int
 
-    /// - Parameter maximum: More words than this are not told apart.
-    init(_ field: ArraySlice<UInt8>?, maximum: Int = 3) {
-        words = (field ?? []).split(maxSplits: maximum, whereSeparator: ASCII.isWhiteSpace)
+    init(_ field: ArraySlice<UInt8>?) {
+        var rest = field ?? []
+        let scheme = Self.takeWord(&rest)
+        let second = Self.takeWord(&rest)
+        let hasMore = Self.takeWord(&rest) != nil
+        self.scheme = scheme
+        self.second = second
+        count = (scheme == nil ? 0 : 1) + (second == nil ? 0 : 1) + (hasMore ? 1 : 0)
+    }
+
+    private static func takeWord(_ rest: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        guard let start = rest.firstIndex(where: { !ASCII.isWhiteSpace($0) }) else {
+            rest = []
+            return nil
+        }
+        rest = rest[start...]
+        let word = rest[..<(rest.firstIndex(where: ASCII.isWhiteSpace) ?? rest.endIndex)]
+        rest = rest[word.endIndex...]
+        return word
     }
 
     /// Whether the first word is `scheme`, in any case (RFC 9110, section 11.1).
     func isScheme(_ scheme: some Collection<UInt8>) -> Bool {
-        words.first.map { ASCII.equalsIgnoringCase($0, scheme) } ?? false
+        self.scheme.map { ASCII.equalsIgnoringCase($0, scheme) } ?? false
     }
 
     /// The one word after the scheme.
     /// - Throws: With DRF's text, when there is none or there are several.
     func credential(_ scheme: CredentialTexts) throws(APIError) -> ArraySlice<UInt8> {
-        guard words.count > 1 else { throw .authenticationFailed(scheme.missing) }
-        guard words.count == 2 else { throw .authenticationFailed(scheme.spaces) }
-        return words[1]
+        guard let second else { throw .authenticationFailed(scheme.missing) }
+        guard count == 2 else { throw .authenticationFailed(scheme.spaces) }
+        return second
     }
 }
 
