@@ -2,10 +2,10 @@ internal import Glibc
 
 /// Some of the parameters of a request, kept to recognise them in the next.
 public struct ParameterGroup: Sendable {
-    /// Of which parameters.
-    public struct Selection: Sendable {
-        let prefix: StaticString
-        let exceptions: [StaticString]
+    /// Of which parameters. One object for all requests.
+    public final class Selection: Sendable {
+        fileprivate let prefix: StaticString
+        fileprivate let exceptions: [StaticString]
 
         /// - Parameters:
         ///   - prefix: What their names begin with.
@@ -21,15 +21,17 @@ public struct ParameterGroup: Sendable {
 }
 
 extension Parameters {
-    private func includes(_ selection: ParameterGroup.Selection, _ position: Int) -> Bool {
-        begins(entries[position], with: selection.prefix)
-            && !selection.exceptions.contains { isName($0, at: position) }
+    private func includes(_ selection: ParameterGroup.Selection, _ entry: Entry) -> Bool {
+        guard begins(entry, with: selection.prefix) else { return false }
+        for name in selection.exceptions
+        where name.utf8CodeUnitCount == entry.nameLength && begins(entry, with: name) { return false }
+        return true
     }
 
     /// A copy of those that are selected.
     public func group(_ selection: ParameterGroup.Selection) -> ParameterGroup {
         var parameters = Parameters()
-        for position in entries.indices where includes(selection, position) {
+        for (position, entry) in entries.enumerated() where includes(selection, entry) {
             let (name, value) = self[position]
             parameters.append(name: Array(name), value: Array(value))
         }
@@ -40,8 +42,7 @@ extension Parameters {
     /// same number, and who wants that can make them have it.
     public func hash(_ selection: ParameterGroup.Selection) -> UInt64 {
         var hash: UInt64 = 0
-        for position in entries.indices where includes(selection, position) {
-            let entry = entries[position]
+        for entry in entries where includes(selection, entry) {
             bytes.withUnsafeBytes { bytes in
                 let text = UnsafeRawBufferPointer(rebasing: bytes[entry.start..<entry.end])
                 var offset = 0
@@ -70,9 +71,9 @@ extension Parameters {
     public func contains(exactly group: ParameterGroup) -> Bool {
         let known = group.parameters
         var next = 0
-        for position in entries.indices where includes(group.selection, position) {
+        for mine in entries where includes(group.selection, mine) {
             guard next < known.entries.count else { return false }
-            let (mine, other) = (entries[position], known.entries[next])
+            let other = known.entries[next]
             guard mine.nameLength == other.nameLength,
                 mine.end - mine.start == other.end - other.start
             else { return false }

@@ -48,7 +48,7 @@ public struct Parameters: Sendable {
     public func nameLength(at position: Int) -> Int { entries[position].nameLength }
 
     /// Whether the parameter at a position has this name.
-    @inlinable
+    @inlinable @inline(__always)
     public func isName(_ name: StaticString, at position: Int) -> Bool {
         let entry = entries[position]
         return entry.nameLength == name.utf8CodeUnitCount && begins(entry, with: name)
@@ -72,7 +72,7 @@ public struct Parameters: Sendable {
     }
 
     /// Whether the name of an entry begins with all of `text`. Most names are told apart by their first eight bytes.
-    @inlinable
+    @inlinable @inline(__always)
     func begins(_ entry: Entry, with text: StaticString) -> Bool {
         let length = text.utf8CodeUnitCount
         guard entry.nameLength >= length else { return false }

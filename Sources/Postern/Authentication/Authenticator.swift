@@ -36,24 +36,25 @@ struct AuthorizationWords {
     let count: Int
 
     init(_ field: ArraySlice<UInt8>?) {
-        var rest = field ?? []
-        let scheme = Self.takeWord(&rest)
-        let second = Self.takeWord(&rest)
-        let hasMore = Self.takeWord(&rest) != nil
-        self.scheme = scheme
-        self.second = second
+        let text = field ?? []
+        var position = 0
+        let scheme = Self.nextWord(text.span, &position)
+        let second = Self.nextWord(text.span, &position)
+        let hasMore = Self.nextWord(text.span, &position) != nil
+        func slice(_ word: Range<Int>) -> ArraySlice<UInt8> {
+            text[text.startIndex + word.lowerBound..<text.startIndex + word.upperBound]
+        }
+        self.scheme = scheme.map(slice)
+        self.second = second.map(slice)
         count = (scheme == nil ? 0 : 1) + (second == nil ? 0 : 1) + (hasMore ? 1 : 0)
     }
 
-    private static func takeWord(_ rest: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
-        guard let start = rest.firstIndex(where: { !ASCII.isWhiteSpace($0) }) else {
-            rest = []
-            return nil
-        }
-        rest = rest[start...]
-        let word = rest[..<(rest.firstIndex(where: ASCII.isWhiteSpace) ?? rest.endIndex)]
-        rest = rest[word.endIndex...]
-        return word
+    /// Where the next word stands, counted from the beginning of the field; nil: there is none.
+    private static func nextWord(_ text: Span<UInt8>, _ position: inout Int) -> Range<Int>? {
+        while position < text.count, ASCII.isWhiteSpace(text[position]) { position += 1 }
+        let start = position
+        while position < text.count, !ASCII.isWhiteSpace(text[position]) { position += 1 }
+        return start < position ? start..<position : nil
     }
 
     /// Whether the first word is `scheme`, in any case (RFC 9110, section 11.1).
