@@ -1,84 +1,46 @@
 internal import Glibc
 internal import Synchronization
 
-/// A connection from the web server. One worker owns it at a time; events that come meanwhile are
-/// remembered, so that the owner looks again before it lets go.
-final class Connection: Sendable {
+/// A connection from the web server.
+///
+/// Why this may be called `Sendable`: whoever holds its loop has it, or else, while it is lent, the worker that answers
+/// it. What goes from one to the other goes through the table's mutex.
+final class Connection: @unchecked Sendable {
     let descriptor: Int32
-    /// Parts this connection from earlier ones with the same descriptor.
-    let generation: UInt32
-    private let state = Atomic<UInt8>(State.idle)
-    /// Nanoseconds of the monotonic clock at which the first byte of an incomplete request was seen; 0: none.
-    private let incompleteSince = Atomic<UInt64>(0)
-    private let head = Mutex<[UInt8]>([])
-
-    private enum State {
-        static let idle: UInt8 = 0
-        static let owned: UInt8 = 1
-        static let ownedAndSignalled: UInt8 = 2
-    }
-
-    init(_ descriptor: Int32, generation: UInt32) {
-        self.descriptor = descriptor
-        self.generation = generation
-    }
-
-    /// What epoll hands back with an event.
-    var key: UInt64 { UInt64(generation) << 32 | UInt64(UInt32(bitPattern: descriptor)) }
-
-    /// - Returns: Whether the connection is the caller's now. If not, its owner has been told to look again.
-    func acquire() -> Bool {
-        while true {
-            if state.compareExchange(expected: State.idle, desired: State.owned, ordering: .acquiringAndReleasing)
-                .exchanged
-            {
-                return true
-            }
-            let result = state.compareExchange(
-                expected: State.owned,
-                desired: State.ownedAndSignalled,
-                ordering: .acquiringAndReleasing
-            )
-            if result.exchanged || result.original == State.ownedAndSignalled { return false }
-        }
-    }
-
-    /// - Returns: false when an event came meanwhile: the caller still owns it and has to look again.
-    func release() -> Bool {
-        if state.compareExchange(expected: State.owned, desired: State.idle, ordering: .acquiringAndReleasing).exchanged
-        {
-            return true
-        }
-        state.store(State.owned, ordering: .releasing)
-        return false
-    }
-
-    /// - Returns: Whether nobody owned it and the caller does now; nobody is told to look again.
-    func acquireIfIdle() -> Bool {
-        state.compareExchange(expected: State.idle, desired: State.owned, ordering: .acquiringAndReleasing).exchanged
-    }
-
+    unowned let loop: EventLoop
     /// The part of a request that was taken from the connection before the rest had arrived.
-    var pending: [UInt8] { incompleteSince.load(ordering: .relaxed) == 0 ? [] : head.withLock { $0 } }
+    private(set) var pending: [UInt8] = []
+    /// Nanoseconds of the monotonic clock at which the first byte of it was seen; 0: there is none.
+    private var incompleteSince: UInt64 = 0
+    /// Whether a worker answers it that does not hold its loop. ``ConnectionTable`` guards it.
+    fileprivate(set) var isLent = false
 
-    /// Keeps that part, and begins to count the time, unless that has begun.
-    func setPending(_ bytes: [UInt8]) {
-        head.withLock { $0 = bytes }
-        _ = incompleteSince.compareExchange(expected: 0, desired: Self.monotonicTime(), ordering: .relaxed)
+    init(_ descriptor: Int32, _ loop: EventLoop) {
+        self.descriptor = descriptor
+        self.loop = loop
     }
 
-    /// The request is whole.
+    /// Keeps part of a request, and begins to count the time, unless that has begun.
+    func setPending(_ bytes: [UInt8]) {
+        pending = bytes
+        guard incompleteSince == 0 else { return }
+        incompleteSince = Self.monotonicTime()
+        loop.incomplete.add(1, ordering: .relaxed)
+    }
+
+    /// The request is whole, or will never be.
     func clearPending() {
-        guard incompleteSince.load(ordering: .relaxed) != 0 else { return }
-        head.withLock { $0 = [] }
-        incompleteSince.store(0, ordering: .relaxed)
+        guard incompleteSince != 0 else { return }
+        pending = []
+        incompleteSince = 0
+        loop.incomplete.subtract(1, ordering: .relaxed)
     }
 
     /// Whether part of a request has been there for longer than `timeout`.
     func isOverdue(_ timeout: Duration) -> Bool {
-        let since = incompleteSince.load(ordering: .relaxed)
+        guard incompleteSince != 0 else { return false }
         let age = Self.monotonicTime()
-        return since != 0 && age > since && Double(age - since) > timeout / .nanoseconds(1)
+        return age > incompleteSince && Double(age - incompleteSince) > timeout / .nanoseconds(1)
     }
 
     private static func monotonicTime() -> UInt64 {
@@ -88,37 +50,55 @@ final class Connection: Sendable {
     }
 }
 
-/// The open connections by descriptor.
+/// The open connections. It is asked when one comes, goes or is lent, and not for each request.
 final class ConnectionTable: Sendable {
-    private struct Contents {
-        var connections: [Int32: Connection] = [:]
-        var generation: UInt32 = 0
+    private let connections = Mutex<[Int32: Connection]>([:])
+
+    /// - Returns: Whether the loop watches it now. If not, its descriptor is the caller's to close.
+    func add(_ descriptor: Int32, to loop: EventLoop) -> Bool {
+        let connection = Connection(descriptor, loop)
+        connections.withLock { $0[descriptor] = connection }
+        loop.open.add(1, ordering: .relaxed)
+        if loop.watch(connection) { return true }
+        remove(connection)
+        return false
     }
 
-    private let contents = Mutex(Contents())
-
-    func add(_ descriptor: Int32) -> Connection {
-        contents.withLock { contents in
-            contents.generation &+= 1
-            let connection = Connection(descriptor, generation: contents.generation)
-            contents.connections[descriptor] = connection
-            return connection
-        }
-    }
-
-    /// nil for an event of a connection that is closed by now, though its descriptor may be in use again.
-    subscript(key: UInt64) -> Connection? {
-        let connection = contents.withLock { $0.connections[Int32(truncatingIfNeeded: key)] }
-        return connection?.key == key ? connection : nil
-    }
-
-    /// Must come before the descriptor is closed, where we close it.
+    /// Forgets a connection whose descriptor is closed, or about to be.
     func remove(_ connection: Connection) {
-        contents.withLock { contents in
-            guard contents.connections[connection.descriptor] === connection else { return }
-            contents.connections[connection.descriptor] = nil
+        connection.clearPending()
+        connection.loop.open.subtract(1, ordering: .relaxed)
+        connections.withLock { connections in
+            // libfcgi may have closed the descriptor, which is another's by now.
+            guard connections[connection.descriptor] === connection else { return }
+            connections[connection.descriptor] = nil
         }
     }
 
-    var all: [Connection] { contents.withLock { Array($0.connections.values) } }
+    func close(_ connection: Connection) {
+        remove(connection)
+        Glibc.close(connection.descriptor)
+    }
+
+    /// Takes a connection, which the caller is about to answer, out of its loop.
+    func lend(_ connection: Connection) {
+        connections.withLock { _ in connection.isLent = true }
+        connection.loop.ignore(connection.descriptor)
+    }
+
+    /// Gives it back. An event comes for what has arrived meanwhile.
+    func takeBack(_ connection: Connection) {
+        let isWatched = connections.withLock { _ in
+            connection.isLent = false
+            return connection.loop.watch(connection)
+        }
+        if !isWatched { close(connection) }
+    }
+
+    /// Those of a loop that are not lent.
+    func connections(of loop: EventLoop) -> [Connection] {
+        connections.withLock { $0.values.filter { $0.loop === loop && !$0.isLent } }
+    }
+
+    var isEmpty: Bool { connections.withLock { $0.isEmpty } }
 }

@@ -37,30 +37,41 @@ enum RecordScanner {
         case ofNoInterest
     }
 
-    static func scan(_ bytes: UnsafeRawBufferPointer) -> Outcome {
-        var position = 0
-        guard let begin = RecordHeader(bytes, at: position) else { return incompleteHeader(bytes, position) }
+    /// - Parameter parameters: Gets the parameters of the request, as far as they have come.
+    static func scan(_ bytes: UnsafeRawBufferPointer, into parameters: inout Parameters) -> Outcome {
+        parameters.removeAll()
+        guard let begin = RecordHeader(bytes, at: 0) else { return incompleteHeader(bytes, 0) }
         guard begin.type == .beginRequest, begin.id != 0, begin.contentLength == 8 else { return .refused }
-        guard begin.end(from: position) <= bytes.count else { return .incomplete(length: bytes.count) }
+        guard begin.end(from: 0) <= bytes.count else { return .incomplete(length: bytes.count) }
         let role: Role
-        switch (bytes[position + 8], bytes[position + 9]) {
+        switch (bytes[8], bytes[9]) {
         case (0, 1): role = .responder
         case (0, 2): role = .authorizer
         default: return .refused
         }
-        position = begin.end(from: position)
-        var pairs = PairChecker()
-        while true {
-            guard let header = RecordHeader(bytes, at: position) else { return incompleteHeader(bytes, position) }
+        var position = begin.end(from: 0)
+        var outcome: Outcome?
+        while outcome == nil {
+            guard let header = RecordHeader(bytes, at: position) else {
+                outcome = incompleteHeader(bytes, position)
+                break
+            }
             guard header.type == .params, header.id == begin.id else { return .refused }
             let content = position + RecordHeader.length
             let end = min(content + header.contentLength, bytes.count)
-            guard pairs.take(UnsafeRawBufferPointer(rebasing: bytes[content..<end])) else { return .refused }
+            parameters.append(UnsafeRawBufferPointer(rebasing: bytes[content..<end]))
+            guard parameters.size <= maximumParameters else { return .refused }
             position = header.end(from: position)
-            guard position <= bytes.count else { return .incomplete(length: bytes.count) }
+            if position > bytes.count { outcome = .incomplete(length: bytes.count) }
             if header.contentLength == 0 { break }
         }
-        guard pairs.isComplete else { return .refused }
+        switch parameters.findPairs(maximumLength: maximumParameters) {
+        case .malformed: return .refused
+        case .unfinished: return outcome ?? .refused
+        case .whole: break
+        }
+        if let outcome { return outcome }
+        guard parameters.size > 0 else { return .refused }
         return body(bytes, Head(id: begin.id, role: role, length: position, body: .follows))
     }
 
@@ -114,60 +125,4 @@ struct RecordHeader {
     }
 
     func end(from position: Int) -> Int { position + Self.length + contentLength + paddingLength }
-}
-
-/// Follows the name-value pairs (FastCGI 1.0, section 3.4) through the contents of PARAMS records, which may
-/// end anywhere in a pair.
-private struct PairChecker {
-    private var total = 0
-    /// The lengths of the current pair as far as they have come, and how many of their bytes are missing.
-    private var lengths = 0
-    private var length = 0
-    private var missingLengthBytes = 0
-    private var missingContent = 0
-
-    /// Whether there are pairs, and the last one is whole.
-    var isComplete: Bool { total > 0 && lengths == 0 && missingLengthBytes == 0 && missingContent == 0 }
-
-    /// - Returns: false for pairs that no web server sends: too long, or with a NUL, which would end a value
-    ///   for whoever reads it as a C string.
-    mutating func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        total += bytes.count
-        guard total <= RecordScanner.maximumParameters else { return false }
-        var position = 0
-        while position < bytes.count {
-            if missingContent > 0 {
-                let count = min(missingContent, bytes.count - position)
-                guard !bytes[position..<position + count].contains(0) else { return false }
-                position += count
-                missingContent -= count
-                continue
-            }
-            takeLengthByte(bytes[position])
-            position += 1
-            if lengths == 2, missingLengthBytes == 0 {
-                lengths = 0
-                missingContent = content
-                content = 0
-                guard missingContent <= RecordScanner.maximumParameters else { return false }
-            }
-        }
-        return true
-    }
-
-    /// Of the name and the value that come next.
-    private var content = 0
-
-    private mutating func takeLengthByte(_ byte: UInt8) {
-        if missingLengthBytes > 0 {
-            length = length << 8 | Int(byte)
-            missingLengthBytes -= 1
-        } else {
-            let isLong = byte & 0x80 != 0
-            length = Int(byte & 0x7F)
-            missingLengthBytes = isLong ? 3 : 0
-            lengths += 1
-        }
-        if missingLengthBytes == 0 { content += length }
-    }
 }

@@ -8,8 +8,8 @@ public enum Role: Sendable {
 
 /// One request in flight. A handler must not keep it after it has answered.
 public final class Request {
-    public let role: Role
-    public let parameters: Parameters
+    public private(set) var role: Role
+    public private(set) var parameters: Parameters
     private let source: any BodySource
     private var knownBody: [UInt8]?
 
@@ -17,6 +17,19 @@ public final class Request {
         self.role = role
         self.parameters = parameters
         self.source = source
+    }
+
+    /// Becomes another request, and takes its parameters.
+    func begin(_ role: Role, _ parameters: inout Parameters) {
+        self.role = role
+        knownBody = nil
+        swap(&self.parameters, &parameters)
+    }
+
+    /// Gives the parameters back.
+    func end(_ parameters: inout Parameters) {
+        knownBody = nil
+        swap(&self.parameters, &parameters)
     }
 
     /// For tests, and for answering without a web server.

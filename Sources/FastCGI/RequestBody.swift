@@ -1,24 +1,30 @@
 internal import Glibc
 
 /// The STDIN records of a request, read from its connection without libfcgi: nothing that a client wrote
-/// into a body is ever taken for a record.
+/// into a body is ever taken for a record. A worker has one, for one request after the other.
 final class RequestBody: BodySource {
-    private let descriptor: Int32
-    private let id: UInt16
     private let place: WorkerPlace
-    private let deadline: ContinuousClock.Instant
+    /// For a whole body.
+    private let timeout: Duration
+    private var descriptor: Int32 = -1
+    private var id: UInt16 = 0
+    /// Runs from the first time on that something is waited for.
+    private var deadline: ContinuousClock.Instant?
     private var isBroken = false
-    private(set) var isAtEnd: Bool
+    private(set) var isAtEnd = true
 
-    /// - Parameters:
-    ///   - isAtEnd: Whether there is no body.
-    ///   - timeout: For the whole body.
-    init(_ descriptor: Int32, id: UInt16, isAtEnd: Bool, place: WorkerPlace, timeout: Duration) {
+    init(_ place: WorkerPlace, timeout: Duration) {
+        self.place = place
+        self.timeout = timeout
+    }
+
+    /// - Parameter isAtEnd: Whether there is no body.
+    func begin(_ descriptor: Int32, id: UInt16, isAtEnd: Bool) {
         self.descriptor = descriptor
         self.id = id
         self.isAtEnd = isAtEnd
-        self.place = place
-        deadline = ContinuousClock().now + timeout
+        isBroken = false
+        deadline = nil
     }
 
     func willWait() { place.giveUp() }
@@ -81,7 +87,10 @@ final class RequestBody: BodySource {
 
     private func waitUntilReadable() -> Bool {
         place.giveUp()
-        let rest = ContinuousClock().now.duration(to: deadline) / .milliseconds(1)
+        let now = ContinuousClock().now
+        let deadline = self.deadline ?? now + timeout
+        self.deadline = deadline
+        let rest = now.duration(to: deadline) / .milliseconds(1)
         guard rest > 0 else { return false }
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         let result = poll(&entry, 1, Int32(min(rest, 60_000)))

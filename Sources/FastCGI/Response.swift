@@ -8,24 +8,39 @@ public struct Response: Sendable {
     ///     percent-encoded, so no value can end its field.
     public init(status: Int, fields: [(name: String, value: String)], body: [UInt8]) {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(384 + body.count)
-        bytes += "Status: \(status) \(Self.reasonPhrase(status))\r\n".utf8
+        bytes.reserveCapacity(640 + body.count)
+        Self.append("Status: \(status) \(Self.reasonPhrase(status))\r\n", to: &bytes)
         for (name, value) in fields {
-            bytes += name.utf8
-            bytes += ": ".utf8
-            for byte in value.utf8 {
-                if (0x20..<0x7F).contains(byte) {
-                    bytes.append(byte)
-                } else {
-                    bytes += [UInt8(ascii: "%"), Self.digit(byte >> 4), Self.digit(byte & 15)]
-                }
-            }
-            bytes += "\r\n".utf8
+            Self.append(name, to: &bytes)
+            Self.append(": ", to: &bytes)
+            Self.appendEncoded(value, to: &bytes)
+            Self.append("\r\n", to: &bytes)
         }
-        bytes += "\r\n".utf8
+        Self.append("\r\n", to: &bytes)
         bytes += body
         self.bytes = bytes
     }
+
+    private static func append(_ text: String, to bytes: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { bytes.append(contentsOf: $0) }
+    }
+
+    private static func appendEncoded(_ value: String, to bytes: inout [UInt8]) {
+        var value = value
+        value.withUTF8 { value in
+            if value.allSatisfy(isPlain) { return bytes.append(contentsOf: value) }
+            for byte in value {
+                if isPlain(byte) {
+                    bytes.append(byte)
+                } else {
+                    bytes += [UInt8(ascii: "%"), digit(byte >> 4), digit(byte & 15)]
+                }
+            }
+        }
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool { (0x20..<0x7F).contains(byte) }
 
     private static func digit(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10

@@ -6,27 +6,23 @@ internal import Synchronization
 
 /// Answers FastCGI requests with a handler, on threads.
 ///
-/// The server owns its connections: it accepts them, watches all of them with one epoll set, and reads a
-/// request only when the whole of its parameters has arrived. So an idle connection, which nginx keeps by
-/// the dozen, costs a descriptor and no thread, and a peer that stops in the middle holds nobody up.
+/// The server owns its connections: it accepts them, watches them, and reads a request only when the whole of its
+/// parameters has arrived. So an idle connection, which nginx keeps by the dozen, costs a descriptor and no thread, and
+/// a peer that stops in the middle holds nobody up.
 ///
-/// Every connection is registered once and edge-triggered; ``Connection`` sees to it that one worker has it
-/// at a time. libfcgi reads the parameters and writes the answer of what ``RecordScanner`` let pass.
+/// There is an ``EventLoop`` a core, with connections of its own; a ``Worker`` holds each of them, answers what comes,
+/// and hands it on before it waits for something slow. libfcgi reads what ``RecordScanner`` let pass, and writes the
+/// answer.
 public final class Server: Sendable {
     let options: ServerOptions
     let handler: Handler
     let connections = ConnectionTable()
-    let places: DispatchSemaphore
-    let epoll: Int32
+    let pool: LoopPool
     private let listeners: Mutex<[Listener]>
     private let stopEvent: Int32
     private let isStopping = Atomic(false)
     private let stopped = DispatchSemaphore(value: 0)
     private let isAcceptingPaused = Atomic(false)
-
-    /// What epoll hands back with the events that are no connection's. No connection has generation 0.
-    private static let stopKey: UInt64 = 0xFFFF_FFFF
-    private static let listenerKey: UInt64 = 0x8000_0000
 
     /// - Parameter listeners: At least one.
     /// - Throws: ``ServerError`` when the system gives no epoll set.
@@ -39,39 +35,41 @@ public final class Server: Sendable {
         self.options = options
         self.handler = handler
         self.listeners = Mutex(listeners)
-        places = DispatchSemaphore(value: max(1, options.pollers ?? max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
-        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         stopEvent = eventfd(0, Int32(EFD_CLOEXEC))
-        guard epoll >= 0, stopEvent >= 0, watch(stopEvent, EPOLLIN.rawValue, key: Self.stopKey) else {
-            throw ServerError(errno: errno)
+        var loops: [EventLoop] = []
+        for _ in 0..<max(1, options.pollers ?? max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) {
+            guard let loop = EventLoop(connections, timeout: options.receiveTimeout) else {
+                throw ServerError(errno: errno)
+            }
+            loops.append(loop)
         }
-        for listener in listeners {
-            guard watch(listener) else { throw ServerError(errno: errno) }
+        pool = LoopPool(loops)
+        guard stopEvent >= 0, loops.allSatisfy({ $0.watch(stopEvent: stopEvent) }), listeners.allSatisfy(watch) else {
+            throw ServerError(errno: errno)
         }
     }
 
-    deinit {
-        Glibc.close(epoll)
-        Glibc.close(stopEvent)
-    }
+    deinit { Glibc.close(stopEvent) }
 
     /// Serves until ``stop()``: then takes no new connection, answers what has arrived, and returns when every
     /// connection is closed or the grace period is over.
     public func run() {
         let workers = DispatchGroup()
-        for _ in 0..<max(1, options.workers) {
+        // While all but one of the workers wait, each loop has somebody.
+        let count = max(1, options.workers) + pool.loops.count - 1
+        for _ in 0..<count {
             workers.enter()
             startThread(stackSize: 1 << 20) { [self] in
                 Worker(self).run()
                 workers.leave()
             }
         }
-        while stopped.wait(timeout: .now() + .milliseconds(250)) == .timedOut { keepHouse() }
+        while stopped.wait(timeout: .now() + .milliseconds(250)) == .timedOut { resumeAccepting() }
         let deadline = ContinuousClock().now + options.gracePeriod
         stopListening()
-        while closeQuietConnections() > 0, ContinuousClock().now < deadline { usleep(5000) }
         eventfd_write(stopEvent, 1)
-        for _ in 0..<options.workers { places.signal() }
+        while !connections.isEmpty, ContinuousClock().now < deadline { usleep(5000) }
+        pool.close(workers: count)
         let rest = Int(max(.zero, ContinuousClock().now.duration(to: deadline)) / .milliseconds(1))
         _ = workers.wait(timeout: .now() + .milliseconds(rest))
     }
@@ -90,7 +88,7 @@ public final class Server: Sendable {
             return listeners
         }
         for listener in all {
-            epoll_ctl(epoll, EPOLL_CTL_DEL, listener.descriptor, nil)
+            ignore(listener)
             guard listener.isOurs else { continue }
             listener.removeFile()
             while accept(listener.descriptor) {}
@@ -107,77 +105,27 @@ public final class Server: Sendable {
         sigaction(SIGUSR1, &onUser, nil)
     }
 
-    /// Closes the connections on which nothing has arrived.
-    /// - Returns: How many there were.
-    private func closeQuietConnections() -> Int {
-        let all = connections.all
-        for connection in all where connection.acquireIfIdle() {
-            var byte: UInt8 = 0
-            let isQuiet =
-                recv(connection.descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) <= 0 && connection.pending.isEmpty
-            if isQuiet || connection.isOverdue(options.receiveTimeout) {
-                close(connection)
-            } else if !connection.release() {
-                // An event came meanwhile: its worker believes that we look at the connection.
-                _ = connection.release()
-                watchAgain(connection)
-            }
-        }
-        return all.count
+    // MARK: Accepting
+
+    /// What a loop's holder does when the server stops.
+    func drain(_ loop: EventLoop) { loop.drain(stopEvent) }
+
+    private func watch(_ listener: Listener) -> Bool { pool.loops.allSatisfy { $0.watch(listener) } }
+
+    private func ignore(_ listener: Listener) {
+        for loop in pool.loops { loop.ignore(listener.descriptor) }
     }
 
-    // MARK: Events
-
-    enum Happening {
-        case connection(Connection, isHalfClosed: Bool)
-        case nothing
-        /// The server has stopped.
-        case end
-    }
-
-    /// Waits for what a worker can do.
-    func next() -> Happening {
-        var event = epoll_event()
-        guard epoll_wait(epoll, &event, 1, -1) == 1 else { return .nothing }
-        let key = event.data.u64
-        if key == Self.stopKey { return .end }
-        if key >> 32 == 0 {
-            _ = accept(Int32(truncatingIfNeeded: key & ~Self.listenerKey))
-        } else if let connection = connections[key], connection.acquire() {
-            return .connection(connection, isHalfClosed: event.events & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue) != 0)
-        }
-        return .nothing
-    }
-
-    /// Closes a connection that the caller owns.
-    func close(_ connection: Connection) {
-        connections.remove(connection)
-        Glibc.close(connection.descriptor)
-    }
-
-    private func watch(_ descriptor: Int32, _ events: UInt32, key: UInt64) -> Bool {
-        var event = epoll_event(events: events, data: epoll_data_t(u64: key))
-        return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0
-    }
-
-    /// Of the processes that share the socket only one wakes up for a connection.
-    private func watch(_ listener: Listener) -> Bool {
-        watch(
-            listener.descriptor,
-            EPOLLIN.rawValue | EPOLLEXCLUSIVE.rawValue,
-            key: Self.listenerKey | UInt64(UInt32(bitPattern: listener.descriptor))
-        )
-    }
-
+    /// Takes the connections that wait there.
     /// - Returns: Whether more may be waiting.
-    private func accept(_ listener: Int32) -> Bool {
+    func accept(_ listener: Int32) -> Bool {
         for _ in 0..<8 {
             let descriptor = linux_accept(listener)
             guard descriptor >= 0 else {
                 if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { pauseAccepting() }
                 return errno == ECONNABORTED || errno == EINTR
             }
-            guard isAllowed(descriptor), watch(connection: descriptor) else {
+            guard isAllowed(descriptor), add(descriptor) else {
                 Glibc.close(descriptor)
                 continue
             }
@@ -185,25 +133,12 @@ public final class Server: Sendable {
         return true
     }
 
-    private static let connectionEvents = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
-
-    /// Makes an event for what is there already.
-    private func watchAgain(_ connection: Connection) {
-        var event = epoll_event(events: Self.connectionEvents, data: epoll_data_t(u64: connection.key))
-        epoll_ctl(epoll, EPOLL_CTL_MOD, connection.descriptor, &event)
-    }
-
-    private func watch(connection descriptor: Int32) -> Bool {
+    /// Each loop gets as many as the others.
+    private func add(_ descriptor: Int32) -> Bool {
         var timeout = timeval(tv_sec: Int(options.receiveTimeout.components.seconds), tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-        let connection = connections.add(descriptor)
-        let isWatched = watch(
-            descriptor,
-            Self.connectionEvents,
-            key: connection.key
-        )
-        if !isWatched { connections.remove(connection) }
-        return isWatched
+        let loop = pool.loops.min { $0.open.load(ordering: .relaxed) < $1.open.load(ordering: .relaxed) }
+        return loop.map { connections.add(descriptor, to: $0) } ?? false
     }
 
     private func isAllowed(_ descriptor: Int32) -> Bool {
@@ -222,20 +157,15 @@ public final class Server: Sendable {
         }
     }
 
-    // MARK: Housekeeping
-
     /// Without descriptors a listening socket would be ready for ever; it is looked at again a little later.
     private func pauseAccepting() {
         listeners.withLock { listeners in
-            for listener in listeners { epoll_ctl(epoll, EPOLL_CTL_DEL, listener.descriptor, nil) }
+            for listener in listeners { ignore(listener) }
             isAcceptingPaused.store(true, ordering: .relaxed)
         }
     }
 
-    private func keepHouse() {
-        for connection in connections.all where connection.isOverdue(options.receiveTimeout) {
-            if connection.acquireIfIdle() { close(connection) }
-        }
+    private func resumeAccepting() {
         listeners.withLock { listeners in
             guard isAcceptingPaused.exchange(false, ordering: .relaxed), !isStopping.load(ordering: .relaxed) else {
                 return

@@ -1,9 +1,9 @@
 /// How a ``Server`` works. The defaults are meant to be left alone.
 public struct ServerOptions: Sendable {
-    /// Threads. All but a few of them wait for those that wait for something slow.
+    /// Threads: how many requests may be in the work at a time. All but a few of them are there for what is slow.
     public var workers = 64
 
-    /// How many threads poll and answer at a time; nil: two, or one a core.
+    /// How many threads poll and answer at a time, each with connections of its own; nil: two, or one a core.
     public var pollers: Int?
 
     /// How long a request may take to arrive, from its first byte to the end of its parameters, and how long a

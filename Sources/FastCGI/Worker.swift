@@ -1,11 +1,14 @@
 internal import CFastCGI
 internal import Glibc
 
-/// One thread of a ``Server``: waits for a connection that has something to say, and answers it.
+/// One thread of a ``Server``: holds a loop, and answers what comes.
 final class Worker {
     private let server: Server
     private let place: WorkerPlace
     private var parameters = Parameters()
+    private let body: RequestBody
+    /// Used for one request after the other.
+    private var live: Request
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordScanner.maximumHead, alignment: 16)
 
     /// libfcgi keeps its address from one call to the next, so it has a place of its own.
@@ -13,7 +16,9 @@ final class Worker {
 
     init(_ server: Server) {
         self.server = server
-        place = WorkerPlace(among: server.places)
+        place = WorkerPlace(server.pool, server.connections)
+        body = RequestBody(place, timeout: server.options.bodyTimeout)
+        live = Request(role: .responder, parameters: parameters, source: body)
         request.initialize(to: FCGX_Request())
     }
 
@@ -23,12 +28,12 @@ final class Worker {
     }
 
     func run() {
-        while true {
-            if !place.isHeld { place.take() }
-            switch server.next() {
+        while let loop = place.hold() {
+            switch loop.next() {
             case .connection(let connection, let isHalfClosed): serve(connection, looksAgain: isHalfClosed)
-            case .nothing: break
-            case .end: return place.giveUp()
+            case .listener(let descriptor): _ = server.accept(descriptor)
+            case .stop: server.drain(loop)
+            case .silence: break
             }
         }
     }
@@ -48,14 +53,17 @@ final class Worker {
     ///
     /// - Parameter looksAgain: Whether the peer sends nothing any more, so that no event will tell of its end.
     private func serve(_ connection: Connection, looksAgain: Bool) {
+        place.connection = connection
         while true {
             switch answerNext(connection) {
             case .answered(let mayHaveMore) where mayHaveMore || looksAgain: continue
             case .idle, .answered:
-                if connection.release() { return }
-            case .close: return server.close(connection)
-            case .closed: return server.connections.remove(connection)
+                // Without the loop, it is lent.
+                if place.loop == nil { server.connections.takeBack(connection) }
+            case .close: server.connections.close(connection)
+            case .closed: server.connections.remove(connection)
             }
+            return
         }
     }
 
@@ -65,7 +73,10 @@ final class Worker {
         let free = UnsafeMutableRawBufferPointer(rebasing: buffer[pending.count...])
         let count = recv(connection.descriptor, free.baseAddress, free.count, Int32(MSG_PEEK | MSG_DONTWAIT))
         guard count > 0 else { return count < 0 && (errno == EAGAIN || errno == EINTR) ? .idle : .close }
-        switch RecordScanner.scan(UnsafeRawBufferPointer(rebasing: buffer[..<(pending.count + count)])) {
+        switch RecordScanner.scan(
+            UnsafeRawBufferPointer(rebasing: buffer[..<(pending.count + count)]),
+            into: &parameters
+        ) {
         case .refused: return .close
         case .incomplete(let length):
             // What has come is taken, so that the peer has room for the rest.
@@ -95,16 +106,8 @@ final class Worker {
         let keeps = request.pointee.keepConnection != 0 && head.body != .ofNoInterest
         // The descriptor is ours to close, whatever the peer wants.
         request.pointee.keepConnection = 1
-        // libfcgi puts the role in front of what the peer sent.
-        parameters.load(request.pointee.envp, skipping: 1)
-        let body = RequestBody(
-            connection.descriptor,
-            id: head.id,
-            isAtEnd: isDirect || head.body == .ofNoInterest,
-            place: place,
-            timeout: server.options.bodyTimeout
-        )
-        let response = server.handler(Request(role: head.role, parameters: parameters, source: body))
+        body.begin(connection.descriptor, id: head.id, isAtEnd: isDirect || head.body == .ofNoInterest)
+        let response = handle(head.role)
         let isDrained = body.drain(limit: server.options.drainLimit)
         response.bytes.withUnsafeBytes { bytes in
             _ = FCGX_PutStr(
@@ -116,6 +119,17 @@ final class Worker {
         FCGX_Finish_r(request)
         if request.pointee.ipcFd < 0 { return .closed }
         return keeps && isDrained ? .answered(mayHaveMore: !isDirect) : .close
+    }
+
+    /// - Returns: What the handler answers to the request whose parameters have been read.
+    private func handle(_ role: Role) -> Response {
+        // One that a handler has kept, which it must not, at least never becomes another.
+        if !isKnownUniquelyReferenced(&live) {
+            live = Request(role: role, parameters: Parameters(), source: body)
+        }
+        live.begin(role, &parameters)
+        defer { live.end(&parameters) }
+        return server.handler(live)
     }
 
     /// Lets libfcgi read the request from its connection.

@@ -1,21 +1,28 @@
-internal import Dispatch
-
-/// A worker's place among the few that poll and answer at a time. Who has to wait gives it up, and another
-/// worker takes it.
+/// A worker's hold on a loop. Who has to wait gives the loop up, and another worker goes on with it.
 final class WorkerPlace {
-    private let places: DispatchSemaphore
-    private(set) var isHeld = false
+    private let pool: LoopPool
+    private let table: ConnectionTable
+    private(set) var loop: EventLoop?
+    /// What the worker answers just now.
+    var connection: Connection?
 
-    init(among places: DispatchSemaphore) { self.places = places }
-
-    func take() {
-        places.wait()
-        isHeld = true
+    init(_ pool: LoopPool, _ table: ConnectionTable) {
+        self.pool = pool
+        self.table = table
     }
 
+    /// Waits for a loop, unless the worker has one.
+    /// - Returns: nil: there will be none any more.
+    func hold() -> EventLoop? {
+        if loop == nil { loop = pool.take() }
+        return pool.isClosed ? nil : loop
+    }
+
+    /// Takes the connection that is answered out of the loop, and lets another worker have the loop.
     func giveUp() {
-        guard isHeld else { return }
-        isHeld = false
-        places.signal()
+        guard let loop, let connection else { return }
+        table.lend(connection)
+        self.loop = nil
+        pool.give(loop)
     }
 }

@@ -55,6 +55,50 @@ struct WaitingAndStoppingTests {
         for client in slow { #expect(try client.answer().status == 200) }
     }
 
+    @Test("a handler that waits without a word holds up the connections of its loop, and no others")
+    func waitingWithoutAWord() throws {
+        let gate = Gate()
+        let server = try RunningServer(.quick(workers: 8, pollers: 2), handler: gate.handler(saysSo: false))
+        let waiting = try server.client()
+        waiting.send(Wire.request([("WAIT", "")]))
+        #expect(gate.waitFor(1))
+        let others = try (0..<9).map { _ in try server.client() }
+        for client in others { client.send(Wire.request()) }
+        // Each loop has as many connections as the other.
+        #expect(wait { others.count { $0.hasAnswer } == 5 })
+        gate.open()
+        for client in [waiting] + others { #expect(try client.answer().status == 200) }
+    }
+
+    @Test("what comes behind a request that waits is answered after it, and half of one is waited for in time")
+    func behindAWaitingRequest() throws {
+        let gate = Gate()
+        let server = try RunningServer(.quick(receiveTimeout: .seconds(1)), handler: gate.handler())
+        let (whole, half) = (try server.client(), try server.client())
+        for client in [whole, half] { client.send(Wire.request([("WAIT", "")])) }
+        #expect(gate.waitFor(2))
+        whole.send(Wire.request(id: 2) + Wire.request(id: 3))
+        half.send(Array(Wire.request().dropLast(10)))
+        gate.open()
+        #expect(try (0..<3).map { _ in try whole.answer().id } == [1, 2, 3])
+        #expect(try half.answer().status == 200)
+        #expect(half.isClosedWithoutAnswer())
+        #expect(try whole.ask(Wire.request()).status == 200)
+    }
+
+    @Test("a request that a handler keeps does not become another")
+    func keptRequest() throws {
+        final class Kept: @unchecked Sendable { var requests: [Request] = [] }
+        let kept = Kept()
+        let server = try RunningServer(.quick(workers: 1, pollers: 1)) { request in
+            kept.requests.append(request)
+            return Response(status: 200, fields: [], body: [])
+        }
+        let client = try server.client()
+        for _ in 0..<3 { #expect(try client.ask(Wire.request()).status == 200) }
+        #expect(Set(kept.requests.map { ObjectIdentifier($0) }).count == 3)
+    }
+
     @Test("stopping answers what runs and what has arrived, closes the rest, and refuses whoever comes")
     func stop() throws {
         let gate = Gate()

@@ -28,24 +28,46 @@ extension Authenticator {
 
 /// The words of an `Authorization` field, split as Python's `bytes.split()` does.
 struct AuthorizationWords {
-    let words: [ArraySlice<UInt8>]
+    /// nil when there is none.
+    let scheme: ArraySlice<UInt8>?
+    /// The second word.
+    let second: ArraySlice<UInt8>?
+    /// How many there are; more than three are not told apart.
+    let count: Int
 
-    /// - Parameter maximum: More words than this are not told apart.
-    init(_ field: ArraySlice<UInt8>?, maximum: Int = 3) {
-        words = (field ?? []).split(maxSplits: maximum, whereSeparator: ASCII.isWhiteSpace)
+    init(_ field: ArraySlice<UInt8>?) {
+        let text = field ?? []
+        var position = 0
+        let scheme = Self.nextWord(text.span, &position)
+        let second = Self.nextWord(text.span, &position)
+        let hasMore = Self.nextWord(text.span, &position) != nil
+        func slice(_ word: Range<Int>) -> ArraySlice<UInt8> {
+            text[text.startIndex + word.lowerBound..<text.startIndex + word.upperBound]
+        }
+        self.scheme = scheme.map(slice)
+        self.second = second.map(slice)
+        count = (scheme == nil ? 0 : 1) + (second == nil ? 0 : 1) + (hasMore ? 1 : 0)
+    }
+
+    /// Where the next word stands, counted from the beginning of the field; nil: there is none.
+    private static func nextWord(_ text: Span<UInt8>, _ position: inout Int) -> Range<Int>? {
+        while position < text.count, ASCII.isWhiteSpace(text[position]) { position += 1 }
+        let start = position
+        while position < text.count, !ASCII.isWhiteSpace(text[position]) { position += 1 }
+        return start < position ? start..<position : nil
     }
 
     /// Whether the first word is `scheme`, in any case (RFC 9110, section 11.1).
     func isScheme(_ scheme: some Collection<UInt8>) -> Bool {
-        words.first.map { ASCII.equalsIgnoringCase($0, scheme) } ?? false
+        self.scheme.map { ASCII.equalsIgnoringCase($0, scheme) } ?? false
     }
 
     /// The one word after the scheme.
     /// - Throws: With DRF's text, when there is none or there are several.
     func credential(_ scheme: CredentialTexts) throws(APIError) -> ArraySlice<UInt8> {
-        guard words.count > 1 else { throw .authenticationFailed(scheme.missing) }
-        guard words.count == 2 else { throw .authenticationFailed(scheme.spaces) }
-        return words[1]
+        guard let second else { throw .authenticationFailed(scheme.missing) }
+        guard count == 2 else { throw .authenticationFailed(scheme.spaces) }
+        return second
     }
 }
 

@@ -12,8 +12,8 @@ public struct BasicAuthentication: Authenticator {
     public var challenge: String? { "Basic realm=\"\(realm)\"" }
 
     public func authenticate(_ request: APIRequest) throws(APIError) -> Identity? {
-        let authorization = AuthorizationWords(request.authorization)
-        guard authorization.isScheme("Basic".utf8) else { return nil }
+        let authorization = request.authorizationWords
+        guard authorization.isScheme(Self.word) else { return nil }
         let (name, password) = try Self.credentials(in: try authorization.credential(.basic))
         guard
             let user = try accounts.user(
@@ -27,6 +27,8 @@ public struct BasicAuthentication: Authenticator {
         }
         return Identity(user, by: .password)
     }
+
+    private static let word = Array("Basic".utf8)
 
     /// The user-id up to the first colon, and the password after it.
     private static func credentials(

@@ -11,16 +11,16 @@ struct JWTAuthentication: Authenticator {
     var cookie: String? { tokens.settings.cookie }
 
     func authenticate(_ request: APIRequest) throws(APIError) -> Identity? {
-        let authorization = AuthorizationWords(request.authorization)
+        let authorization = request.authorizationWords
         // In this case only, as simplejwt since 5.5.1.
-        if authorization.words.first?.elementsEqual("Bearer".utf8) ?? false {
-            guard authorization.words.count == 2 else {
+        if authorization.scheme == Self.bearer {
+            guard let text = authorization.second, authorization.count == 2 else {
                 throw Self.refused(
                     "Authorization header must contain two space-delimited values",
                     "bad_authorization_header"
                 )
             }
-            return try identity(of: authorization.words[1])
+            return try identity(of: text)
         }
         guard let name = cookie, let text = request.cookie(name), !text.isEmpty else { return nil }
         let identity = try identity(of: text)
@@ -29,6 +29,8 @@ struct JWTAuthentication: Authenticator {
         }
         return identity
     }
+
+    private static let bearer = Array("Bearer".utf8)[...]
 
     private func identity(of text: ArraySlice<UInt8>) throws(APIError) -> Identity {
         do {

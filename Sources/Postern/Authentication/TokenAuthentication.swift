@@ -4,6 +4,7 @@ public struct TokenAuthentication: Authenticator {
     public let scheme: String
     private let store: Store
     private let keyword: String
+    private let keywordBytes: [UInt8]
     private let isKnox: Bool
 
     /// - Parameters:
@@ -12,6 +13,7 @@ public struct TokenAuthentication: Authenticator {
     public init(store: Store, keyword: String = "Token", isKnox: Bool = false) {
         self.store = store
         self.keyword = keyword
+        keywordBytes = Array(keyword.utf8)
         self.isKnox = isKnox
         scheme = isKnox ? "Knox" : "Token"
     }
@@ -19,21 +21,25 @@ public struct TokenAuthentication: Authenticator {
     public var challenge: String? { keyword }
 
     public func authenticate(_ request: APIRequest) throws(APIError) -> Identity? {
-        let authorization = AuthorizationWords(request.authorization)
-        guard authorization.isScheme(keyword.utf8) || isBearerOfOurs(authorization) else { return nil }
+        let authorization = request.authorizationWords
+        guard authorization.isScheme(keywordBytes) || isBearerOfOurs(authorization) else { return nil }
         let text = try authorization.credential(.token)
-        guard String(validating: text, as: UTF8.self) != nil else {
+        guard text.allSatisfy({ $0 < 0x80 }) || String(validating: text, as: UTF8.self) != nil else {
             throw .authenticationFailed("Invalid token header. Token string should not contain invalid characters.")
         }
         guard TokenSecret.isPlausible(text) else { throw Self.invalidToken }
         return try identity(of: SecretDigest(of: text))
     }
 
-    private static let invalidToken = APIError.authenticationFailed("Invalid token.")
+    private static let bearer = Array("Bearer".utf8)
+
+    private static let invalidToken = APIError.authenticationFailed(invalidTokenText)
+    /// DRF's.
+    static let invalidTokenText = "Invalid token."
 
     private func isBearerOfOurs(_ authorization: AuthorizationWords) -> Bool {
-        !isKnox && authorization.isScheme("Bearer".utf8) && authorization.words.count == 2
-            && TokenSecret.isOurs(authorization.words[1])
+        !isKnox && authorization.isScheme(Self.bearer) && authorization.count == 2
+            && authorization.second.map(TokenSecret.isOurs) ?? false
     }
 
     private func identity(of digest: SecretDigest) throws(APIError) -> Identity {

@@ -45,25 +45,37 @@ enum GateDialect: Sendable {
             groups += groups.isEmpty ? name : "," + name
         }
         let scopes = (request.credential?.scopes ?? []).map { encoded(Array($0.utf8)) }
-        return [
-            (userField, encoded(user.username.bytes)), ("X-Postern-User-Id", String(user.id)),
-            ("X-Postern-Groups", groups), ("X-Postern-Scopes", scopes.joined(separator: " ")),
-            ("X-Postern-Scheme", request.scheme ?? ""),
-        ].filter { !$0.1.isEmpty }
+        var fields: [(name: String, value: String)] = []
+        fields.reserveCapacity(5)
+        func say(_ name: String, _ value: String) { if !value.isEmpty { fields.append((name, value)) } }
+        say(userField, encoded(user.username.bytes))
+        say("X-Postern-User-Id", String(user.id))
+        say("X-Postern-Groups", groups)
+        say("X-Postern-Scopes", scopes.joined(separator: " "))
+        say("X-Postern-Scheme", request.scheme ?? "")
+        return fields
     }
 
     /// Percent-encoded (RFC 3986, section 2.1) wherever it is not a visible character of ASCII, or could be taken for the
     /// end of a name.
     private static func encoded(_ bytes: [UInt8]) -> String {
+        if bytes.allSatisfy(isPlain) { return String(decoding: bytes, as: UTF8.self) }
         var text = ""
         for byte in bytes {
-            if (0x21..<0x7F).contains(byte), !"%,;\"\\".utf8.contains(byte) {
+            if isPlain(byte) {
                 text.unicodeScalars.append(Unicode.Scalar(byte))
             } else {
                 text += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
             }
         }
         return text
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "%"), UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\""), UInt8(ascii: "\\"): false
+        default: (0x21..<0x7F).contains(byte)
+        }
     }
 
     // MARK: - What it says

@@ -8,6 +8,7 @@ internal import Journal
 struct GateView: APIView {
     let name = "Gate"
     let methods: [Method]
+    let mayWait = false
     let dialect: GateDialect
     let settings: GateSettings
     let store: Store

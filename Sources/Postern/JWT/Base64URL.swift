@@ -8,6 +8,7 @@ public enum Base64URL {
         bytes.reserveCapacity(text.count * 3 / 4)
         var held: UInt32 = 0
         var heldBits = 0
+        let values = values
         for character in text {
             let value = values[Int(character)]
             guard value != 0xFF else { return nil }

@@ -1,5 +1,6 @@
-/// Keys by which tokens are verified (RFC 7517, section 5).
-struct JSONWebKeySet: Sendable {
+/// Keys by which tokens are verified (RFC 7517, section 5), as they were at one moment: what holds by them holds by
+/// this very object.
+final class JSONWebKeySet: Sendable {
     let keys: [JSONWebKey]
 
     /// A token without `kid` is held against so many keys and no more.

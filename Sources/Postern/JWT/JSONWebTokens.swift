@@ -17,16 +17,40 @@ struct JSONWebTokens: Sendable {
     /// The claims of a token whose signature, times, issuer and audience are right. Nothing in it has been looked
     /// at before the signature held.
     func verify(_ text: ArraySlice<UInt8>) throws(JWTError) -> JWTClaims {
-        guard let signature = JSONWebSignature(compact: text) else { throw .invalid }
+        let contents = try contents(of: text)
         var checks = settings.checks
-        let isForeign = try !isSigned(signature, by: try ring().set)
-        if isForeign {
+        if contents.isForeign, let issuer = settings.foreignIssuer { checks.issuer = issuer.name }
+        return try JWTClaims(contents, checks, now: store.now())
+    }
+
+    /// What a token says whose signature is right by the keys that there are now.
+    private func contents(of text: ArraySlice<UInt8>) throws(JWTError) -> JWTContents {
+        let seen = store.keys.seen
+        let digest = seen.digest(of: text, settings.foreignIssuer?.keys)
+        if let digest, let entry = seen[digest], try isOfTheseKeys(entry) { return entry.contents }
+        guard let signature = JSONWebSignature(compact: text) else { throw .invalid }
+        let ring = try ring().set
+        var foreignKeys: JSONWebKeySet?
+        if try !isSigned(signature, by: ring) {
             guard let issuer = settings.foreignIssuer else { throw .invalid }
-            guard try isSigned(signature, by: try keys(of: issuer), types: ["JWT", "AT+JWT"]) else { throw .invalid }
-            checks.issuer = issuer.name
+            let keys = try keys(of: issuer)
+            guard try isSigned(signature, by: keys, types: ["JWT", "AT+JWT"]) else { throw .invalid }
+            foreignKeys = keys
         }
         guard let object = JSONObject(signature.payload) else { throw .invalid }
-        return try JWTClaims(object, isForeign: isForeign, checks, now: store.now())
+        let contents = JWTContents(object, isForeign: foreignKeys != nil)
+        if let digest {
+            seen.remember(SeenTokens.Entry(contents: contents, ring: ring, issuer: foreignKeys), at: digest)
+        }
+        return contents
+    }
+
+    /// Whether the keys are still those by which the token was verified.
+    private func isOfTheseKeys(_ entry: SeenTokens.Entry) throws(JWTError) -> Bool {
+        guard try ring().set === entry.ring else { return false }
+        guard let keys = entry.issuer else { return true }
+        guard let issuer = settings.foreignIssuer else { return false }
+        return try self.keys(of: issuer) === keys
     }
 
     /// The user that a token speaks of; nil when there is none.
@@ -215,10 +239,4 @@ extension JWTClaims {
         let own = ["token_type", "exp", "iat", "nbf", "jti", "epoch", "family", "auth_time", "iss", "aud"]
         return object.members.filter { member in !own.contains { $0.utf8.elementsEqual(member.name.utf8) } }
     }
-
-    /// The name under which this one token is revoked.
-    var revocationID: [UInt8] { isForeign ? Array("foreign ".utf8) + jtiBytes : jtiBytes }
-
-    /// The name of its family in the store.
-    var familyID: [UInt8] { isForeign ? revocationID : Array((family ?? "").utf8) }
 }

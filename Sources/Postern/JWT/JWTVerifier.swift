@@ -60,7 +60,7 @@ public struct JWTVerifier: Sendable {
             let object = JSONObject(signature.payload)
         else { throw Refusal(description: JWTError.invalid.message) }
         do throws(JWTError) {
-            _ = try JWTClaims(object, isForeign: false, checks, now: .now())
+            _ = try JWTClaims(JWTContents(object, isForeign: false), checks, now: .now())
             guard object.contains("exp") else { throw .noExpiry }
         } catch {
             throw Refusal(description: error.message)

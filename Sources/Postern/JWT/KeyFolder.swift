@@ -7,6 +7,9 @@ final class KeyFolder: Sendable {
     private let folder: FileFolder
     private let known = Mutex<(version: FileFolder.Version, ring: KeyRing)?>(nil)
 
+    /// Of what was verified by these keys, and by those of other issuers.
+    let seen = SeenTokens()
+
     static let suffix = ".jwk"
 
     init(in folder: JournalFolder) throws(JournalError) {

@@ -36,9 +36,9 @@ extension Store {
         try keys.remove(id)
     }
 
-    /// Whether one of these families and single tokens was revoked.
-    func isRevoked(_ ids: [UInt8]...) throws(StoreError) -> Bool {
-        try revocations.read { table in ids.contains { table.isRevoked($0) } }
+    /// Whether a single token or its family was revoked.
+    func isRevoked(_ token: [UInt8], _ family: [UInt8] = []) throws(StoreError) -> Bool {
+        try revocations.read { $0.isRevoked(token) || token != family && $0.isRevoked(family) }
     }
 
     func refreshFamily(_ id: [UInt8]) throws(StoreError) -> RefreshFamily? { try revocations.read { $0[id] } }

@@ -13,7 +13,7 @@ public struct AllowAny: Permission {
 /// DRF's `IsAuthenticated`.
 public struct IsAuthenticated: Permission {
     public init() {}
-    public func allows(_ request: APIRequest) -> Bool { request.user != nil }
+    public func allows(_ request: APIRequest) -> Bool { request.isAuthenticated }
 }
 
 /// DRF's `IsAdminUser`: staff.
@@ -25,7 +25,7 @@ public struct IsAdminUser: Permission {
 /// DRF's `IsAuthenticatedOrReadOnly`: everybody may read.
 public struct IsAuthenticatedOrReadOnly: Permission {
     public init() {}
-    public func allows(_ request: APIRequest) -> Bool { request.method.isSafe || request.user != nil }
+    public func allows(_ request: APIRequest) -> Bool { request.method.isSafe || request.isAuthenticated }
 }
 
 /// Superusers alone.

@@ -4,18 +4,23 @@ internal import FastCGI
 /// `Request`. Everything that the client chose is bytes.
 public struct APIRequest {
     public let method: Method
+    private let fields: Fields
+    private let parameters: Parameters
+
     /// `Authorization`, without its name; nil when there is none.
-    public let authorization: ArraySlice<UInt8>?
-    public let accept: ArraySlice<UInt8>?
-    public let contentType: ArraySlice<UInt8>?
+    public var authorization: ArraySlice<UInt8>? { value(fields.authorization) }
+    var hasAuthorization: Bool { fields.authorization.isThere }
+    let authorizationWords: AuthorizationWords
+    public var accept: ArraySlice<UInt8>? { fields.joinedAccept ?? value(fields.accept) }
+    public var contentType: ArraySlice<UInt8>? { value(fields.contentType) }
     /// All `Cookie` fields in one; nil when there is none.
-    public let cookies: ArraySlice<UInt8>?
+    public var cookies: ArraySlice<UInt8>? { fields.joinedCookies ?? value(fields.cookies) }
     /// Without the question mark.
-    public let query: ArraySlice<UInt8>
+    public var query: ArraySlice<UInt8> { value(fields.query) ?? [] }
     /// The request target as the client typed it. For logs only: web servers route by another form.
-    public let target: ArraySlice<UInt8>
+    public var target: ArraySlice<UInt8> { value(fields.target) ?? [] }
     /// The client's address, from `REMOTE_ADDR` alone.
-    public let remoteAddress: ArraySlice<UInt8>
+    public var remoteAddress: ArraySlice<UInt8> { value(fields.remoteAddress) ?? [] }
     /// Whether the web server says that the connection is encrypted.
     public let isSecure: Bool
 
@@ -35,30 +40,33 @@ public struct APIRequest {
     /// - Throws: ``APIError`` 400 for a request whose method is no token, or in which a parameter that is no
     ///   list stands twice.
     init(_ source: FastCGI.Request) throws(APIError) {
-        var fields = Fields()
         let parameters = source.parameters
-        for position in 0..<parameters.count {
-            let (name, value) = parameters[position]
-            guard fields.take(name, value) else { throw .malformedRequest }
-        }
-        isMethodNamed = fields.namedMethod != nil
-        guard let method = Method(fields.namedMethod ?? fields.method ?? []) else { throw .malformedRequest }
+        guard let fields = Fields(parameters) else { throw .malformedRequest }
+        isMethodNamed = fields.namedMethod.isThere
+        guard let text = (isMethodNamed ? fields.namedMethod : fields.method).value(parameters),
+            let method = Method(text)
+        else { throw .malformedRequest }
         self.method = method
-        authorization = fields.authorization
-        accept = fields.accept
-        contentType = fields.contentType
-        cookies = fields.cookies
-        query = fields.query ?? []
-        target = fields.target ?? []
-        remoteAddress = fields.remoteAddress ?? []
-        isSecure = fields.https.map { ASCII.equalsIgnoringCase($0, "on".utf8) } ?? false
+        authorizationWords = AuthorizationWords(fields.authorization.value(parameters))
+        isSecure = fields.https.value(parameters).map { ASCII.equalsIgnoringCase($0, "on".utf8) } ?? false
+        self.fields = fields
+        self.parameters = parameters
         self.source = source
     }
 
+    private func value(_ place: Place) -> ArraySlice<UInt8>? { place.value(parameters) }
+
+    /// Whether anybody was recognised.
+    public var isAuthenticated: Bool { if case nil = user { false } else { true } }
+
     /// Whether `REMOTE_ADDR` is 127.0.0.0/8 or ::1.
     public var isFromLoopback: Bool {
-        remoteAddress.starts(with: "127.".utf8) || remoteAddress.elementsEqual("::1".utf8)
+        let address = remoteAddress
+        return address.starts(with: Self.loopbackIPv4) || address == Self.loopbackIPv6
     }
+
+    private static let loopbackIPv4 = Array("127.".utf8)
+    private static let loopbackIPv6 = Array("::1".utf8)[...]
 
     /// The whole body, read on first demand.
     /// - Parameter limit: In bytes.
@@ -91,43 +99,69 @@ public struct APIRequest {
     /// Says that what follows may take long: another thread takes over this one's other work.
     public func willWait() { source.willWait() }
 
+    /// Where a parameter stands, if it does.
+    private struct Place {
+        /// No request has as many parameters as this can count. -1: none.
+        private var position: Int32 = -1
+
+        var isThere: Bool { position >= 0 }
+
+        /// - Returns: false when there is one already.
+        mutating func set(_ position: Int) -> Bool {
+            guard !isThere else { return false }
+            self.position = Int32(clamping: position)
+            return true
+        }
+
+        func value(_ parameters: Parameters) -> ArraySlice<UInt8>? {
+            isThere ? parameters.value(at: Int(position)) : nil
+        }
+    }
+
     /// The parameters that this type is made of, found in one walk.
     private struct Fields {
-        var method, namedMethod, authorization, accept, cookies, contentType: ArraySlice<UInt8>?
-        var query, target, remoteAddress, https: ArraySlice<UInt8>?
+        private(set) var method = Place(), namedMethod = Place(), authorization = Place(), accept = Place()
+        private(set) var cookies = Place(), contentType = Place(), query = Place(), target = Place()
+        private(set) var remoteAddress = Place(), https = Place()
+        /// Of a list that comes in several fields (RFC 9110, section 5.3; RFC 6265, section 5.4): nginx hands over each.
+        private(set) var joinedAccept, joinedCookies: ArraySlice<UInt8>?
 
-        /// - Returns: false when the parameter came before.
-        mutating func take(_ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) -> Bool {
-            switch name.count {
-            case 5 where name.elementsEqual("HTTPS".utf8): Self.set(&https, value)
-            case 11 where name.elementsEqual("HTTP_ACCEPT".utf8): Self.add(value, to: &accept, ", ")
-            case 11 where name.elementsEqual("HTTP_COOKIE".utf8): Self.add(value, to: &cookies, "; ")
-            case 11 where name.elementsEqual("REMOTE_ADDR".utf8): Self.set(&remoteAddress, value)
-            case 11 where name.elementsEqual("REQUEST_URI".utf8): Self.set(&target, value)
-            case 12 where name.elementsEqual("CONTENT_TYPE".utf8): Self.set(&contentType, value)
-            case 12 where name.elementsEqual("QUERY_STRING".utf8): Self.set(&query, value)
-            case 14 where name.elementsEqual("REQUEST_METHOD".utf8): Self.set(&method, value)
-            case 22 where name.elementsEqual("POSTERN_REQUEST_METHOD".utf8): Self.set(&namedMethod, value)
-            case 18 where name.elementsEqual("HTTP_AUTHORIZATION".utf8): Self.set(&authorization, value)
-            default: true
+        /// nil when a parameter that is no list stands twice.
+        init?(_ parameters: Parameters) {
+            for position in 0..<parameters.count {
+                guard take(position, parameters) else { return nil }
             }
         }
 
-        /// A list, which may come in several fields (RFC 9110, section 5.3; RFC 6265, section 5.4); nginx hands
-        /// over each of them.
-        private static func add(
-            _ value: ArraySlice<UInt8>,
-            to list: inout ArraySlice<UInt8>?,
-            _ separator: String
-        ) -> Bool {
-            list = list.map { $0 + Array(separator.utf8) + value } ?? value
+        /// - Returns: false when the parameter came before.
+        private mutating func take(_ position: Int, _ parameters: Parameters) -> Bool {
+            switch parameters.nameLength(at: position) {
+            case 5 where parameters.isName("HTTPS", at: position): return https.set(position)
+            case 11 where parameters.isName("REMOTE_ADDR", at: position): return remoteAddress.set(position)
+            case 11 where parameters.isName("REQUEST_URI", at: position): return target.set(position)
+            case 11 where parameters.isName("HTTP_ACCEPT", at: position):
+                Self.add(position, parameters, to: &accept, &joinedAccept, ", ")
+            case 11 where parameters.isName("HTTP_COOKIE", at: position):
+                Self.add(position, parameters, to: &cookies, &joinedCookies, "; ")
+            case 12 where parameters.isName("CONTENT_TYPE", at: position): return contentType.set(position)
+            case 12 where parameters.isName("QUERY_STRING", at: position): return query.set(position)
+            case 14 where parameters.isName("REQUEST_METHOD", at: position): return method.set(position)
+            case 18 where parameters.isName("HTTP_AUTHORIZATION", at: position): return authorization.set(position)
+            case 22 where parameters.isName("POSTERN_REQUEST_METHOD", at: position): return namedMethod.set(position)
+            default: break
+            }
             return true
         }
 
-        private static func set(_ field: inout ArraySlice<UInt8>?, _ value: ArraySlice<UInt8>) -> Bool {
-            guard field == nil else { return false }
-            field = value
-            return true
+        private static func add(
+            _ position: Int,
+            _ parameters: Parameters,
+            to first: inout Place,
+            _ joined: inout ArraySlice<UInt8>?,
+            _ separator: String
+        ) {
+            guard !first.set(position) else { return }
+            joined = (joined ?? first.value(parameters) ?? []) + separator.utf8 + parameters.value(at: position)
         }
     }
 }
@@ -156,9 +190,9 @@ extension APIRequest {
 
     /// The path as the web server routes by it: decoded and simplified. Without a final slash it is none of ours.
     var path: ArraySlice<UInt8> {
-        if let path = source.parameters.value(of: "DOCUMENT_URI") { return path }
-        let script = source.parameters.value(of: "SCRIPT_NAME") ?? []
-        return source.parameters.value(of: "PATH_INFO").map { script + $0 } ?? script
+        if let path = parameters.value(of: "DOCUMENT_URI") { return path }
+        let script = parameters.value(of: "SCRIPT_NAME") ?? []
+        return parameters.value(of: "PATH_INFO").map { script + $0 } ?? script
     }
 
     /// The path by which rules may go; nil where nobody can say which one an upstream will see.
@@ -169,19 +203,19 @@ extension APIRequest {
     }
 
     /// `POSTERN_OBJECT_OWNER`; nil where it is not given, or twice.
-    var objectOwner: ArraySlice<UInt8>? { source.parameters.onlyValue(of: "POSTERN_OBJECT_OWNER") }
+    var objectOwner: ArraySlice<UInt8>? { parameters.onlyValue(of: "POSTERN_OBJECT_OWNER") }
 
     /// `Host` as the client sent it, empty when there is none. To compare with `Origin` and `Referer`, which a
     /// browser writes together with it; nothing else is to be believed of it.
-    var host: ArraySlice<UInt8> { source.parameters.value(of: "HTTP_HOST") ?? [] }
+    var host: ArraySlice<UInt8> { parameters.value(of: "HTTP_HOST") ?? [] }
 
-    var origin: ArraySlice<UInt8>? { source.parameters.value(of: "HTTP_ORIGIN") }
+    var origin: ArraySlice<UInt8>? { parameters.value(of: "HTTP_ORIGIN") }
 
-    var referer: ArraySlice<UInt8>? { source.parameters.value(of: "HTTP_REFERER") }
+    var referer: ArraySlice<UInt8>? { parameters.value(of: "HTTP_REFERER") }
 
     /// `Sec-Fetch-Site` (W3C, Fetch Metadata Request Headers).
-    var fetchSite: ArraySlice<UInt8>? { source.parameters.value(of: "HTTP_SEC_FETCH_SITE") }
+    var fetchSite: ArraySlice<UInt8>? { parameters.value(of: "HTTP_SEC_FETCH_SITE") }
 
     /// `X-CSRFToken`.
-    var csrfToken: ArraySlice<UInt8>? { source.parameters.value(of: "HTTP_X_CSRFTOKEN") }
+    var csrfToken: ArraySlice<UInt8>? { parameters.value(of: "HTTP_X_CSRFTOKEN") }
 }

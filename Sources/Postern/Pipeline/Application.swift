@@ -52,14 +52,16 @@ public final class Application: Sendable {
             } else if renderer.dialect == nil {
                 renderer.indent = try Negotiation.indent(accept: request.accept, query: request.query)
             }
-            if policy.view.letsThrough(request) { return renderer.render(try policy.view.respond(to: request)) }
+            if policy.view.letsThrough(request) { return renderer.make(try policy.view.respond(to: request)) }
             try limitFailures(&request, by: policy)
             try authenticate(&request, by: policy, &renderer.fields)
             guard try policy.permission.allows(request) else {
                 throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
             }
             renderer.fields += try throttle(request, by: policy)
-            return renderer.render(try answer(request, policy.view))
+            guard policy.view.takes(request.method) else { throw .methodNotAllowed(request.method) }
+            if request.method != .options, let known = renderer.prepared?.view { return known }
+            return renderer.make(try answer(request, policy.view))
         } catch {
             log(error, source)
             if renderer.policy == nil { renderer.dialect = GateDialect(of: source) }
@@ -97,10 +99,10 @@ public final class Application: Sendable {
     }
 
     private func answer(_ request: APIRequest, _ view: any APIView) throws(APIError) -> APIResponse {
-        guard view.takes(request.method) else { throw .methodNotAllowed(request.method) }
         if request.method == .options, !view.methods.contains(.options) {
             return APIResponse(Metadata.body(of: view))
         }
+        if view.mayWait, !request.method.isSafe { request.willWait() }
         do throws(APIError) {
             return try view.respond(to: request)
         } catch {
@@ -124,6 +126,7 @@ public final class Application: Sendable {
 
     private func log(_ error: APIError, _ source: FastCGI.Request) {
         let level: Logger.Level = error.status >= 500 ? .error : .debug
+        guard logger.logLevel <= level else { return }
         // Careless clients put secrets into the query.
         let path = source.parameters.value(of: "REQUEST_URI")?.prefix { $0 != UInt8(ascii: "?") }
         logger.log(

@@ -14,8 +14,17 @@ public struct Method: Sendable, Hashable, CustomStringConvertible {
 
     private init(known name: String) { self.name = name }
 
+    /// The ones that nearly all requests have.
+    private static let common: [(method: Method, bytes: [UInt8])] = [get, post, put, patch, delete, head, options].map {
+        ($0, Array($0.name.utf8))
+    }
+
     /// - Returns: nil for what is no token (RFC 9110, section 5.6.2) or has more than 64 bytes.
     public init?(_ bytes: ArraySlice<UInt8>) {
+        for known in Self.common where known.bytes[...] == bytes {
+            self = known.method
+            return
+        }
         guard !bytes.isEmpty, bytes.count <= 64, bytes.allSatisfy(ASCII.isTokenCharacter) else { return nil }
         name = String(decoding: bytes, as: UTF8.self)
     }

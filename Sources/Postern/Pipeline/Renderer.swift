@@ -6,7 +6,7 @@ struct Renderer {
     let role: Role
     /// nil as long as the location is not known.
     var policy: Policy? {
-        didSet { dialect = (policy?.view as? GateView).map { role == .authorizer ? .authorizer : $0.dialect } }
+        didSet { dialect = (policy?.gateDialect).map { role == .authorizer ? .authorizer : $0 } }
     }
     /// nil where the answer is the client's.
     var dialect: GateDialect?
@@ -20,11 +20,18 @@ struct Renderer {
 
     init(role: Role) { self.role = role }
 
-    func render(_ response: APIResponse) -> FastCGI.Response {
+    /// The answers that were made before; nil where the request asks for another form, or more has to be said.
+    var prepared: PreparedAnswers? {
+        fields.isEmpty && indent == nil && !isHead && !isHTML && role == .responder ? policy?.answers : nil
+    }
+
+    func render(_ error: APIError) -> FastCGI.Response { prepared?[error] ?? make(error) }
+
+    func make(_ response: APIResponse) -> FastCGI.Response {
         answer(response.status, response.page.map { .page($0) } ?? response.body.map { .json($0) }, response.fields)
     }
 
-    func render(_ error: APIError) -> FastCGI.Response {
+    func make(_ error: APIError) -> FastCGI.Response {
         switch error {
         case .authenticationFailed, .credentialRefused, .credentialExpired, .passwordRefused, .notAuthenticated:
             let challenges = (policy?.challenges ?? []).map { (name: "WWW-Authenticate", value: $0) }
@@ -63,6 +70,7 @@ struct Renderer {
         _ fields: [(name: String, value: String)]
     ) -> FastCGI.Response {
         var all: [(name: String, value: String)] = []
+        all.reserveCapacity(16)
         let bytes: [UInt8]
         switch body {
         case nil: bytes = []
@@ -73,7 +81,8 @@ struct Renderer {
             all += HTMLPage.fields
             bytes = page.bytes
         }
-        all += self.fields + fields
+        all += self.fields
+        all += fields
         if let policy {
             // Django's own views say it only where it is the answer; the gate does not know what the upstream takes.
             if !policy.view.rendersHTML && dialect == nil || status == 405 {

@@ -22,7 +22,7 @@ struct PolicyClasses: Sendable {
 }
 
 /// What a location of the web server asks for, read once for each distinct text of its parameters.
-struct Policy: Sendable {
+final class Policy: Sendable {
     let view: any APIView
     /// As `POSTERN_VIEW` names it.
     let viewName: String
@@ -39,6 +39,9 @@ struct Policy: Sendable {
     private let showsAllChallenges: Bool
     /// Names of the cookies in which the authenticators look for credentials.
     private let cookies: [String]
+    /// Of its view, where that is a gate.
+    let gateDialect: GateDialect?
+    private let knownAnswers = WriteOnce<PreparedAnswers>()
 
     enum RequireHTTPS: String, Sendable {
         case on, off
@@ -63,6 +66,7 @@ struct Policy: Sendable {
         guard let makeView = classes.views[name] else { throw settings.error(.view, "is not a view") }
         let view = try makeView(viewSettings)
         self.view = view
+        gateDialect = (view as? GateView)?.dialect
         viewName = name
         self.permission = permission ?? view.defaultPermission
         authenticators = try Self.authenticators(
@@ -83,18 +87,21 @@ struct Policy: Sendable {
         return authenticators.first?.challenge.map { [$0] } ?? []
     }
 
+    /// The answers that are the same for all, made when one is needed for the first time.
+    var answers: PreparedAnswers { knownAnswers.value ?? knownAnswers.put(PreparedAnswers(of: self)) }
+
     /// Whether the answer may be another one with other cookies.
     var looksAtCookies: Bool { !cookies.isEmpty || view.rendersHTML }
 
     /// Whether the request carries a credential, or a body that is one.
     func carriesSecret(_ request: APIRequest) -> Bool {
-        request.authorization != nil || view.takesSecret || cookies.contains { request.cookie($0) != nil }
+        request.hasAuthorization || view.takesSecret || cookies.contains { request.cookie($0) != nil }
     }
 
     /// Whether the request carries something that may be a guess. A session's key of 256 random bits, which is nobody's
     /// when it is not right, is none.
     func carriesGuess(_ request: APIRequest) -> Bool {
-        request.authorization != nil || view.takesSecret && !request.method.isSafe
+        request.hasAuthorization || view.takesSecret && !request.method.isSafe
             || authenticators.contains { $0.scheme == "JWT" && $0.cookie.flatMap(request.cookie) != nil }
     }
 

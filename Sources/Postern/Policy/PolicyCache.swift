@@ -3,62 +3,58 @@ internal import Synchronization
 
 /// Policies by the text of the parameters that they were read from, so that a request finds its policy
 /// without parsing anything.
+///
+/// What is known stays, and is never changed: nobody who looks something up waits for anybody.
 final class PolicyCache: Sendable {
     typealias Outcome = Result<Policy?, PolicyError>
 
     /// A location whose parameters vary without end (a variable in one of them) is read anew each time once
     /// so many texts are known.
     private static let capacity = 1024
+    private static let chainCount = 256
 
-    private struct Entry {
-        let text: [(name: [UInt8], value: [UInt8])]
+    /// An element of a chain to which only its end can be added.
+    private final class Entry: Sendable {
+        let hash: UInt64
+        let text: ParameterGroup
         let outcome: Outcome
+        let next = WriteOnce<Entry>()
+
+        init(hash: UInt64, text: ParameterGroup, outcome: Outcome) {
+            self.hash = hash
+            self.text = text
+            self.outcome = outcome
+        }
     }
 
-    private let entries = Mutex<[Int: Entry]>([:])
+    private let chains = InlineArray<256, WriteOnce<Entry>> { _ in WriteOnce() }
+    private let count = Atomic(0)
+
+    private static let selection = ParameterGroup.Selection(
+        prefix: PolicyParameter.prefix,
+        exceptions: PolicyParameter.ofRequest
+    )
 
     /// The policy of these parameters; `read` makes it where it is not known.
     func policy(of parameters: Parameters, read: () -> Outcome) -> Outcome {
-        let key = Self.hash(parameters)
-        if let outcome = entries.withLock({ entries in
-            entries[key].flatMap { Self.matches($0, parameters) ? $0.outcome : nil }
-        }) {
-            return outcome
+        let hash = parameters.hash(Self.selection)
+        var place = chains[Int(hash % UInt64(Self.chainCount))].value
+        while let entry = place {
+            // A hash alone decides nothing.
+            if entry.hash == hash, parameters.contains(exactly: entry.text) { return entry.outcome }
+            place = entry.next.value
         }
         let outcome = read()
-        let text = Self.policyPositions(parameters).map { (Array(parameters[$0].name), Array(parameters[$0].value)) }
-        entries.withLock { entries in
-            if entries.count < Self.capacity { entries[key] = Entry(text: text, outcome: outcome) }
+        if count.load(ordering: .relaxed) < Self.capacity {
+            count.add(1, ordering: .relaxed)
+            add(Entry(hash: hash, text: parameters.group(Self.selection), outcome: outcome))
         }
         return outcome
     }
 
-    private static let ofRequest = PolicyParameter.ofRequest.map { Array($0.rawValue.utf8)[...] }
-
-    private static func policyPositions(_ parameters: Parameters) -> some Sequence<Int> {
-        (0..<parameters.count).lazy.filter { position in
-            let name = parameters[position].name
-            return name.starts(with: PolicyParameter.prefix) && !ofRequest.contains(name)
-        }
-    }
-
-    private static func hash(_ parameters: Parameters) -> Int {
-        var hasher = Hasher()
-        for position in policyPositions(parameters) {
-            let (name, value) = parameters[position]
-            name.withUnsafeBytes { hasher.combine(bytes: $0) }
-            hasher.combine(0xFF as UInt8)
-            value.withUnsafeBytes { hasher.combine(bytes: $0) }
-            hasher.combine(0xFF as UInt8)
-        }
-        return hasher.finalize()
-    }
-
-    /// Whether the entry was made of just these texts, in this order: a hash alone decides nothing.
-    private static func matches(_ entry: Entry, _ parameters: Parameters) -> Bool {
-        entry.text.elementsEqual(policyPositions(parameters)) { known, position in
-            let (name, value) = parameters[position]
-            return known.name.elementsEqual(name) && known.value.elementsEqual(value)
-        }
+    /// Puts it at the end of its chain; twice, when two threads have read the same at once.
+    private func add(_ entry: Entry) {
+        var last = chains[Int(entry.hash % UInt64(Self.chainCount))].put(entry)
+        while last !== entry { last = last.next.put(entry) }
     }
 }

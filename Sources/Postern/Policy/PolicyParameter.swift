@@ -74,10 +74,10 @@ enum PolicyParameter: String, CaseIterable {
     /// Other origins whose pages may send unsafe requests: Django's `CSRF_TRUSTED_ORIGINS`.
     case trustedOrigins = "POSTERN_TRUSTED_ORIGINS"
 
-    static let prefix = Array("POSTERN_".utf8)
+    static let prefix: StaticString = "POSTERN_"
 
-    /// Those that differ from request to request, and so are no part of a policy.
-    static let ofRequest: [Self] = [.objectOwner, .requestMethod]
+    /// ``objectOwner`` and ``requestMethod``, which differ from request to request, and so are no part of a policy.
+    static let ofRequest: [StaticString] = ["POSTERN_OBJECT_OWNER", "POSTERN_REQUEST_METHOD"]
 }
 
 /// A parameter of a location that cannot be understood. Such a location lets nobody in.

@@ -10,7 +10,7 @@ struct PolicySettings {
     init(_ parameters: Parameters) throws(PolicyError) {
         for position in 0..<parameters.count {
             let (name, value) = parameters[position]
-            guard name.starts(with: PolicyParameter.prefix) else { continue }
+            guard parameters.hasPrefix(PolicyParameter.prefix, at: position) else { continue }
             let nameText = String(decoding: name, as: UTF8.self)
             let valueText = String(decoding: value, as: UTF8.self)
             func error(_ reason: String) -> PolicyError {

@@ -42,10 +42,18 @@ public protocol APIView: Sendable {
     /// Whether it answers this request whoever sends it, and whatever the location asks for.
     func letsThrough(_ request: APIRequest) -> Bool
 
+    /// What ``respond(to:)`` answers to every request; nil where there is no such answer.
+    var constantAnswer: APIResponse? { get }
+
+    /// Whether an answer to an unsafe method may take long, as it does when something is written to disk.
+    var mayWait: Bool { get }
+
     func respond(to request: APIRequest) throws(APIError) -> APIResponse
 }
 
 extension APIView {
+    public var constantAnswer: APIResponse? { nil }
+    public var mayWait: Bool { true }
     public var description: String { "" }
     public var defaultPermission: any Permission { IsAuthenticated() }
     public var defaultAuthentication: [String] { ["Token", "JWT", "Session", "Basic"] }
@@ -57,7 +65,7 @@ extension APIView {
     public var takesSecret: Bool { false }
     public var needsUnlimitedCredential: Bool { false }
     public var actions: JSONValue? { nil }
-    public func takes(_ method: Method) -> Bool { allowedMethods.contains(method) }
+    public func takes(_ method: Method) -> Bool { methods.contains(method) || allowedMethods.contains(method) }
     public func letsThrough(_ request: APIRequest) -> Bool { false }
 
     /// DRF's `allowed_methods`, in its order: what `Allow` says.

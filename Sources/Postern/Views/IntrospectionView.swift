@@ -8,6 +8,7 @@ struct IntrospectionView: APIView {
     /// Whoever may ask learns of other people's tokens.
     let defaultPermission: any Permission = IsAdminUser()
     let takesSecret = true
+    let mayWait = false
     let tokens: JSONWebTokens
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {

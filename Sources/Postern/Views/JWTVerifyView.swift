@@ -3,6 +3,7 @@ struct JWTVerifyView: JWTView {
     let name = "Token Verify"
     let description =
         "Takes a token and indicates if it is valid.  This view provides no\ninformation about a token's fitness for a particular use."
+    let mayWait = false
     let tokens: JSONWebTokens
     let settings: ViewSettings
 

@@ -3,6 +3,7 @@
 struct MessageView: APIView {
     let name = "Message"
     let methods: [Method]
+    let mayWait = false
     private let response: APIResponse
 
     init(_ settings: ViewSettings) throws(PolicyError) {
@@ -12,6 +13,8 @@ struct MessageView: APIView {
         methods = settings.methods ?? [.get]
         response = APIResponse(.object([("message", .string(message))]))
     }
+
+    var constantAnswer: APIResponse? { response }
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse { response }
 }

@@ -86,6 +86,12 @@ final class Client {
         }
     }
 
+    /// Whether something has come.
+    var hasAnswer: Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) == 1
+    }
+
     func ask(_ request: [UInt8]) throws -> Answer {
         guard send(request) else { throw Closed() }
         return try answer()
