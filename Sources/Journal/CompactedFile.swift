@@ -51,10 +51,11 @@ public final class CompactedFile {
         report?(events)
     }
 
-    /// What is in it so far.
+    /// What is in it so far, all of it on disk.
     func source() throws(JournalError) -> JournalSource {
         try endGroup()
         try flush()
+        try file.sync(with: folder.calls)
         return try JournalSource(file, name: header.name, folder)
     }
 

@@ -20,7 +20,7 @@ extension Journal {
         told: Told = {},
         capture: () -> Snapshot,
         events: (Snapshot, CompactedFile) throws(JournalError) -> Void,
-        finished: (JournalSource) throws(JournalError) -> Void = { _ in }
+        finished: (JournalSource) -> Void = { _ in }
     ) throws(JournalError) -> Bool {
         let (snapshot, seen) = try follower.withLock { follower throws(JournalError) in
             _ = try catchUp(&follower, reset, apply, told)
@@ -30,7 +30,7 @@ extension Journal {
         let copy = try CompactedFile(seen.header.compacted, path: path, folder)
         do throws(JournalError) {
             try events(snapshot, copy)
-            try finished(try copy.source())
+            finished(try copy.source())
             var isReplaced = false
             try folder.lockFile.withLock { lock throws(JournalError) in
                 // What is synced of the old file has to be known: the new one is all that will be left of it.
@@ -63,7 +63,8 @@ extension Journal {
     private static let temporarySuffix = ".new-"
 
     private func discard(_ copy: CompactedFile) {
-        unlink(copy.path)
+        // It may have taken its place already.
+        guard unlink(copy.path) == 0 else { return }
         unlink(folder.path + "/" + SavedFile.name(of: copy.header))
     }
 

@@ -4,6 +4,33 @@ internal import Synchronization
 /// How what was appended gets on disk. Writers that wait at the same time, in this process and in others, share one
 /// sync: while it runs the next ones append, and the first of them to have the lock syncs for all.
 extension Journal {
+    /// Brings the caller's state up to date, as ``follow(reset:apply:told:)``, and returns when all that was told is on disk:
+    /// for whoever puts what it says into another file. No system call more when it is known to be.
+    ///
+    /// - Throws: ``JournalError`` when it is not, or nobody knows.
+    public func followSynced(reset: Reset, apply: Apply, told: Told = {}) throws(JournalError) {
+        try follow(reset: reset, apply: apply, told: told)
+        var needed = follower.withLock { $0.everything(of: name) }
+        if isKnownSynced(needed) { return }
+        if try !isFollowable(by: needed) {
+            try folder.lockFile.withLock { lock throws(JournalError) in try settle(lock, reset, apply, told) }
+            // What was told may be gone with a sync that failed: what stands there now counts.
+            needed = follower.withLock { $0.everything(of: name) }
+        }
+        try waitForSync(of: needed, reset, apply, told)
+    }
+
+    private func isFollowable(by needed: SyncRecord) throws(JournalError) -> Bool {
+        guard let record = try folder.lockFile.record(of: name) else { return false }
+        return record.isAbout(needed) && record.failure == 0 && !hasFailed.load(ordering: .acquiring)
+    }
+
+    /// Whether this process has seen a sync of this very file that covers as much. What it remembers may be of the file that
+    /// this one took the place of, and says nothing about this one.
+    private func isKnownSynced(_ needed: SyncRecord) -> Bool {
+        knownSynced.withLock { known in known.map { $0.isAbout(needed) && $0.covers(needed) } ?? false }
+    }
+
     /// Returns when all that `needed` counts as synced is on disk.
     ///
     /// - Throws: ``JournalError`` when it is not, or nobody knows.
@@ -13,14 +40,12 @@ extension Journal {
         _ apply: Apply,
         _ told: Told
     ) throws(JournalError) {
-        // What is remembered may be of the file that this one took the place of, and says nothing about this one.
-        let isKnown = {
-            self.knownSynced.withLock { known in known.map { $0.fileID == needed.fileID && $0.covers(needed) } ?? false
-            }
-        }
+        let isKnown = { self.isKnownSynced(needed) }
         if isKnown() { return }
         try folder.lockFile.withSyncLock(of: name, unless: isKnown) { lock throws(JournalError) in
-            guard var record = try lock.record(of: name) else { throw failure(nil) }
+            guard var record = try lock.record(of: name), !hasFailed.load(ordering: .acquiring) else {
+                throw failure(nil)
+            }
             if !record.covers(needed) {
                 // Together with all that others have appended by now.
                 let end = try follower.withLock { follower throws(JournalError) in
@@ -47,7 +72,9 @@ extension Journal {
         try lock.withSyncLock(of: name) { lock throws(JournalError) in
             try follower.withLock { follower throws(JournalError) in
                 var known = try catchUp(&follower, reset, apply, told)
-                if let failed = known, failed.fileID == follower.header.fileID, failed.failure != 0 {
+                if let failed = known, failed.fileID == follower.header.fileID,
+                    failed.failure != 0 || hasFailed.load(ordering: .acquiring)
+                {
                     try rewrite(failed, follower, lock)
                     known = try catchUp(&follower, reset, apply, told)
                 }
@@ -72,7 +99,8 @@ extension Journal {
             if withFolder { try File.syncFolder(folder.path) }
         } catch {
             record.failure = if case .system(_, _, let number) = error { number } else { EIO }
-            // Where not even this can be written, nobody gets past the first write under the lock either.
+            // The system tells a descriptor once: where not even this can be written, this process does not forget it.
+            hasFailed.store(true, ordering: .releasing)
             try? lock.setRecord(record)
             throw error
         }

@@ -8,22 +8,27 @@ extension Journal {
     /// decision rests on, also where it is to write nothing.
     ///
     /// Others see the events before they are on disk, and what they append comes after: it stands or falls with them.
-    /// - Parameter events: Called under the lock, when everything that others appended has been applied.
-    ///   Without events nothing is written. Their times are set here.
+    /// - Parameters:
+    ///   - isAwaited: With false nothing is waited for: where the lock is not free nothing is written, and what is written
+    ///     is on disk when the next sync is done.
+    ///   - events: Called under the lock, when everything that others appended has been applied. Without events nothing is
+    ///     written. Their times are set here.
     /// - Throws: ``JournalError``; nothing was acknowledged then.
     public func append(
+        isAwaited: Bool = true,
         reset: Reset,
         apply: Apply,
         told: Told = {},
         events: () -> [Event]
     ) throws(JournalError) {
         var needed: SyncRecord?
-        try folder.lockFile.withLock { lock throws(JournalError) in
+        try folder.lockFile.withLock(isAwaited: isAwaited) { lock throws(JournalError) in
             needed = try appendGroup(reset, apply, told, events)
-            guard needed == nil else { return }
+            guard needed == nil, isAwaited else { return }
             try settle(lock, reset, apply, told)
             needed = try appendGroup(reset, apply, told, events)
         }
+        guard isAwaited else { return }
         guard let needed else { throw failure(nil) }
         try waitForSync(of: needed, reset, apply, told)
     }
@@ -37,9 +42,9 @@ extension Journal {
         _ events: () -> [Event]
     ) throws(JournalError) -> SyncRecord? {
         try follower.withLock { follower throws(JournalError) in
-            guard let record = try catchUp(&follower, reset, apply, told), follower.canFollow(record) else {
-                return nil
-            }
+            guard let record = try catchUp(&follower, reset, apply, told), follower.canFollow(record),
+                !hasFailed.load(ordering: .acquiring)
+            else { return nil }
             // Beyond what is synced: `judge` has seen to it.
             if try file.status().size > follower.position.offset {
                 try file.truncate(to: follower.position.offset, with: folder.calls)

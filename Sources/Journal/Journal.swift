@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Synchronization
 
 /// One append-only file of events, followed by many processes and appended to by one at a time.
@@ -20,6 +21,11 @@ public final class Journal: Sendable {
     private let settledSize = Atomic<Int64>(-1)
     /// Which file that was. It cannot be given to another one while we have it open.
     private let settledInode = Atomic<UInt>(0)
+    /// When to look at the path again, by the coarse clock in milliseconds. Whoever moves a journal away is not noticed
+    /// before; whoever removes, replaces or changes it is seen at the open file at once, and writers look each time.
+    private let nextLook = Atomic<Int64>(0)
+    /// Whether a sync of the file that is open has failed in this process.
+    let hasFailed = Atomic(false)
     /// What this process has last seen of how far the file is on disk.
     let knownSynced = Mutex<SyncRecord?>(nil)
 
@@ -72,10 +78,14 @@ public final class Journal: Sendable {
     /// - Throws: ``JournalError``; the state holds then whole groups up to some point, and is not to be
     ///   trusted for a decision.
     public func follow(reset: Reset, apply: Apply, told: Told = {}) throws(JournalError) {
-        let status = try file.statusAtPath()
-        if status.size == settledSize.load(ordering: .acquiring),
+        let now = Self.coarseTime()
+        // Until it is found to be good.
+        let looksAtPath = now >= nextLook.load(ordering: .relaxed)
+        let status = try looksAtPath ? file.statusAtPath() : file.statusOfPrivate()
+        if !status.isOrphan, status.size == settledSize.load(ordering: .acquiring),
             status.identity.inode == settledInode.load(ordering: .relaxed)
         {
+            if looksAtPath { nextLook.store(now &+ folder.lookInterval, ordering: .relaxed) }
             return
         }
         try follower.withLock { follower throws(JournalError) in
@@ -83,11 +93,14 @@ public final class Journal: Sendable {
         }
     }
 
-    /// Lets `save` save what the file adds up to; only one at a time of all processes does. Then all is told anew, to the
-    /// next who follows.
+    /// Lets `save` save what the file adds up to; only one at a time of all processes does.
     package func saving(_ save: (JournalSource) throws(JournalError) -> Void) throws(JournalError) {
         let source = try JournalSource(try File(opening: file.path, owner: folder.owner), name: name, folder)
         try source.exclusively { () throws(JournalError) in try save(source) }
+    }
+
+    /// Tells everything anew to the next who follows.
+    package func restart() {
         follower.withLock { follower in
             follower.needsReset = true
             settledSize.store(-1, ordering: .releasing)
@@ -119,6 +132,13 @@ public final class Journal: Sendable {
     /// Bytes that were told.
     public var size: Int64 { follower.withLock { $0.position.offset } }
 
+    /// Milliseconds of a clock that costs next to nothing and ticks some hundred times a second.
+    private static func coarseTime() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000
+    }
+
     // MARK: Reading
 
     /// Tells what the file holds beyond what was told.
@@ -134,6 +154,7 @@ public final class Journal: Sendable {
         if follower.needsReset || isReplaced {
             follower.needsReset = true
             try file.become(try File(opening: file.path, owner: folder.owner))
+            if isReplaced { hasFailed.store(false, ordering: .releasing) }
             var source = try JournalSource(file, name: name, folder)
             try reset(&source)
             follower = try Follower(source)

@@ -9,6 +9,8 @@ extension JournalFolder {
         /// Bytes that are not, and the file in which they stand now; nil where there are none.
         public let dropped: Int
         public let sideFile: String?
+        /// Whether it was whole, and stays as it is.
+        public let wasWhole: Bool
     }
 
     /// Keeps every event that can be believed, whatever stands between, and writes what it drops to a file beside the
@@ -20,7 +22,7 @@ extension JournalFolder {
         _ name: String,
         progress: (Double) -> Void = { _ in }
     ) throws(JournalError) -> Repair {
-        var result = Repair(events: 0, dropped: 0, sideFile: nil)
+        var result = Repair(events: 0, dropped: 0, sideFile: nil, wasWhole: true)
         try lockFile.withLock { lock throws(JournalError) in
             let path = path + "/" + name
             let file = try File(opening: path, owner: owner)
@@ -32,18 +34,12 @@ extension JournalFolder {
             let salvage = Salvage(map.bytes, after: header)
             // Reading takes about as long as writing.
             let (events, dropped) = try salvage.read({ _ in }, progress: { progress($0 / 2) })
-            guard !dropped.isEmpty else {
-                result = Repair(events: events, dropped: 0, sideFile: nil)
+            if try isWhole(file, header, try lock.record(of: name)) {
+                result = Repair(events: events, dropped: 0, sideFile: nil, wasWhole: true)
                 return
             }
             let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
-            let side = try File(creating: path + ".dropped-" + suffix, owner: owner, group: group)
-            var size: Int64 = 0
-            for range in dropped {
-                try side.write(Array(map.bytes[range]), at: size, with: calls)
-                size += Int64(range.count)
-            }
-            try side.sync(with: calls)
+            let side = try put(dropped, of: map, beside: path + ".dropped-" + suffix)
             let new = FileHeader(name: name, fileID: Self.randomID())
             let copy = try CompactedFile(new, path: path + ".new-" + suffix, self)
             do throws(JournalError) {
@@ -62,9 +58,38 @@ extension JournalFolder {
                 throw error
             }
             SavedFile.removeAll(of: name, in: self, but: new)
-            result = Repair(events: events, dropped: Int(size), sideFile: side.path)
+            let size = dropped.reduce(0) { $0 + $1.count }
+            result = Repair(events: events, dropped: size, sideFile: side, wasWhole: false)
         }
         return result
+    }
+}
+
+extension JournalFolder {
+    /// - Returns: The path of the file in which it is now; nil when there is nothing.
+    fileprivate func put(_ ranges: [Range<Int>], of map: ReadOnlyMap, beside path: String) throws(JournalError)
+        -> String?
+    {
+        guard !ranges.isEmpty else { return nil }
+        let side = try File(creating: path, owner: owner, group: group)
+        var size: Int64 = 0
+        for range in ranges {
+            try side.write(Array(map.bytes[range]), at: size, with: calls)
+            size += Int64(range.count)
+        }
+        try side.sync(with: calls)
+        return path
+    }
+
+    /// Whether a journal can be read to its end, and nothing is missing there that is known to have been synced.
+    fileprivate func isWhole(_ file: File, _ header: FileHeader, _ record: SyncRecord?) throws(JournalError) -> Bool {
+        let status = try file.status()
+        var position = ChainPosition(after: header)
+        let tail = try file.readGroups(from: &position, to: status.size) { _, _ in }
+        guard let record, record.fileID == header.fileID, record.inode == status.identity.inode else {
+            return tail.isEmpty
+        }
+        return tail.isEmpty && position.offset >= record.synced
     }
 }
 

@@ -10,6 +10,8 @@ public final class JournalFolder: Sendable {
     let group: gid_t
     let calls: DiskCalls
     private let unsaved: Int64
+    /// Milliseconds for which readers believe that a file's name still leads to the file that they have open.
+    let lookInterval: Int64
     /// The greatest time in any event that was followed, in microseconds.
     private let greatestTime = Atomic<Int64>(0)
 
@@ -121,6 +123,7 @@ public final class JournalFolder: Sendable {
         version: Int,
         patience: Duration,
         unsaved: Int64 = 1 << 20,
+        lookInterval: Int64 = 10,
         calls: DiskCalls
     ) throws(JournalError) {
         let path = Self.withoutSlashes(path)
@@ -129,6 +132,7 @@ public final class JournalFolder: Sendable {
         self.path = path
         self.calls = calls
         self.unsaved = unsaved
+        self.lookInterval = lookInterval
         owner = status.st_uid
         group = status.st_gid
         lockFile = try LockFile(in: path, owner: status.st_uid, patience: patience)

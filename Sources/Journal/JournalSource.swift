@@ -48,41 +48,51 @@ public struct JournalSource {
 
     /// Lets telling begin behind a checkpoint, if the file still says at that place what it said when it was taken.
     package mutating func resume(at checkpoint: Checkpoint) throws(JournalError) -> Bool {
-        let start = ChainPosition(after: header)
-        guard checkpoint.fileID == fileID, checkpoint.offset >= start.offset,
-            checkpoint.offset <= (try file.status().size)
-        else { return false }
-        var position = start
-        position.offset = checkpoint.offset
-        position.sequence = checkpoint.sequence
-        position.checksum = checkpoint.checksum
-        guard try file.stands(position) else { return false }
+        guard let position = try position(at: checkpoint) else { return false }
         self.position = position
         folder.saw(checkpoint.greatestTime)
         return true
     }
 
-    /// Tells all events of whole groups, from the first one on, and then sees to it that they are on disk.
+    /// nil when the file is not the one of the checkpoint, or has gone another way since.
+    package func stands(_ checkpoint: Checkpoint) throws(JournalError) -> Bool { try position(at: checkpoint) != nil }
+
+    private func position(at checkpoint: Checkpoint) throws(JournalError) -> ChainPosition? {
+        var position = ChainPosition(after: header)
+        guard checkpoint.fileID == fileID, checkpoint.offset >= position.offset,
+            checkpoint.offset <= (try file.status().size)
+        else { return nil }
+        position.offset = checkpoint.offset
+        position.sequence = checkpoint.sequence
+        position.checksum = checkpoint.checksum
+        return try file.stands(position) ? position : nil
+    }
+
+    /// Tells all events that are known to be on disk, from the first one on.
     ///
-    /// - Returns: The place behind them; nil when it is not known that all of them are on disk.
-    package func scan(_ body: (EventLine) throws(EventError) -> Void) throws(JournalError) -> Checkpoint? {
-        // A descriptor of its own: a failed sync is told to each once, and writers must be told.
-        let own = try File(opening: file.path, owner: folder.owner)
-        guard try own.status().identity == file.status().identity, try !hasFailed() else { return nil }
+    /// - Returns: The place behind them.
+    /// - Throws: ``JournalError/damaged(path:line:offset:)`` where they are not whole.
+    package func scan(_ body: (EventLine) throws(EventError) -> Void) throws(JournalError) -> Checkpoint {
+        let end = try synced()
         var position = ChainPosition(after: header)
         var greatest = Timestamp(microseconds: .min)
-        _ = try own.readGroups(from: &position, to: own.status().size) { group, _ throws(JournalError) in
+        _ = try file.readGroups(from: &position, to: end) { group, _ throws(JournalError) in
             for line in group {
                 do throws(EventError) {
                     try body(line)
                 } catch {
-                    throw .notUnderstood(path: file.path, line: try own.lineNumber(at: line.offset), error)
+                    throw .notUnderstood(path: file.path, line: try file.lineNumber(at: line.offset), error)
                 }
                 greatest = max(greatest, line.time)
             }
         }
-        try own.sync(with: folder.calls)
-        guard try !hasFailed() else { return nil }
+        guard position.offset == end else {
+            throw .damaged(
+                path: file.path,
+                line: try file.lineNumber(at: position.offset),
+                offset: position.offset
+            )
+        }
         return Checkpoint(
             fileID: fileID,
             offset: position.offset,
@@ -92,10 +102,23 @@ public struct JournalSource {
         )
     }
 
-    /// Whether a sync of this file is known to have failed, so that not even what can be read may be on disk.
-    private func hasFailed() throws(JournalError) -> Bool {
-        guard let record = try folder.lockFile.record(of: header.name), record.fileID == fileID else { return false }
-        return record.failure != 0
+    /// Bytes of the file that are known to be on disk, a whole number of groups: by the lock file or, where that knows
+    /// nothing, by the last mark in the file.
+    private func synced() throws(JournalError) -> Int64 {
+        let size = try file.status().size
+        let start = ChainPosition(after: header)
+        if let record = try folder.lockFile.record(of: header.name), record.fileID == fileID,
+            record.inode == (try file.status().identity.inode)
+        {
+            return min(record.synced, size)
+        }
+        var length = File.chunk
+        while true {
+            let offset = max(start.offset, size - length)
+            let mark = start.greatestMark(in: try file.read(Int(size - offset), at: offset)[...])
+            if mark > 0 || offset == start.offset { return max(mark, start.offset) }
+            length *= 2
+        }
     }
 
     /// The file up to `end` in memory, which has to be synced.

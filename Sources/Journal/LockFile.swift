@@ -33,9 +33,14 @@ final class LockFile: Sendable {
     }
 
     /// For whoever writes.
+    ///
+    /// - Parameter isAwaited: Whether to wait for whoever holds it.
     /// - Throws: ``JournalError/locked(path:holder:)`` when another holds the lock for longer than `patience`.
-    func withLock(_ body: (LockFile) throws(JournalError) -> Void) throws(JournalError) {
-        try hold(0, turn) { () throws(JournalError) in
+    func withLock(
+        isAwaited: Bool = true,
+        _ body: (LockFile) throws(JournalError) -> Void
+    ) throws(JournalError) {
+        try hold(0, turn, for: isAwaited ? patience : .zero) { () throws(JournalError) in
             try writeSlot(0, Array("holder\t\(getpid())".utf8))
             try body(self)
         }
@@ -56,12 +61,13 @@ final class LockFile: Sendable {
             return turn
         }
         let byte = 1 + Int64(CRC32.castagnoli.checksum(of: Array(journal.utf8), seed: 0))
-        try hold(byte, turn, unless: isDone) { () throws(JournalError) in try body(self) }
+        try hold(byte, turn, for: patience, unless: isDone) { () throws(JournalError) in try body(self) }
     }
 
     private func hold(
         _ byte: Int64,
         _ turn: DispatchSemaphore,
+        for patience: Duration,
         unless isDone: () -> Bool = { false },
         _ body: () throws(JournalError) -> Void
     ) throws(JournalError) {
@@ -86,7 +92,14 @@ final class LockFile: Sendable {
     private func lockInTurn(_ byte: Int64, until deadline: ContinuousClock.Instant) throws(JournalError) {
         let next = byte + Self.nextOffset
         defer { _ = linux_lock_exclusive(file.descriptor, next, false) }
-        try lock(next, for: byte, until: deadline, longestPause: 2000)
+        // Not for long: who is next may have been stopped, and the lock be free.
+        let turnDeadline = min(deadline, ContinuousClock.now + .milliseconds(500))
+        do throws(JournalError) {
+            try lock(next, for: byte, until: turnDeadline, longestPause: 2000)
+        } catch .locked {
+        } catch {
+            throw error
+        }
         try lock(byte, for: byte, until: deadline, longestPause: 100)
     }
 

@@ -22,6 +22,9 @@ struct SyncRecord: Equatable {
         self.synced = synced
     }
 
+    /// Whether both are about the same file.
+    func isAbout(_ other: SyncRecord) -> Bool { fileID == other.fileID && inode == other.inode }
+
     /// Whether all that `needed` counts as synced is on disk, there or in a file that was made of that one. This record is
     /// the newer one of the two.
     func covers(_ needed: SyncRecord) -> Bool {

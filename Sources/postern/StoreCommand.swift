@@ -163,9 +163,9 @@ struct StoreCommand: ParsableCommand {
                 },
                 headings: ["JOURNAL", "KEPT", "BYTES DROPPED", "IN"]
             )
-            if results.contains(where: { $0.dropped > 0 }) {
+            if results.contains(where: { !$0.wasWhole }) {
                 StandardError.write(
-                    "What was dropped may have been revocations: postern user revoke-all ends what should be over.\n"
+                    "What was dropped or is missing may have been revocations: postern user revoke-all ends what should be over.\n"
                 )
             }
         }

@@ -168,4 +168,28 @@ struct RecoveryFaultTests {
         #expect(try String(contentsOfFile: victim, encoding: .utf8) == "not ours")
         #expect(access(site.store + "/tokens.new", F_OK) != 0)
     }
+
+    @Test("Nothing is issued to a user whose record is not on disk, and nothing of theirs becomes another's")
+    func unsyncedUser() throws {
+        let site = try FaultySite()
+        defer { site.remove() }
+        let slow = try Child(
+            FaultySite.strace,
+            [
+                "-f", "-o", site.folder + "/strace", "-P", site.store + "/users", "-e",
+                "inject=fdatasync:error=EIO:delay_enter=1500000", Site.binary, "user", "add", "bob", "--no-password",
+                "--store", site.store,
+            ],
+            log: site.folder + "/bob"
+        )
+        let reader = try Store(opening: site.store)
+        let bob = try Username("bob".utf8)
+        try eventually("bob can be seen") { try reader.user(named: bob) != nil }
+        let token = try Child.run(Site.binary, ["token", "create", "bob", "--store", site.store])
+        #expect(token.code != 0 && token.output == "")
+        #expect(slow.wait() != 0)
+        let store = try Store(opening: site.store)
+        let carol = try store.addUser(try Username("carol".utf8), passwordHash: nil)
+        #expect(try store.tokens(of: carol.id).isEmpty)
+    }
 }

@@ -112,4 +112,19 @@ struct StoreCommandTests {
         guard ContinuousClock.now - started < .milliseconds(400) else { return }
         #expect(finished.code == 0 && !finished.error.contains("%"), "\(finished.error)")
     }
+
+    @Test("Files and folders have their modes whatever the umask", arguments: ["000", "777"])
+    func modes(mask: String) throws {
+        let folder = try Site.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let store = folder + "/store"
+        try Child.run("/bin/sh", ["-c", "umask \(mask) && exec \"\(Site.binary)\" store init \(store)"]).expectSuccess()
+        func mode(_ path: String) throws -> Int? {
+            try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+        }
+        #expect(try mode(store) == 0o700 && mode(store + "/keys") == 0o700)
+        let names = try FileManager.default.subpathsOfDirectory(atPath: store).filter { $0 != "keys" }
+        #expect(names.count > 6)
+        for name in names { #expect(try mode(store + "/" + name) == 0o600, "\(name)") }
+    }
 }

@@ -24,7 +24,7 @@ struct StoreTakenAwayTests {
     }
 
     @Test(
-        "Under load, every request that begins after the change is answered by what is there",
+        "Under load, requests that begin after a change are answered by what is there; 20 ms after, where only names changed",
         arguments: Act.allCases
     )
     func underLoad(act: Act) throws {
@@ -79,6 +79,8 @@ struct StoreTakenAwayTests {
         case .openedToOthers: chmod(tokens, 0o644)
         case .storeGone: rename(site.store, site.store + ".gone")
         }
+        // What only changes names is seen within ten milliseconds, by a clock that ticks every four.
+        if act == .linked || act == .storeGone { usleep(20_000) }
         phase.store(2, ordering: .sequentiallyConsistent)
         try goOn()
         phase.store(1, ordering: .sequentiallyConsistent)

@@ -60,22 +60,6 @@ struct FolderTests {
         try open(folder.path + "/")
     }
 
-    @Test("Files and folder have their modes whatever the umask", arguments: [0, 0o777] as [mode_t])
-    func modes(mask: mode_t) throws {
-        let path = folder.parent + "/masked"
-        let old = umask(mask)
-        let result = Result { try JournalFolder.create(at: path, kind: "test", version: 1, journals: ["events"]) }
-        umask(old)
-        try result.get()
-        var status = stat()
-        #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o700)
-        for name in ["events", "lock", "VERSION"] {
-            #expect(stat(path + "/" + name, &status) == 0 && status.st_mode & 0o777 == 0o600)
-            unlink(path + "/" + name)
-        }
-        rmdir(path)
-    }
-
     @Test("A folder that others could put another in the place of is refused, unless its parent is sticky as /tmp is")
     func openParent() throws {
         chmod(folder.parent, 0o777)

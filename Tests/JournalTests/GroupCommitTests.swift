@@ -153,6 +153,43 @@ struct GroupCommitTests {
     }
 }
 
+extension GroupCommitTests {
+    @Test("Who rests on what was told waits until it is on disk, without a sync of its own where it is known to be")
+    func followSynced() throws {
+        let (disk, own) = (Disk(), Disk())
+        let (writer, reader) = (try folder.open(calls: disk.calls), try folder.open(calls: own.calls))
+        #expect(try reader.readSynced() == ["first"])
+        try writer.append(["second"])
+        #expect(try reader.readSynced() == ["first", "second"])
+        #expect(own.syncs == 0)
+
+        // While the sync runs it is told, and not on disk; when it fails it never was.
+        let isAsked = Atomic(false)
+        disk.firstSyncWaits(thenFails: true) { isAsked.load(ordering: .acquiring) }
+        let results = Mutex<[[String]?]>([])
+        inParallel(2) { number in
+            if number == 0 {
+                try? writer.append(["lost"])
+                return
+            }
+            disk.wait { disk.isSyncing }
+            let seen = try? reader.read()
+            isAsked.store(true, ordering: .releasing)
+            let synced = try? reader.readSynced()
+            results.withLock { $0 = [seen, synced] }
+        }
+        let (seen, synced) = (results.withLock { $0[0] }, results.withLock { $0[1] })
+        #expect(seen == ["first", "second", "lost"])
+        #expect(synced == nil || synced == ["first", "second"])
+        #expect(try reader.readSynced() == ["first", "second"])
+        // After a boot nobody knows, and it is synced then.
+        try folder.forgetSyncs()
+        let other = Disk()
+        #expect(try folder.open(calls: other.calls).readSynced() == ["first", "second"])
+        #expect(other.syncs > 0)
+    }
+}
+
 /// Calls the body with 0, 1, … on as many threads, and waits for all.
 private func inParallel(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
     let group = DispatchGroup()

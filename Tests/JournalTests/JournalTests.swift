@@ -118,6 +118,31 @@ struct JournalTests {
         #expect(state.withLock { $0 }.dropFirst(5) == ["reset", "event", "event", "event", "told"])
     }
 
+    @Test("Between two looks at the path a change, a removal and another file in its place are seen, a move is not")
+    func looks() throws {
+        let (one, writer) = (try folder.open(lookInterval: 3_600_000), try folder.open())
+        try writer.append(["a"])
+        #expect(try one.read() == ["a"])
+        try writer.append(["b"])
+        #expect(try one.read() == ["a", "b"])
+        let whole = try folder.bytes()
+        rename(folder.journalPath, folder.path + "/events.old")
+        #expect(try one.read() == ["a", "b"])
+        #expect(throws: JournalError.missing(path: folder.journalPath)) { try one.append(["c"]) }
+        #expect(throws: JournalError.missing(path: folder.journalPath)) { try folder.open().read() }
+        rename(folder.path + "/events.old", folder.journalPath)
+
+        let new = try File(creating: folder.path + "/events.new", owner: geteuid(), group: getegid())
+        try new.write(whole, at: 0, with: DiskCalls())
+        rename(new.path, folder.journalPath)
+        #expect(try one.read() == ["a", "b"] && one.resets == 1)
+        chmod(folder.journalPath, 0o640)
+        #expect(throws: JournalError.tooOpen(path: folder.journalPath, mode: "600")) { try one.read() }
+        chmod(folder.journalPath, 0o600)
+        unlink(folder.journalPath)
+        #expect(throws: JournalError.missing(path: folder.journalPath)) { try one.read() }
+    }
+
     @Test("A held lock is waited for, but not for ever, and the error names its holder")
     func locked() throws {
         let holder = try File(opening: folder.path + "/lock", owner: geteuid())
@@ -129,6 +154,27 @@ struct JournalTests {
         #expect(linux_lock_exclusive(holder.descriptor, 0, false) == 0)
         try one.append(["b"])
         #expect(try one.read() == ["a", "b"])
+    }
+
+    @Test("A lock that is free is taken, though whoever is next for it does not come")
+    func stoppedWaiter() throws {
+        let waiter = try File(opening: folder.path + "/lock", owner: geteuid())
+        #expect(linux_lock_exclusive(waiter.descriptor, 1 << 40, true) == 0)
+        let one = try folder.open()
+        try one.append(["a"])
+        #expect(try one.read() == ["a"])
+    }
+
+    @Test("What may be lost waits for nobody", .timeLimit(.minutes(1)))
+    func atOnce() throws {
+        let one = try folder.open(patience: .seconds(600))
+        try one.append(["a"])
+        let holder = try File(opening: folder.path + "/lock", owner: geteuid())
+        #expect(linux_lock_exclusive(holder.descriptor, 0, true) == 0)
+        #expect(throws: JournalError.self) { try one.appendAtOnce(["b"]) }
+        #expect(linux_lock_exclusive(holder.descriptor, 0, false) == 0)
+        try one.appendAtOnce(["c"])
+        #expect(try folder.open().read() == ["a", "c"])
     }
 
     @Test("A file that takes the place of the journal is followed, and told from its beginning")

@@ -97,4 +97,25 @@ struct RepairTests {
         #expect(throws: JournalError.foreignFile(path: folder.journalPath)) { try repair() }
         #expect(try folder.bytes() == bytes)
     }
+
+    @Test("A group that is missing, or a file that was cut off behind one, is no whole journal, and is one then")
+    func missing() throws {
+        let reader = try folder.open()
+        for text in ["a", "b", "c", "d"] { try reader.append([text]) }
+        let lines = try folder.bytes().split(separator: 0x0A).map { Array($0) + [0x0A] }
+        for (bytes, kept) in [
+            (Array((lines[..<3] + lines[5...]).joined()), ["a", "c", "d"]),
+            (Array(lines[..<7].joined()), ["a", "b", "c"]),
+        ] {
+            try folder.setBytes(bytes, sameBoot: true)
+            #expect(throws: JournalError.self) { try folder.open().read() }
+            let result = try repair()
+            #expect(!result.wasWhole && result.events == kept.count && result.dropped == 0 && result.sideFile == nil)
+            #expect(try folder.open().read() == kept)
+            try folder.open().append(["e"])
+            #expect(try repair().wasWhole)
+            try folder.setBytes(Array(lines.joined()))
+            try folder.open().append([])
+        }
+    }
 }

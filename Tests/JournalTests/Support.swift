@@ -31,8 +31,20 @@ final class TemporaryFolder {
 
     var journalPath: String { path + "/events" }
 
-    func open(calls: DiskCalls = DiskCalls(), patience: Duration = .seconds(5)) throws -> Reader {
-        let folder = try JournalFolder(opening: path, kind: "test", version: 1, patience: patience, calls: calls)
+    /// - Parameter lookInterval: Milliseconds between two looks at the path.
+    func open(
+        calls: DiskCalls = DiskCalls(),
+        patience: Duration = .seconds(5),
+        lookInterval: Int64 = 0
+    ) throws -> Reader {
+        let folder = try JournalFolder(
+            opening: path,
+            kind: "test",
+            version: 1,
+            patience: patience,
+            lookInterval: lookInterval,
+            calls: calls
+        )
         return Reader(try Journal(opening: "events", in: folder), folder)
     }
 
@@ -98,8 +110,19 @@ final class Reader: Sendable {
         return texts
     }
 
+    /// As `read`, when all of it is on disk.
+    func readSynced() throws -> [String] {
+        try journal.followSynced(reset: reset, apply: apply)
+        return texts
+    }
+
     func append(_ texts: [String]) throws {
         try append { _ in texts }
+    }
+
+    /// Waits for nothing.
+    func appendAtOnce(_ texts: [String]) throws {
+        try journal.append(isAwaited: false, reset: reset, apply: apply) { texts.map { Event([Array($0.utf8)]) } }
     }
 
     /// Appends what the closure makes of what is there.

@@ -81,6 +81,23 @@ struct BackupTests {
         }
     }
 
+    @Test(
+        "What was issued since the copy was made to a user who is gone with it becomes nobody else's",
+        arguments: [true, false]
+    )
+    func idsSinceThen(revokingAll: Bool) throws {
+        try gate.store.backUp(to: copy)
+        let (before, gone) = (gate.pair(), try gate.user("stella"))
+        let target = copy + "-restored"
+        try Store.restore(copy, to: target, revokingAll: revokingAll)
+        let restored = try Store(opening: target)
+        let known = try #require(try restored.user(ann.id))
+        #expect(known.epoch == ann.epoch || revokingAll && known.epoch >= ann.created.seconds)
+        #expect(try restored.addUser(try Username("new".utf8), passwordHash: nil).id > gone.id)
+        #expect(!before.access.isEmpty)
+        try FileManager.default.removeItem(atPath: target)
+    }
+
     @Test("What is in a store is counted")
     func loads() throws {
         _ = try gate.accounts.issueToken(for: ann)

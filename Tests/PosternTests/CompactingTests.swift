@@ -112,6 +112,52 @@ struct StoreCompactingTests {
         #expect(gate.ask("jwt.refresh", ["JWT_GRACE": "0s"], body: #"{"refresh":"\#(pair.refresh)"}"#).status == 401)
     }
 
+    @Test("Tokens that have ended, which no event tells of, leave by themselves, and are counted as dead before")
+    func ended() throws {
+        let store = gate.store
+        let ends = store.now().adding(seconds: -30 * 86_400)
+        for _ in 0..<20 { _ = try gate.accounts.issueToken(for: ann, expires: ends) }
+        let kept = try gate.accounts.issueToken(for: ann).0
+        #expect(try store.loads()[1].needed == 2)
+        try store.compactWhatHasEnded(beyond: 100)
+        #expect(try store.loads()[1].events == 21)
+        try store.compactWhatHasEnded(beyond: 10)
+        #expect(try store.loads()[1].events == 2 && store.allTokens().map(\.id) == [kept.id])
+    }
+
+    @Test("More sessions than are looked through at once keep their last use")
+    func manySessions() throws {
+        let now = gate.store.now()
+        var table = SessionTable()
+        for id in 1...2200 as ClosedRange<Session.ID> {
+            let session = Session(
+                id: id,
+                digest: SessionKey.random().digest,
+                user: ann.id,
+                epoch: 1,
+                started: now.adding(seconds: -5 * 3600),
+                expires: now.adding(seconds: 86_400),
+                idleLimit: 3600,
+                lastUsed: now.adding(seconds: -30)
+            )
+            // As a compaction writes them.
+            try table.apply(Event(time: now, SessionTable.start(session).columns))
+            try table.apply(Event(time: session.lastUsed, SessionTable.use(of: id).columns))
+        }
+        #expect(table.all.count == 2200)
+    }
+
+    @Test("Ids beyond which there is none are not believed")
+    func lastID() {
+        for verb in ["last-id", "issued"] {
+            let event = Event([Array(verb.utf8), Array(String(Int64.max).utf8)])
+            var (tokens, sessions, users) = (TokenTable(), SessionTable(), UserTable())
+            #expect(throws: EventError.self) { try tokens.apply(event) }
+            #expect(throws: EventError.self) { try sessions.apply(event) }
+            #expect(throws: EventError.self) { try users.apply(event) }
+        }
+    }
+
     @Test("Coming and going leaves a small file by itself, and nothing of what is acknowledged is lost")
     func churn() throws {
         let store = gate.store

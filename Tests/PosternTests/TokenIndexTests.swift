@@ -139,8 +139,11 @@ struct TokenIndexTests {
         try expect(try gate.temporary.reopened(), alive, without: dead)
         try expect(try openIndexed(), alive, without: dead)
         let later = try fill(try openIndexed(), 40)
-        try expect(try openIndexed(), alive + later.alive, without: dead + later.dead)
+        let all = try openIndexed()
+        try expect(all, alive + later.alive, without: dead + later.dead)
+        // It was made anew, of the file that is there.
         #expect(try indexes == [index])
+        #expect(try all.indexedTokens == alive.count + later.alive.count)
     }
 
     @Test("A line that is damaged is an error for whoever asks for it, not a token that nobody knows; a check finds it")
@@ -158,6 +161,28 @@ struct TokenIndexTests {
         #expect(throws: StoreError.self) { try store.check() }
         for token in alive where token != victim { #expect(try store.token(token.digest) == token) }
         for token in dead { #expect(try store.token(token.digest) == nil) }
+    }
+
+    @Test(
+        "Behind a damaged line the index stays as it is, however the journal grows, and all other tokens are answered"
+    )
+    func damagedAndGrown() throws {
+        let (alive, dead) = try fill(gate.store, 12)
+        _ = try openIndexed()
+        let file = path + "/" + (try #require(try indexes.first))
+        let index = try Data(contentsOf: URL(fileURLWithPath: file))
+        var bytes = try gate.temporary.contents(of: "tokens")
+        let text = try #require(bytes.firstRange(of: Array("a label".utf8)))
+        bytes[text.lowerBound] ^= 1
+        try Data(bytes).write(to: URL(fileURLWithPath: path + "/tokens"))
+        let victim = try #require(alive.first { $0.label.hasPrefix("a label") })
+        for _ in 0..<3 { _ = try fill(try openIndexed(), 6) }
+        let store = try openIndexed()
+        for token in alive where token != victim { #expect(try store.token(token.digest) == token) }
+        for token in dead { #expect(try store.token(token.digest) == nil) }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: file)) == index)
+        #expect(throws: StoreError.self) { try store.check() }
+        #expect(throws: StoreError.self) { try store.compact() }
     }
 
     @Test("A compacted journal has one of its own, which whoever follows it takes; the old one is gone")

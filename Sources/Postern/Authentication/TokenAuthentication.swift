@@ -28,7 +28,13 @@ public struct TokenAuthentication: Authenticator {
             throw .authenticationFailed("Invalid token header. Token string should not contain invalid characters.")
         }
         guard TokenSecret.isPlausible(text) else { throw Self.invalidToken }
-        return try identity(of: SecretDigest(of: text))
+        let (token, owner) = try token(of: SecretDigest(of: text))
+        // A token that is good stays good where its new end cannot be written down.
+        if store.isRenewalDue(token) {
+            request.willWait()
+            try? store.renewToken(token)
+        }
+        return Identity(owner, by: .token(token))
     }
 
     private static let bearer = Array("Bearer".utf8)
@@ -42,7 +48,7 @@ public struct TokenAuthentication: Authenticator {
             && authorization.second.map(TokenSecret.isOurs) ?? false
     }
 
-    private func identity(of digest: SecretDigest) throws(APIError) -> Identity {
+    private func token(of digest: SecretDigest) throws(APIError) -> (Token, User) {
         let token: Token?
         let owner: User?
         do {
@@ -55,8 +61,6 @@ public struct TokenAuthentication: Authenticator {
         if let expires = token.expires, store.now() >= expires { throw Self.invalidToken }
         guard owner.isActive else { throw .authenticationFailed("User inactive or deleted.") }
         guard token.isGood(for: owner, at: store.now()) else { throw Self.invalidToken }
-        // A token that is good stays good where its new end cannot be written down.
-        try? store.renewToken(token)
-        return Identity(owner, by: .token(token))
+        return (token, owner)
     }
 }

@@ -89,6 +89,7 @@ struct JSONWebTokens: Sendable {
 
     /// A family of its own for a user who has just given their password.
     func issue(for user: User) throws(JWTError) -> Pair {
+        try confirm(user)
         let now = store.now()
         let jti = Self.newID()
         let lifetime = min(settings.refreshLifetime, settings.familyLifetime)
@@ -105,6 +106,7 @@ struct JSONWebTokens: Sendable {
     /// - Throws: ``JWTError/blacklisted`` for one that was used up before, whose family is dead then.
     func refresh(_ claims: JWTClaims, for user: User, address: ArraySlice<UInt8>) throws(JWTError) -> Pair {
         guard let expires = claims.expires else { throw .invalid }
+        try confirm(user)
         let now = store.now()
         let authenticated = claims.authenticated ?? now
         let family = claims.familyID
@@ -142,6 +144,14 @@ struct JSONWebTokens: Sendable {
                 claims.isRefresh ? claims.familyID : claims.revocationID,
                 expires: claims.expires ?? Timestamp(seconds: Timestamp.lastSecond)
             )
+        } catch {
+            throw .unavailable(error.description)
+        }
+    }
+
+    private func confirm(_ user: User) throws(JWTError) {
+        do {
+            try store.confirm(user)
         } catch {
             throw .unavailable(error.description)
         }

@@ -64,15 +64,20 @@ struct SessionTable: EventSourced {
         switch try columns.text() {
         case "started":
             let session = try Self.session(&columns)
+            guard session.id < .max else { throw .malformed }
+            // Before it is there: when it was used last may only come with the next line.
+            sweep(at: event.time)
             lastID = max(lastID, session.id)
             byDigest[session.digest] = session
             digestByID[session.id] = session.digest
             idsByUser[session.user, default: []].append(session.id)
-            sweep(at: event.time)
         case "used":
             if let digest = digestByID[try columns.integer()] { byDigest[digest]?.lastUsed = event.time }
         case "ended": remove(try columns.integer())
-        case "last-id": lastID = max(lastID, try columns.integer())
+        case "last-id":
+            let id = try columns.integer()
+            guard id < .max else { throw .malformed }
+            lastID = max(lastID, id)
         case let verb: throw .unknown(verb)
         }
     }

@@ -20,6 +20,7 @@ extension Store {
         idleLimit: Int64,
         replacing replaced: Session.ID? = nil
     ) throws(StoreError) -> Session {
+        try confirm(user)
         var started: Session?
         try sessions.write { table in
             let now = folder.now()
@@ -43,9 +44,9 @@ extension Store {
         return started
     }
 
-    /// Writes down that a session is in use.
+    /// Writes down that a session is in use. Nothing is waited for: where it is lost the session is over earlier.
     func useSession(_ id: Session.ID) throws(StoreError) {
-        try sessions.write { table in
+        try sessions.write(isAwaited: false) { table in
             guard table[id]?.isUseNews(at: folder.now()) ?? false else { return [] }
             return [SessionTable.use(of: id)]
         }

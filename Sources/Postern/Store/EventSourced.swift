@@ -11,13 +11,17 @@ protocol EventSourced: Sendable {
     static func resume(_ source: inout JournalSource) -> (state: Self, events: Int)?
 
     /// Saves what ``resume(_:)`` finds, where it is worth it and not done yet.
-    static func save(_ source: JournalSource) throws(JournalError)
+    /// - Returns: Bytes of the journal that are saved now.
+    static func save(_ source: JournalSource) throws(JournalError) -> Int64
 
     /// - Throws: ``EventError`` when the event is not one of this journal's; the state is unchanged then.
     mutating func apply(_ event: EventLine) throws(EventError)
 
     /// How much there is of it: as many events as ``write(to:at:isAlive:)`` is about to write, or some more.
     var count: Int { get }
+
+    /// How many events ``write(to:at:isAlive:)`` would write, by a look at each.
+    func needed(at now: Timestamp, isAlive: (User.ID, _ epoch: Int64) -> Bool) throws(JournalError) -> Int
 
     /// Writes what makes the same state anew, without what nobody will ask for again.
     ///
@@ -34,7 +38,9 @@ extension EventSourced {
 
     static func resume(_ source: inout JournalSource) -> (state: Self, events: Int)? { nil }
 
-    static func save(_ source: JournalSource) throws(JournalError) {}
+    static func save(_ source: JournalSource) throws(JournalError) -> Int64 { 0 }
+
+    func needed(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) throws(JournalError) -> Int { count }
 }
 
 extension EventReader {

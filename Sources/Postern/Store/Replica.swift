@@ -48,12 +48,29 @@ final class Replica<State: EventSourced>: Sendable {
         return try told.withLock { told throws(StoreError) in try body(told.state) }
     }
 
+    /// As ``read(_:)``, when all that the state rests on is on disk: for what goes into another journal, or to somebody
+    /// who may keep it.
+    func readSynced<Result: Sendable>(
+        _ body: (borrowing State) throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        do {
+            try journal.followSynced(reset: reset, apply: apply, told: finish)
+        } catch {
+            throw StoreError(error)
+        }
+        return try told.withLock { told throws(StoreError) in try body(told.state) }
+    }
+
     /// Lets `decide` make events out of the state as it is under the lock of the store, appends and syncs
     /// them. What `decide` throws ends the attempt and nothing is written.
-    func write(_ decide: (borrowing State) throws(StoreError) -> [Event]) throws(StoreError) {
+    /// - Parameter isAwaited: With false nothing is waited for, neither the lock nor the disk: for what may be lost.
+    func write(
+        isAwaited: Bool = true,
+        _ decide: (borrowing State) throws(StoreError) -> [Event]
+    ) throws(StoreError) {
         var refusal: StoreError?
         do {
-            try journal.append(reset: reset, apply: apply, told: finish) {
+            try journal.append(isAwaited: isAwaited, reset: reset, apply: apply, told: finish) {
                 told.withLock { told in
                     do throws(StoreError) {
                         return try decide(told.state)
@@ -88,6 +105,22 @@ final class Replica<State: EventSourced>: Sendable {
         return told.withLock { ($0.count, $0.state.count) }
     }
 
+    /// As ``load()``, by a look at all that there is.
+    /// - Parameter isAlive: As for ``compact(at:isAlive:progress:)``.
+    func load(
+        at now: Timestamp,
+        isAlive: () throws(StoreError) -> (User.ID, Int64) -> Bool
+    ) throws(StoreError) -> (events: Int, needed: Int) {
+        try read { _ in }
+        let (events, state) = told.withLock { ($0.count, $0.state) }
+        let judge = try isAlive()
+        do {
+            return (events, min(events, try state.needed(at: now, isAlive: judge)))
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
     /// Reads all of the file once more, whatever is saved of it.
     func check(_ progress: (Double) -> Void) throws(StoreError) {
         do {
@@ -100,7 +133,10 @@ final class Replica<State: EventSourced>: Sendable {
     /// Saves the state beside the journal, unless another process did just that, and goes on with what is saved.
     func save() throws(StoreError) {
         do {
-            try journal.saving { source throws(JournalError) in try State.save(source) }
+            var saved: Int64 = 0
+            try journal.saving { source throws(JournalError) in saved = try State.save(source) }
+            guard saved > told.withLock({ $0.saved }) else { return }
+            journal.restart()
             try journal.follow(reset: reset, apply: apply, told: finish)
         } catch {
             throw StoreError(error)
@@ -132,8 +168,9 @@ final class Replica<State: EventSourced>: Sendable {
                 }
                 file.whenWritten { progress(min(1, Double($0) / Double(max(1, state.count)))) }
                 try state.write(to: file, at: now, isAlive: judge)
-            } finished: { source throws(JournalError) in
-                try State.save(source)
+            } finished: {
+                // Without it everybody who opens the new file makes it.
+                _ = try? State.save($0)
             }
         } catch {
             throw refusal ?? StoreError(error)

@@ -27,6 +27,9 @@ extension Store {
 
     /// Makes a store of a copy, at a path where there is nothing yet.
     ///
+    /// Users who are added get ids that none had before: those that were added since the copy was made are gone, and what was
+    /// issued to them must not become another's.
+    ///
     /// - Parameter revokingAll: Whether to end every credential, of every user. There is no store at the path before
     ///   that is done.
     public static func restore(
@@ -35,13 +38,11 @@ extension Store {
         revokingAll: Bool,
         progress: Progress = noProgress
     ) throws(StoreError) {
-        guard revokingAll else { return try Store(opening: backup).backUp(to: path, progress: progress) }
         let path = String(path.reversed().drop { $0 == "/" }.reversed())
         let temporary = path + ".new-" + String(UInt64.random(in: .min ... .max), radix: 36)
         try Store(opening: backup).backUp(to: temporary, progress: progress)
         do {
-            let store = try Store(opening: temporary)
-            for user in try store.allUsers() { try store.revokeAll(of: user.id) }
+            try Store(opening: temporary).begin(revokingAll: revokingAll)
             try JournalFolder.move(temporary, to: path)
         } catch {
             JournalFolder.removeTree(temporary)
@@ -55,6 +56,8 @@ extension Store {
         public let journal: String
         public let events, dropped: Int
         public let sideFile: String?
+        /// Whether it was whole, and stays as it is.
+        public let wasWhole: Bool
     }
 
     /// Makes a damaged store one that can be opened, of every line that can be believed. No server may run.
@@ -66,7 +69,13 @@ extension Store {
                 progress(name, 0)
                 let repair = try folder.repair(name) { progress(name, $0) }
                 results.append(
-                    Repaired(journal: name, events: repair.events, dropped: repair.dropped, sideFile: repair.sideFile)
+                    Repaired(
+                        journal: name,
+                        events: repair.events,
+                        dropped: repair.dropped,
+                        sideFile: repair.sideFile,
+                        wasWhole: repair.wasWhole
+                    )
                 )
             }
         } catch {

@@ -30,7 +30,39 @@ extension Store {
         watch("tokens", tokens, events)
         watch("sessions", sessions, events)
         watch("revocations", revocations, events)
+        compactSoon(beyond: events)
     }
+
+    /// Compacts journals of which more than half is of no use by now: also what has ended, which no event tells of.
+    func compactWhatHasEnded(beyond events: Int) throws(StoreError) {
+        try compactIfWorthIt("tokens", tokens, events)
+        try compactIfWorthIt("sessions", sessions, events)
+        try compactIfWorthIt("revocations", revocations, events)
+    }
+
+    private func compactIfWorthIt<State>(
+        _ name: String,
+        _ replica: Replica<State>,
+        _ events: Int
+    ) throws(StoreError) {
+        let load = try replica.load(at: now()) { () throws(StoreError) in try judgeOfEpochs() }
+        if load.events > events, load.events > 2 * load.needed { _ = try compact(name, replica) }
+    }
+
+    private func compactSoon(beyond events: Int) {
+        DispatchQueue.global(qos: .utility).asyncAfter(deadline: .now() + Self.lookInterval) { [weak self] in
+            guard let self else { return }
+            if !isMaintaining.exchange(true, ordering: .acquiring) {
+                // What fails is due the next time.
+                try? compactWhatHasEnded(beyond: events)
+                isMaintaining.store(false, ordering: .releasing)
+            }
+            compactSoon(beyond: events)
+        }
+    }
+
+    /// Seconds between two looks at all that may have ended.
+    private static let lookInterval = 4.0 * 3600
 
     private func watch<State>(_ name: String, _ replica: Replica<State>, _ events: Int) {
         replica.whenInNeed(beyond: events) { [weak self] need in
@@ -54,6 +86,12 @@ extension Store {
         }
     }
 
+    /// Whether a credential of a user and an epoch may still be good, by what is on disk: what goes because of it is gone.
+    func judgeOfEpochs() throws(StoreError) -> (User.ID, Int64) -> Bool {
+        let epochs = try users.readSynced { $0.epochs }
+        return { user, epoch in epochs[user].map { epoch >= $0 } ?? false }
+    }
+
     private func compact<State>(
         _ name: String,
         _ replica: Replica<State>,
@@ -63,8 +101,7 @@ extension Store {
         defer { progress(name, 1) }
         let before = try replica.load().events
         let isDone = try replica.compact(at: now()) { () throws(StoreError) in
-            let epochs = try users.read { table in table.epochs }
-            return { user, epoch in epochs[user].map { epoch >= $0 } ?? false }
+            try judgeOfEpochs()
         } progress: {
             progress(name, $0)
         }

@@ -49,7 +49,7 @@ extension Store {
         _ replica: Replica<State>,
         live: Int
     ) throws(StoreError) -> Load {
-        let load = try replica.load()
+        let load = try replica.load(at: now()) { () throws(StoreError) in try judgeOfEpochs() }
         let times: (first: Timestamp, last: Timestamp)?
         do {
             times = try folder.times(of: name)

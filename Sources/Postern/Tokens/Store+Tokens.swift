@@ -27,6 +27,7 @@ extension Store {
         limits: TokenLimits? = nil,
         limit: Int? = nil
     ) throws(StoreError) -> Token {
+        try confirm(user)
         var issued: Token?
         try tokens.write { table throws(StoreError) in
             let now = folder.now()
@@ -58,12 +59,17 @@ extension Store {
         try tokens.read { table throws(StoreError) in try table.tokens(of: user) }
     }
 
-    /// Puts off the end of a token that is in use, when that makes a difference that is worth a write.
+    /// Whether putting off the end of a token that is in use makes a difference that is worth a write.
+    func isRenewalDue(_ token: Token) -> Bool {
+        guard let renewal = token.renewal, let expires = token.expires else { return false }
+        return now().adding(seconds: renewal).seconds - expires.seconds > max(60, renewal / 24)
+    }
+
+    /// Puts off the end of a token that is in use. Nothing is waited for: where it is lost the token ends earlier.
     func renewToken(_ token: Token) throws(StoreError) {
         guard let renewal = token.renewal, let expires = token.expires else { return }
         let new = now().adding(seconds: renewal)
-        guard new.seconds - expires.seconds > max(60, renewal / 24) else { return }
-        try tokens.write { table throws(StoreError) in
+        try tokens.write(isAwaited: false) { table throws(StoreError) in
             guard let known = try table[token.id], known.expires == expires else { return [] }
             return [TokenTable.renewal(of: token.id, until: new)]
         }

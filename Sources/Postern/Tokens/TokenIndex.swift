@@ -97,8 +97,12 @@ final class TokenIndex: Sendable {
 
     /// Lends every token, in the order in which they were issued, with its line, and says whether it ends later than the
     /// line says.
-    func lend(_ body: (Token, EventLine, _ isRenewed: Bool) throws(JournalError) -> Void) throws(JournalError) {
-        for place in 0..<count {
+    /// - Parameter revoked: Those to leave out.
+    func lend(
+        without revoked: Set<Token.ID>,
+        _ body: (Token, EventLine, _ isRenewed: Bool) throws(JournalError) -> Void
+    ) throws(JournalError) {
+        for place in 0..<count where !revoked.contains(number(layout.ids, place, as: Int64.self)) {
             let line = try journal.line(at: number(layout.offsets, place, as: Int64.self))
             let written = try written(line)
             let token = renewed(written)
@@ -148,28 +152,36 @@ final class TokenIndex: Sendable {
     static func upToDate(_ source: JournalSource) throws(JournalError) -> TokenIndex? {
         // Whoever makes it may take longer than we wait for a lock.
         for _ in 0..<12 {
-            let saved = saved(source)
+            let saved = try saved(source)
             guard try source.isFarAhead(of: saved?.checkpoint.offset ?? 0) else { return saved }
             do throws(JournalError) {
-                try source.exclusively { () throws(JournalError) in try save(source) }
+                try source.exclusively { () throws(JournalError) in _ = try save(source) }
             } catch .locked {
                 continue
             } catch {
-                break
+                // Of a damaged journal the first part can still be told.
             }
+            break
         }
-        return saved(source)
+        return try saved(source)
     }
 
     /// Makes the index and saves it beside the file of `source`, unless a good one is there, or the journal is small.
-    static func save(_ source: JournalSource) throws(JournalError) {
-        guard try source.isFarAhead(of: saved(source)?.checkpoint.offset ?? 0) else { return }
+    /// - Returns: Bytes of the journal that are in the one that is there now; 0 for none.
+    static func save(_ source: JournalSource) throws(JournalError) -> Int64 {
+        let known = try saved(source)?.checkpoint.offset ?? 0
+        guard try source.isFarAhead(of: known) else { return known }
         var builder = TokenIndexBuilder()
-        guard let checkpoint = try source.scan({ line throws(EventError) in try builder.apply(line) }) else { return }
+        let checkpoint = try source.scan { line throws(EventError) in try builder.apply(line) }
+        guard checkpoint.offset > known else { return known }
         try builder.save(source, checkpoint)
+        return checkpoint.offset
     }
 
-    private static func saved(_ source: JournalSource) -> TokenIndex? {
-        source.saved().flatMap { TokenIndex($0, of: source) }
+    /// nil when there is none, or none by which `source` can go on.
+    private static func saved(_ source: JournalSource) throws(JournalError) -> TokenIndex? {
+        guard let index = source.saved().flatMap({ TokenIndex($0, of: source) }), try source.stands(index.checkpoint)
+        else { return nil }
+        return index
     }
 }

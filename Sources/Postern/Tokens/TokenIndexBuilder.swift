@@ -16,7 +16,7 @@ struct TokenIndexBuilder {
         events += 1
         switch try TokenEvent(line) {
         case .issued(let id, var columns):
-            guard id > lastID else { throw .malformed }
+            guard id > lastID, id < .max else { throw .malformed }
             digests.append(try columns.digest().firstWord)
             users.append(try columns.integer())
             ids.append(id)
@@ -26,7 +26,9 @@ struct TokenIndexBuilder {
         case .revoked(let id):
             if let place = place(of: id) { offsets[place] = 0 }
             renewals[id] = nil
-        case .lastID(let id): lastID = max(lastID, id)
+        case .lastID(let id):
+            guard id < .max else { throw .malformed }
+            lastID = max(lastID, id)
         }
     }
 

@@ -48,7 +48,7 @@ struct TokenTable: EventSourced {
         get throws(StoreError) {
             var tokens: [Token] = []
             do throws(JournalError) {
-                try index?.lend { token, _, _ throws(JournalError) in
+                try index?.lend(without: revoked) { token, _, _ throws(JournalError) in
                     if let token = now(token) { tokens.append(token) }
                 }
             } catch {
@@ -97,13 +97,15 @@ struct TokenTable: EventSourced {
         return (TokenTable(index), index.events)
     }
 
-    static func save(_ source: JournalSource) throws(JournalError) { try TokenIndex.save(source) }
+    static func save(_ source: JournalSource) throws(JournalError) -> Int64 { try TokenIndex.save(source) }
 
     mutating func apply(_ line: EventLine) throws(EventError) {
         switch try TokenEvent(line) {
         case .issued(let id, var columns):
             let token = try Token(id, &columns)
-            guard id > lastID, recent.updateValue(token, forKey: token.digest) == nil else { throw .malformed }
+            guard id > lastID, id < .max, recent.updateValue(token, forKey: token.digest) == nil else {
+                throw .malformed
+            }
             digestByID[id] = token.digest
             idsByUser[token.user, default: []].append(id)
             lastID = id
@@ -120,7 +122,9 @@ struct TokenTable: EventSourced {
             } else if index?.contains(id) ?? false {
                 revoked.insert(id)
             }
-        case .lastID(let id): lastID = max(lastID, id)
+        case .lastID(let id):
+            guard id < .max else { throw .malformed }
+            lastID = max(lastID, id)
         }
     }
 
@@ -153,21 +157,30 @@ struct TokenTable: EventSourced {
         at now: Timestamp,
         isAlive: (User.ID, Int64) -> Bool
     ) throws(JournalError) {
-        func isKept(_ token: Token) -> Bool {
-            token.expires.map({ now < $0.adding(seconds: Self.margin) }) ?? true && isAlive(token.user, token.epoch)
-        }
-        try index?.lend { known, line, isRenewed throws(JournalError) in
-            guard let token = self.now(known), isKept(token) else { return }
+        try index?.lend(without: revoked) { known, line, isRenewed throws(JournalError) in
+            guard let token = self.now(known), Self.isKept(token, at: now, isAlive) else { return }
             if isRenewed || renewed[token.id] != nil {
                 try file.add(Event(time: now, token.issued.columns))
             } else {
                 try file.add(line)
             }
         }
-        for token in recent.values.sorted(by: { $0.id < $1.id }) where isKept(token) {
+        for token in recent.values.sorted(by: { $0.id < $1.id }) where Self.isKept(token, at: now, isAlive) {
             try file.add(Event(time: now, token.issued.columns))
         }
         try file.add(Event(time: now, Self.lastID(lastID).columns))
+    }
+
+    func needed(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) throws(JournalError) -> Int {
+        var needed = 1
+        try index?.lend(without: revoked) { known, _, _ throws(JournalError) in
+            if let token = self.now(known), Self.isKept(token, at: now, isAlive) { needed += 1 }
+        }
+        return needed + recent.values.count { Self.isKept($0, at: now, isAlive) }
+    }
+
+    private static func isKept(_ token: Token, at now: Timestamp, _ isAlive: (User.ID, Int64) -> Bool) -> Bool {
+        token.expires.map({ now < $0.adding(seconds: margin) }) ?? true && isAlive(token.user, token.epoch)
     }
 
     /// Seconds for which a token is kept after its end, for whoever asks what became of it.

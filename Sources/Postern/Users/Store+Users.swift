@@ -5,6 +5,15 @@ extension Store {
 
     public func user(named name: Username) throws(StoreError) -> User? { try users.read { $0[name] } }
 
+    /// Returns when what the caller has seen of a user is on disk: what is written down or handed out in their name rests on
+    /// that.
+    /// - Throws: ``StoreError/conflict`` when they are gone, or what was seen was lost with a failed sync.
+    func confirm(_ user: User) throws(StoreError) {
+        guard let known = try users.readSynced({ $0[user.id] }), known.username == user.username,
+            known.epoch >= user.epoch
+        else { throw .conflict }
+    }
+
     /// In the order in which they were added.
     public func allUsers() throws(StoreError) -> [User] { try users.read { $0.all } }
 
@@ -49,7 +58,7 @@ extension Store {
             guard var user = table[id] else { throw .noSuchUser }
             guard old == nil || user.passwordHash == old else { throw .conflict }
             user.passwordHash = hash
-            user.epoch &+= 1
+            user.epoch = nextEpoch(after: user.epoch)
             changed = user
             return [UserTable.event(.password, user)]
         }
@@ -67,15 +76,32 @@ extension Store {
     /// Enables or disables a user. Disabling raises the epoch, so that enabling again revives nothing.
     public func setActive(_ id: User.ID, _ isActive: Bool) throws(StoreError) {
         try change(id, because: isActive ? .enabled : .disabled) { user in
-            if user.isActive, !isActive { user.epoch &+= 1 }
+            if user.isActive, !isActive { user.epoch = nextEpoch(after: user.epoch) }
             user.isActive = isActive
         }
     }
 
     /// Raises the epoch: every token, session and JSON Web Token that was issued before is dead.
     public func revokeAll(of id: User.ID) throws(StoreError) {
-        try change(id, because: .revoked) { $0.epoch &+= 1 }
+        try change(id, because: .revoked) { $0.epoch = nextEpoch(after: $0.epoch) }
     }
+
+    /// What follows on a restore: ids that may have been given since the copy was made are not given again, so that what was
+    /// issued to those users is nobody's.
+    /// - Parameter revokingAll: Whether to end every credential, of every user, too.
+    func begin(revokingAll: Bool) throws(StoreError) {
+        try users.write { table in
+            let revoked = (revokingAll ? table.all : []).map { user in
+                var user = user
+                user.epoch = nextEpoch(after: user.epoch)
+                return UserTable.event(.revoked, user)
+            }
+            return revoked + [UserTable.lastID(table.nextID + Self.idsSinceCopy)]
+        }
+    }
+
+    /// More than any site adds between two copies.
+    private static let idsSinceCopy: Int64 = 1_000_000
 
     /// Gives or takes flags; nil leaves one as it is.
     public func grant(_ id: User.ID, staff: Bool? = nil, superuser: Bool? = nil) throws(StoreError) {
@@ -129,6 +155,10 @@ extension Store {
             return [UserTable.deletion(of: id)]
         }
     }
+
+    /// Epochs go by the clock, so that one which was lost with a failed sync, or a store that was restored, does not come
+    /// again: what was issued under it stays dead.
+    private func nextEpoch(after epoch: Int64) -> Int64 { max(epoch &+ 1, now().seconds) }
 
     /// Writes nothing when `body` leaves the record as it is.
     private func change(

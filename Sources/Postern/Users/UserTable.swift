@@ -84,7 +84,7 @@ struct UserTable: EventSourced {
     }
 
     /// Ids are given once, also those of users who are gone.
-    private static func lastID(_ id: User.ID) -> Event { Event([Array(lastIDCause.utf8), Array(String(id).utf8)]) }
+    static func lastID(_ id: User.ID) -> Event { Event([Array(lastIDCause.utf8), Array(String(id).utf8)]) }
 
     private static let lastIDCause = "last-id"
 
@@ -96,6 +96,7 @@ struct UserTable: EventSourced {
             return change(name, to: cause == Self.groupCause ? try Self.permissions(&columns) : nil)
         }
         let id = try columns.integer()
+        guard id < .max else { throw .malformed }
         if cause == Self.lastIDCause {
             lastID = max(lastID, id)
             return
