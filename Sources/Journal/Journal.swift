@@ -91,6 +91,7 @@ public final class Journal: Sendable {
         try follower.withLock { follower throws(JournalError) in
             _ = try catchUp(&follower, reset, apply, told)
         }
+        nextLook.store(now &+ folder.lookInterval, ordering: .relaxed)
     }
 
     /// Lets `save` save what the file adds up to; only one at a time of all processes does.
