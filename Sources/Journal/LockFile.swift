@@ -5,8 +5,9 @@ internal import Synchronization
 
 /// The one file of a folder that is ever locked, and what its holders tell the next ones.
 ///
-/// It has one lock for whoever writes and one a journal for whoever syncs, each on a byte of its own. Who needs both
-/// takes that of the writer first. They are open-file-description locks: such a lock ends with its holder, however that
+/// It has one lock for whoever writes, one a journal for whoever syncs, and one a journal for whoever saves its index, each on
+/// a byte of its own; who waits for one holds, for a moment, that of whoever is next for it, far behind. Who needs
+/// several takes that of the writer first, and that of the index last. They are open-file-description locks: such a lock ends with its holder, however that
 /// one ends, and closing another descriptor of the file does not drop it. It counts between descriptors, so the threads
 /// of a process, which share one, wait for each other at a semaphore first.
 ///

@@ -14,7 +14,7 @@ protocol EventSourced: Sendable {
     /// - Returns: Bytes of the journal that are saved now.
     static func save(_ source: JournalSource) throws(JournalError) -> Int64
 
-    /// - Throws: ``EventError`` when the event is not one of this journal's; the state is unchanged then.
+    /// - Throws: ``EventError`` when the event is not one of this journal's; the state is of no use then, and is told anew.
     mutating func apply(_ event: EventLine) throws(EventError)
 
     /// How much there is of it: as many events as ``write(to:at:isAlive:)`` is about to write, or some more.
