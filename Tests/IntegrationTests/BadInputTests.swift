@@ -80,6 +80,8 @@ struct BadInputTests {
         let token = try site.token(["ann"])
         #expect(try site.get("/secure/", token: token).status == 200)
         rename(site.store + "/tokens", site.store + "/tokens.away")
+        // A name that changes is looked at every ten milliseconds.
+        try eventually("it is noticed") { try site.get("/secure/", token: token).status == 503 }
         let answer = try site.get("/secure/", token: token)
         #expect(answer.status == 503)
         #expect(answer.text == #"{"detail":"Service temporarily unavailable, try again later."}"#)
