@@ -6,13 +6,16 @@ final class File: Sendable {
     let path: String
     let descriptor: Int32
 
-    struct Status {
+    struct Status: Equatable {
         let size: Int64
         let identity: Identity
         /// Whether no name leads to it any more: it was removed, or another one took its place.
         let isOrphan: Bool
+        /// When its bytes or what is known about it changed last, in nanoseconds since 1970.
+        let changed: Int64
 
         fileprivate init(_ status: stat) {
+            changed = Int64(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_ctim.tv_nsec)
             size = Int64(status.st_size)
             identity = Identity(inode: status.st_ino, device: status.st_dev)
             isOrphan = status.st_nlink == 0

@@ -98,6 +98,19 @@ struct ChainPosition: Equatable {
         checksum = fileChecksum
     }
 
+    /// Whether `bytes` are whole groups that end here.
+    func ends(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let first = Line(bytes, seed: fileChecksum), let header = GroupHeader(bytes.prefix(first.contentLength))
+        else { return false }
+        var position = self
+        position.offset -= Int64(bytes.count)
+        position.sequence = header.sequence - 1
+        position.checksum = header.previous
+        var rest = bytes
+        while let group = position.take(rest) { rest = rest.dropFirst(group.length) }
+        return position == self
+    }
+
     /// Writes the next group to the end of `bytes`, and stands behind it.
     mutating func put(_ lines: UnwrittenLines, synced: Int64, into bytes: inout [UInt8]) {
         let start = bytes.count

@@ -51,10 +51,13 @@ extension Journal {
                 let end = try follower.withLock { follower throws(JournalError) in
                     _ = try catchUp(&follower, reset, apply, told)
                     guard follower.canFollow(record) else { throw failure(record) }
-                    return follower.position.offset
+                    return follower.position
                 }
+                if record.isSyncing { try writeAgain(from: record.synced, to: end) }
+                record.isSyncing = true
+                try lock.setRecord(record)
                 try sync(&record, lock)
-                record.synced = end
+                record.synced = end.offset
                 try lock.setRecord(record)
                 guard record.covers(needed) else { throw failure(record) }
             }
@@ -88,6 +91,16 @@ extension Journal {
         }
     }
 
+    /// Lets the next sync be one of these groups, whatever became of the sync that nobody noted the end of: pages that the
+    /// system gave up count as written, until somebody writes to them.
+    private func writeAgain(from start: Int64, to end: ChainPosition) throws(JournalError) {
+        let groups = try file.read(Int(end.offset - start), at: start)
+        guard groups.isEmpty || groups.withUnsafeBytes(end.ends) else {
+            throw .damaged(path: file.path, line: try file.lineNumber(at: start), offset: start)
+        }
+        try file.write(groups, at: start, with: folder.calls)
+    }
+
     /// Lets every process know when it fails.
     private func sync(
         _ record: inout SyncRecord,
@@ -97,9 +110,11 @@ extension Journal {
         do {
             try file.sync(with: folder.calls)
             if withFolder { try File.syncFolder(folder.path) }
+            record.isSyncing = false
         } catch {
+            record.isSyncing = false
             record.failure = if case .system(_, _, let number) = error { number } else { EIO }
-            // The system tells a descriptor once: where not even this can be written, this process does not forget it.
+            // Where not even this can be written, this process does not forget it, and others find a sync without an end.
             hasFailed.store(true, ordering: .releasing)
             try? lock.setRecord(record)
             throw error

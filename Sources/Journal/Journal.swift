@@ -36,6 +36,8 @@ public final class Journal: Sendable {
         var position: ChainPosition
         /// Whether the caller has to begin again: nothing was told yet, or an event was refused in the middle of a group.
         var needsReset = true
+        /// What is wrong with the rest of the file.
+        var verdict: Verdict?
 
         init(_ source: JournalSource) throws(JournalError) {
             header = source.header
@@ -55,6 +57,25 @@ public final class Journal: Sendable {
         /// What the record has to say when all that was told is on disk.
         func everything(of name: String) -> SyncRecord {
             SyncRecord(of: name, header, identity, synced: position.offset)
+        }
+    }
+
+    /// Why the file was refused, and what it was like then: until something changes nobody has to read it again.
+    struct Verdict {
+        let error: JournalError
+        let status: File.Status
+        let record: SyncRecord?
+
+        /// nil for a file that was changed just now: by the clock of its times the next change may be at the same time.
+        init?(_ error: JournalError, _ status: File.Status, _ record: SyncRecord?) {
+            var now = timespec()
+            clock_gettime(CLOCK_REALTIME, &now)
+            guard Int64(now.tv_sec) &* 1_000_000_000 &+ Int64(now.tv_nsec) &- status.changed > 1_000_000_000 else {
+                return nil
+            }
+            self.error = error
+            self.status = status
+            self.record = record
         }
     }
 
@@ -163,7 +184,9 @@ public final class Journal: Sendable {
         }
         // Before the file: what was synced by then is in the file for good.
         let record = try folder.lockFile.record(of: name)
-        let size = try file.status().size
+        let status = try file.status()
+        if let verdict = follower.verdict, verdict.status == status, verdict.record == record { throw verdict.error }
+        let size = status.size
         var position = follower.position
         let tail = try file.readGroups(from: &position, to: size) { (group, end) throws(JournalError) in
             follower.position = end
@@ -177,7 +200,12 @@ public final class Journal: Sendable {
                 folder.saw(line.time)
             }
         }
-        try judge(tail, follower, record)
+        do {
+            try judge(tail, follower, record)
+        } catch {
+            follower.verdict = Verdict(error, status, record)
+            throw error
+        }
         told()
         if tail.isEmpty {
             settledInode.store(follower.identity.inode, ordering: .relaxed)

@@ -209,7 +209,8 @@ public final class JournalFolder: Sendable {
     /// Locks and syncs of network and user-space file systems are their makers' affair. statfs(2).
     static func isLocal(fileSystem type: Int) -> Bool {
         let (nfs, cifs, smb, smb2, plan9, fuse) = (0x6969, 0xFF53_4D42, 0x517B, 0xFE53_4D42, 0x0102_1997, 0x6573_5546)
-        return ![nfs, cifs, smb, smb2, plan9, fuse].contains(type & 0xFFFF_FFFF)
+        let (ceph, lustre, afs, gpfs) = (0x00C3_6400, 0x0BD0_0BD0, 0x5346_414F, 0x4750_4653)
+        return ![nfs, cifs, smb, smb2, plan9, fuse, ceph, lustre, afs, gpfs].contains(type & 0xFFFF_FFFF)
     }
 
     private static func isEmptyFolder(_ path: String) throws(JournalError) -> Bool {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 
 /// The beginning of a journal's file in memory, which all processes that have it mapped share.
 ///
@@ -7,6 +8,8 @@ internal import Glibc
 package final class JournalMap: Sendable {
     private let bytes: ReadOnlyMap
     private let path: String
+    /// What was found last to be damaged: counting lines takes long.
+    private let known = Mutex<(offset: Int64, line: Int)?>(nil)
 
     init(_ file: File, count: Int64) throws(JournalError) {
         bytes = try ReadOnlyMap(file, count: Int(count))
@@ -29,8 +32,13 @@ package final class JournalMap: Sendable {
 
     /// - Parameter offset: Where something stands that cannot be.
     package func damage(at offset: Int64) -> JournalError {
-        let before = bytes.bytes.prefix(Int(max(0, offset)))
-        return .damaged(path: path, line: 1 + before.count { $0 == 0x0A }, offset: offset)
+        let line = known.withLock { known in
+            if let known, known.offset == offset { return known.line }
+            let line = 1 + bytes.bytes.prefix(Int(max(0, offset))).count { $0 == 0x0A }
+            known = (offset, line)
+            return line
+        }
+        return .damaged(path: path, line: line, offset: offset)
     }
 }
 

@@ -10,6 +10,9 @@ struct SyncRecord: Equatable {
     var synced: Int64
     /// The error of the sync that failed; 0: none did. Until the journal is rewritten nobody appends to it.
     var failure: Int32 = 0
+    /// Whether a sync runs, whose end was not noted yet. Whoever finds that under the lock knows that it never will be: who
+    /// made it was killed, and the system may have told nobody but him that it failed.
+    var isSyncing = false
 
     init(of journal: String, _ header: FileHeader, _ identity: File.Identity, synced: Int64) {
         self.init(journal: journal, fileID: header.fileID, inode: identity.inode, synced: synced)
@@ -37,9 +40,8 @@ struct SyncRecord: Equatable {
     init?(parsing text: ArraySlice<UInt8>) {
         let columns = text.split(separator: 0x09, omittingEmptySubsequences: false)
         guard columns.count == 7, columns[1].elementsEqual(Self.boot),
-            let inode = Decimal.parse(columns[3]).map({ UInt(bitPattern: Int($0)) }),
-            let synced = Decimal.parse(columns[4]),
-            let failure = Decimal.parse(columns[5]).flatMap({ Int32(exactly: $0) })
+            let inode = UInt(String(decoding: columns[3], as: UTF8.self), radix: 16),
+            let synced = Decimal.parse(columns[4])
         else { return nil }
         self.init(
             journal: String(decoding: columns[0], as: UTF8.self),
@@ -47,7 +49,9 @@ struct SyncRecord: Equatable {
             inode: inode,
             synced: synced
         )
-        self.failure = failure
+        isSyncing = columns[5].elementsEqual(Self.syncing.utf8)
+        failure = Decimal.parse(columns[5]).flatMap { Int32(exactly: $0) } ?? 0
+        // Only what would be written like this: no other number, nor a checksum that is wrong.
         guard self.text.elementsEqual(text) else { return nil }
     }
 
@@ -56,11 +60,14 @@ struct SyncRecord: Equatable {
         text.split(separator: 0x09, omittingEmptySubsequences: false).dropFirst().first?.elementsEqual(boot) ?? false
     }
 
-    /// At most 159 bytes for a name of 32.
+    /// Where another record has the number of an error.
+    private static let syncing = "syncing"
+
+    /// At most 151 bytes for a name of 32.
     var text: [UInt8] {
         let content =
             Array("\(journal)\t".utf8) + Self.boot + [0x09] + fileID
-            + Array("\t\(Int(bitPattern: inode))\t\(synced)\t\(failure)".utf8)
+            + Array("\t\(String(inode, radix: 16))\t\(synced)\t\(isSyncing ? Self.syncing : String(failure))".utf8)
         return content + Line.checksum(content, seed: 0).dropLast()
     }
 

@@ -41,6 +41,72 @@ struct FaultTests {
         #expect(try folder.open().read() == ["a", "b", "c"])
     }
 
+    @Test("After a sync whose end nobody noted, what it was to cover is written again before the next one")
+    func killedInSync() throws {
+        let one = try folder.open()
+        try one.append(["a"])
+        let (before, record) = (try folder.bytes().count, try #require(try folder.record()))
+        try one.append(["b"])
+        // As if the process had been killed before it could say what became of this sync.
+        var syncing = record
+        syncing.isSyncing = true
+        try folder.setRecord(syncing)
+        let log = CallLog()
+        try folder.open(calls: log.calls).append(["c"])
+        let size = try folder.bytes().count
+        let appended = try #require(log.calls(of: "write").first)
+        #expect(log.names == ["write", "write", "sync"])
+        #expect(log.calls(of: "write").last == before..<size && appended.upperBound == size)
+        let settled = try #require(try folder.record())
+        #expect(!settled.isSyncing && settled.failure == 0 && settled.synced == size)
+        #expect(try folder.open().read() == ["a", "b", "c"])
+        #expect(try one.read() == ["a", "b", "c"])
+    }
+
+    @Test("While a sync runs the record says so, and a failed one is noted in its place")
+    func syncIsNoted() throws {
+        let one = try folder.open()
+        try one.append(["a"])
+        let seen = Mutex<[Bool]>([])
+        var calls = DiskCalls()
+        let folder = folder
+        calls.sync = { _ in
+            let record = try? folder.record()
+            seen.withLock { $0.append(record?.isSyncing ?? false) }
+            errno = EIO
+            return -1
+        }
+        #expect(throws: JournalError.self) { try folder.open(calls: calls).append(["lost"]) }
+        #expect(seen.withLock { $0 } == [true])
+        let record = try #require(try folder.record())
+        #expect(!record.isSyncing && record.failure == EIO)
+    }
+
+    @Test("What a sync without an end was to cover is refused when the disk gives it back otherwise")
+    func changedAfterSync() throws {
+        let one = try folder.open()
+        try one.append(["a"])
+        var syncing = try #require(try folder.record())
+        let before = try folder.bytes().count
+        try one.append(["b"])
+        syncing.isSyncing = true
+        try folder.setRecord(syncing)
+        // Behind the back of the one who has read it.
+        var calls = DiskCalls()
+        let folder = folder
+        let write = calls.write
+        calls.write = { descriptor, bytes, offset in
+            let written = write(descriptor, bytes, offset)
+            if var all = try? folder.bytes() {
+                all[before + 3] ^= 1
+                try? folder.overwrite(all)
+            }
+            return written
+        }
+        #expect(throws: JournalError.self) { try folder.open(calls: calls).append(["c"]) }
+        #expect(try #require(try folder.record()).synced == before)
+    }
+
     @Test("A write that ends early is cut back, and the next one is good", arguments: [0, 1, 40])
     func shortWrite(length: Int) throws {
         let fault = Fault()
@@ -78,6 +144,29 @@ struct FaultTests {
         let one = try folder.open(calls: fault.calls)
         try one.append(["a", "b"])
         #expect(try folder.open().read() == ["a", "b"])
+    }
+}
+
+/// The calls that change the disk, in order.
+private final class CallLog: Sendable {
+    private let all = Mutex<[(name: String, bytes: Range<Int>)]>([])
+
+    var names: [String] { all.withLock { $0.map(\.name) } }
+
+    func calls(of name: String) -> [Range<Int>] { all.withLock { $0.filter { $0.name == name }.map(\.bytes) } }
+
+    var calls: DiskCalls {
+        var calls = DiskCalls()
+        let (write, sync) = (calls.write, calls.sync)
+        calls.write = { descriptor, bytes, offset in
+            self.all.withLock { $0.append(("write", Int(offset)..<Int(offset) + bytes.count)) }
+            return write(descriptor, bytes, offset)
+        }
+        calls.sync = { descriptor in
+            self.all.withLock { $0.append(("sync", 0..<0)) }
+            return sync(descriptor)
+        }
+        return calls
     }
 }
 

@@ -10,7 +10,7 @@ enum LongTests {
 }
 
 /// A folder with one journal, `events`, that is gone with the test.
-final class TemporaryFolder {
+final class TemporaryFolder: Sendable {
     let parent: String
     let path: String
 
@@ -80,6 +80,13 @@ final class TemporaryFolder {
         let file = try File(creating: journalPath, owner: geteuid(), group: getegid())
         try file.write(bytes, at: 0, with: DiskCalls())
     }
+
+    /// What the holders of the lock left about the journal.
+    func record() throws -> SyncRecord? { try lockFile().record(of: "events") }
+
+    func setRecord(_ record: SyncRecord) throws { try lockFile().setRecord(record) }
+
+    private func lockFile() throws -> LockFile { try LockFile(in: path, owner: geteuid(), patience: .seconds(5)) }
 
     /// As after a boot: nobody knows what was synced.
     func forgetSyncs() throws {

@@ -18,8 +18,6 @@ public enum StoreError: Error {
     case conflict
     /// The journals cannot be read or written; says which file, why, and what to do.
     case journal(JournalError)
-    /// A line whose checksum holds says what this version does not understand.
-    case unknownEvent(String)
 
     init(_ error: JournalError) { self = .journal(error) }
 }
@@ -39,7 +37,6 @@ extension StoreError: CustomStringConvertible {
         case .key(let path, let error): "\(path) \(error): put the right file there, or take this one away."
         case .conflict: "The record was changed by another process at the same time: try again."
         case .journal(let error): error.description
-        case .unknownEvent(let text): "The store holds an event that this version does not understand: \(text)."
         }
     }
 }
