@@ -43,7 +43,7 @@ test: swift
 		{ echo; echo "What failed:"; grep -A 3 '✘ Test' .build/test.log; exit 1; }
 
 # Those suites whose figures POSTERN_LONG_TESTS changes.
-LONG := Crash|Compact|PowerCut|Fault|Damage|Contention
+LONG := Crash|Compact|PowerCut|Fault|Damage|Contention|TokenIndex
 
 test-long: swift
 	@./install-missing $(TO_BUILD) $(TO_TEST)

@@ -130,22 +130,36 @@ public final class Journal: Sendable {
     }
 
     /// Reads all of the file once more, and tells nobody what stands in it.
-    /// - Parameter progress: Called now and then with which part was read.
-    /// - Throws: ``JournalError``, as ``follow(reset:apply:told:)`` does.
-    package func check(_ progress: (Double) -> Void) throws(JournalError) {
+    /// - Parameters:
+    ///   - progress: Called now and then with which part was read.
+    ///   - makeChecker: Makes what is shown each line.
+    /// - Throws: ``JournalError``, as ``follow(reset:apply:told:)`` does, and what the checker finds.
+    package func check(
+        _ progress: (Double) -> Void,
+        _ makeChecker: (JournalSource) throws(JournalError) -> any JournalChecker
+    ) throws(JournalError) {
         let own = try File(opening: file.path, owner: folder.owner)
         let source = try JournalSource(own, name: name, folder)
+        var checker = try makeChecker(source)
         var reader = try Follower(source)
         let record = try folder.lockFile.record(of: name)
         let size = try own.status().size
         var reported: Int64 = 0
-        let tail = try own.readGroups(from: &reader.position, to: size) { _, position in
+        let tail = try own.readGroups(from: &reader.position, to: size) { group, position throws(JournalError) in
+            for line in group {
+                do throws(EventError) {
+                    try checker.apply(line)
+                } catch {
+                    throw .notUnderstood(path: own.path, line: try own.lineNumber(at: line.offset), error)
+                }
+            }
             guard position.offset - reported > File.chunk else { return }
             reported = position.offset
             progress(Double(reported) / Double(size))
         }
         progress(1)
         try judge(tail, reader, record)
+        try checker.finish()
     }
 
     /// As ``JournalSource/isFarAhead(of:)``, by what was told.
@@ -172,6 +186,11 @@ public final class Journal: Sendable {
         _ told: Told
     ) throws(JournalError) -> SyncRecord? {
         let isReplaced = try isReplaced(follower)
+        if !isReplaced, let verdict = follower.verdict, verdict.record == (try folder.lockFile.record(of: name)),
+            verdict.status == (try file.status())
+        {
+            throw verdict.error
+        }
         settledSize.store(-1, ordering: .releasing)
         if follower.needsReset || isReplaced {
             follower.needsReset = true
@@ -185,17 +204,18 @@ public final class Journal: Sendable {
         // Before the file: what was synced by then is in the file for good.
         let record = try folder.lockFile.record(of: name)
         let status = try file.status()
-        if let verdict = follower.verdict, verdict.status == status, verdict.record == record { throw verdict.error }
-        let size = status.size
         var position = follower.position
-        let tail = try file.readGroups(from: &position, to: size) { (group, end) throws(JournalError) in
+        let tail = try file.readGroups(from: &position, to: status.size) { (group, end) throws(JournalError) in
             follower.position = end
             for line in group {
                 do throws(EventError) {
                     try apply(line)
                 } catch {
                     follower.needsReset = true
-                    throw .notUnderstood(path: file.path, line: try file.lineNumber(at: line.offset), error)
+                    let line = try file.lineNumber(at: line.offset)
+                    let error = JournalError.notUnderstood(path: file.path, line: line, error)
+                    follower.verdict = Verdict(error, status, record)
+                    throw error
                 }
                 folder.saw(line.time)
             }
@@ -209,7 +229,7 @@ public final class Journal: Sendable {
         told()
         if tail.isEmpty {
             settledInode.store(follower.identity.inode, ordering: .relaxed)
-            settledSize.store(size, ordering: .releasing)
+            settledSize.store(status.size, ordering: .releasing)
         }
         return record
     }
@@ -230,4 +250,13 @@ public final class Journal: Sendable {
             throw .damaged(path: file.path, line: try file.lineNumber(at: start), offset: start)
         }
     }
+}
+
+/// What knows more about the lines of a journal than that their checksums hold.
+package protocol JournalChecker {
+    /// - Throws: ``EventError`` for a line that cannot stand where it does.
+    mutating func apply(_ line: EventLine) throws(EventError)
+
+    /// Called behind the last line.
+    mutating func finish() throws(JournalError)
 }

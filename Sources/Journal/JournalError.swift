@@ -19,6 +19,8 @@ public enum JournalError: Error, Equatable {
     case damaged(path: String, line: Int, offset: Int64)
     /// A line that checks, of a kind that the caller does not know.
     case notUnderstood(path: String, line: Int, EventError)
+    /// A file beside a journal does not say what the journal says.
+    case wrongIndex(path: String)
     /// Another process, or 0 where it has not said which, holds the lock for too long.
     case locked(path: String, holder: Int32)
     /// A sync failed, and the way back failed too: what the disk holds beyond the last good sync is unknown.
@@ -53,6 +55,8 @@ extension JournalError: CustomStringConvertible {
             "\(path) is damaged at line \(line), byte \(offset): move it aside and put one from a backup in its place; nothing was changed."
         case .notUnderstood(let path, let line, let error):
             "\(path) line \(line) says what this version does not understand (\(error)): upgrade the program or restore the line."
+        case .wrongIndex(let path):
+            "\(path) does not say what its journal says: remove it, it is made anew, and find out who wrote it."
         case .locked(let path, let holder):
             "\(path) is held by \(holder == 0 ? "another process" : "process \(holder)") for too long: see what it does, or end it."
         case .poisoned(let path, let error):

@@ -67,5 +67,5 @@ extension JournalSource {
         }
     }
 
-    private var savedPath: String { folder.path + "/" + SavedFile.name(of: header) }
+    package var savedPath: String { folder.path + "/" + SavedFile.name(of: header) }
 }

@@ -131,7 +131,10 @@ struct FolderTests {
 
     @Test(
         "File systems of the network and of user space are not local",
-        arguments: [(0xEF53, true), (0x0102_1994, true), (0x5846_5342, true), (0x6969, false), (0x6573_5546, false)]
+        arguments: [
+            (0xEF53, true), (0x0102_1994, true), (0x5846_5342, true), (0x6969, false), (0x6573_5546, false),
+            (0x00C3_6400, false),
+        ]
     )
     func local(type: Int, isLocal: Bool) {
         #expect(JournalFolder.isLocal(fileSystem: type) == isLocal)

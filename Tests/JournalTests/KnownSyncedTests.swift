@@ -58,6 +58,39 @@ struct KnownSyncedTests {
         #expect(throws: JournalError.self) { try one.append(["c"]) }
     }
 
+    @Test("What was found to be damaged is not read again until something changes")
+    func verdict() throws {
+        let one = try folder.open()
+        let long = String(repeating: "a", count: 1000)
+        for _ in 0..<20 { try one.append([long]) }
+        let good = try folder.bytes()
+        var bad = good
+        bad[400] ^= 1
+        try folder.overwrite(bad)
+        let other = try folder.open()
+        func bytesRead() throws -> Int {
+            let before = try Self.bytesReadByThread()
+            #expect(throws: JournalError.self) { try other.read() }
+            return try Self.bytesReadByThread() - before
+        }
+        #expect(try bytesRead() > good.count)
+        // A file that was changed just now is read again: the clock of its times ticks slowly.
+        let deadline = ContinuousClock.now + .seconds(20)
+        while try bytesRead() > 5000 { try #require(ContinuousClock.now < deadline) }
+        #expect(try bytesRead() < 5000)
+        try folder.overwrite(good)
+        #expect(try other.read().count == 20)
+    }
+
+    private static func bytesReadByThread() throws -> Int {
+        let descriptor = Glibc.open("/proc/thread-self/io", O_RDONLY | O_CLOEXEC)
+        defer { close(descriptor) }
+        var text = [UInt8](repeating: 0, count: 256)
+        let count = Glibc.read(descriptor, &text, text.count)
+        let first = String(decoding: text.prefix(max(0, count)), as: UTF8.self).split(separator: "\n").first
+        return try #require(first.flatMap { $0.split(separator: " ").last }.flatMap { Int($0) })
+    }
+
     @Test("Other contents in the same file are told from the beginning, and none of them is cut off")
     func overwritten() throws {
         let one = try folder.open()

@@ -185,6 +185,84 @@ struct TokenIndexTests {
         #expect(throws: StoreError.self) { try store.compact() }
     }
 
+    /// With the checksums that hold for them.
+    private func put(forged bytes: [UInt8], at file: String) throws {
+        var bytes = bytes
+        bytes.withUnsafeMutableBytes { bytes in
+            func put(_ checksum: Int64, _ field: TokenIndexLayout.Field) {
+                bytes.storeBytes(of: checksum, toByteOffset: 8 * field.rawValue, as: Int64.self)
+            }
+            put(TokenIndexLayout.tableChecksum(of: UnsafeRawBufferPointer(bytes)), .tableChecksum)
+            put(TokenIndexLayout.headerChecksum(of: UnsafeRawBufferPointer(bytes)), .headerChecksum)
+        }
+        try FileManager.default.removeItem(atPath: file)
+        let attributes: [FileAttributeKey: Any] = [.posixPermissions: 0o600]
+        #expect(FileManager.default.createFile(atPath: file, contents: Data(bytes), attributes: attributes))
+    }
+
+    @Test("Whatever an index says, with checksums that hold, no token is found that the journal does not have")
+    func anything() throws {
+        let (alive, dead) = try fill(gate.store, 24)
+        _ = try openIndexed()
+        let file = path + "/" + (try #require(try indexes.first))
+        let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
+        let known = Set((alive + dead).map(\.id))
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<(LongTests.are ? 200_000 : 1000) {
+            var bytes = whole
+            for _ in 0..<Int.random(in: 1...8, using: &random) {
+                let place = Int.random(in: 0..<bytes.count / 4, using: &random) * 4
+                // The counts are what the size of the file says.
+                let values: [UInt32] = [0, 1, UInt32(alive.count), .max, .random(in: 0...2000, using: &random)]
+                let value = values[Int.random(in: 0..<values.count, using: &random)]
+                withUnsafeBytes(of: value) { bytes.replaceSubrange(place..<place + 4, with: $0) }
+            }
+            try put(forged: bytes, at: file)
+            let store = try gate.temporary.reopened()
+            for token in alive + dead {
+                if let found = try? store.token(token.digest) { #expect(found.id == token.id) }
+            }
+            let listed = (try? store.allTokens()) ?? []
+            #expect(known.isSuperset(of: listed.map(\.id)))
+            for user in users {
+                #expect(known.isSuperset(of: ((try? store.tokens(of: user.id)) ?? []).map(\.id)))
+            }
+        }
+    }
+
+    @Test("A check finds an index whose checksums hold and that says something else than the journal")
+    func forged() throws {
+        _ = try fill(gate.store, 12)
+        let store = try openIndexed()
+        try store.check()
+        _ = try fill(store, 6)
+        try store.check()
+        let file = path + "/" + (try #require(try indexes.first))
+        let whole = try Data(contentsOf: URL(fileURLWithPath: file))
+        // Each table, and the greatest time in the header.
+        let places = [64] + Array(stride(from: TokenIndexLayout.headerSize, to: whole.count, by: 40))
+        for place in places {
+            var bytes = [UInt8](whole)
+            bytes[place] ^= 1
+            try put(forged: bytes, at: file)
+            #expect("byte \(place)") { try gate.temporary.reopened().check() } throws: { error in
+                guard case StoreError.journal(.wrongIndex(file)) = error else { return false }
+                return true
+            }
+        }
+    }
+
+    @Test("A check refuses a line that an index would cover and that says nothing this version understands")
+    func meaningless() throws {
+        let digest = String(repeating: "0", count: 64)
+        let columns = ["issued", "7", "sha256:" + digest, "1", "no epoch"]
+        Event(columns.map { Array($0.utf8) }).withLine { line in
+            var (builder, checker) = (TokenIndexBuilder(), TokenChecker(nil, path: ""))
+            #expect(throws: Never.self) { try builder.apply(line) }
+            #expect(throws: EventError.malformed) { try checker.apply(line) }
+        }
+    }
+
     @Test("A compacted journal has one of its own, which whoever follows it takes; the old one is gone")
     func compacted() throws {
         let (alive, dead) = try fill(gate.store)

@@ -4,9 +4,9 @@ internal import Journal
 /// `TIME  started  ID  sha256:DIGEST  USER-ID  EPOCH  STARTED  EXPIRES  IDLE-SECONDS`, `TIME  used  ID`,
 /// `TIME  ended  ID` and, when it was compacted, `TIME  last-id  ID`: ids are given once.
 struct SessionTable: EventSourced {
-    private var byDigest: [SecretDigest: Session] = [:]
-    private var digestByID: [Session.ID: SecretDigest] = [:]
-    private var idsByUser: [User.ID: [Session.ID]] = [:]
+    private var byDigest = Parted<SecretDigest, Session>()
+    private var digestByID = Parted<Session.ID, SecretDigest>()
+    private var idsByUser = Parted<User.ID, [Session.ID]>()
     private var lastID: Session.ID = 0
     /// Sessions that are over are dropped when there are as many as this.
     private var sizeToSweep = 1024
@@ -70,9 +70,11 @@ struct SessionTable: EventSourced {
             lastID = max(lastID, session.id)
             byDigest[session.digest] = session
             digestByID[session.id] = session.digest
-            idsByUser[session.user, default: []].append(session.id)
+            idsByUser.change(session.user) { ids in
+                if ids?.append(session.id) == nil { ids = [session.id] }
+            }
         case "used":
-            if let digest = digestByID[try columns.integer()] { byDigest[digest]?.lastUsed = event.time }
+            if let digest = digestByID[try columns.integer()] { byDigest.change(digest) { $0?.lastUsed = event.time } }
         case "ended": remove(try columns.integer())
         case "last-id":
             let id = try columns.integer()
@@ -83,10 +85,12 @@ struct SessionTable: EventSourced {
     }
 
     private mutating func remove(_ id: Session.ID) {
-        guard let digest = digestByID.removeValue(forKey: id), let session = byDigest.removeValue(forKey: digest)
+        guard let digest = digestByID.replace(id, with: nil), let session = byDigest.replace(digest, with: nil)
         else { return }
-        idsByUser[session.user]?.removeAll { $0 == id }
-        if idsByUser[session.user]?.isEmpty ?? false { idsByUser[session.user] = nil }
+        idsByUser.change(session.user) { ids in
+            ids?.removeAll { $0 == id }
+            if ids?.isEmpty ?? false { ids = nil }
+        }
     }
 
     private mutating func sweep(at now: Timestamp) {

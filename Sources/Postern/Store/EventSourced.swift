@@ -14,6 +14,9 @@ protocol EventSourced: Sendable {
     /// - Returns: Bytes of the journal that are saved now.
     static func save(_ source: JournalSource) throws(JournalError) -> Int64
 
+    /// What checks the lines that ``resume(_:)`` passes over.
+    static func checker(of source: JournalSource) throws(JournalError) -> any JournalChecker
+
     /// - Throws: ``EventError`` when the event is not one of this journal's; the state is of no use then, and is told anew.
     mutating func apply(_ event: EventLine) throws(EventError)
 
@@ -40,7 +43,15 @@ extension EventSourced {
 
     static func save(_ source: JournalSource) throws(JournalError) -> Int64 { 0 }
 
+    static func checker(of source: JournalSource) -> any JournalChecker { NothingToCheck() }
+
     func needed(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) throws(JournalError) -> Int { count }
+}
+
+/// For a journal of which whoever opens it is told every line.
+private struct NothingToCheck: JournalChecker {
+    func apply(_ line: EventLine) {}
+    func finish() {}
 }
 
 extension EventReader {

@@ -106,25 +106,24 @@ final class Replica<State: EventSourced>: Sendable {
     }
 
     /// As ``load()``, by a look at all that there is.
-    /// - Parameter isAlive: As for ``compact(at:isAlive:progress:)``.
+    /// - Parameter isAlive: Whether a credential of this user and epoch may still be good.
     func load(
         at now: Timestamp,
-        isAlive: () throws(StoreError) -> (User.ID, Int64) -> Bool
+        isAlive: (User.ID, Int64) -> Bool
     ) throws(StoreError) -> (events: Int, needed: Int) {
         try read { _ in }
         let (events, state) = told.withLock { ($0.count, $0.state) }
-        let judge = try isAlive()
         do {
-            return (events, min(events, try state.needed(at: now, isAlive: judge)))
+            return (events, min(events, try state.needed(at: now, isAlive: isAlive)))
         } catch {
             throw StoreError(error)
         }
     }
 
-    /// Reads all of the file once more, whatever is saved of it.
+    /// Reads all of the file once more, whatever is saved of it, and holds that against the file.
     func check(_ progress: (Double) -> Void) throws(StoreError) {
         do {
-            try journal.check(progress)
+            try journal.check(progress, State.checker)
         } catch {
             throw StoreError(error)
         }

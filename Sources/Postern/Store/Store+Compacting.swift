@@ -35,17 +35,19 @@ extension Store {
 
     /// Compacts journals of which more than half is of no use by now: also what has ended, which no event tells of.
     func compactWhatHasEnded(beyond events: Int) throws(StoreError) {
-        try compactIfWorthIt("tokens", tokens, events)
-        try compactIfWorthIt("sessions", sessions, events)
-        try compactIfWorthIt("revocations", revocations, events)
+        let isAlive = try judgeOfEpochs()
+        try compactIfWorthIt("tokens", tokens, events, isAlive)
+        try compactIfWorthIt("sessions", sessions, events, isAlive)
+        try compactIfWorthIt("revocations", revocations, events, isAlive)
     }
 
     private func compactIfWorthIt<State>(
         _ name: String,
         _ replica: Replica<State>,
-        _ events: Int
+        _ events: Int,
+        _ isAlive: (User.ID, Int64) -> Bool
     ) throws(StoreError) {
-        let load = try replica.load(at: now()) { () throws(StoreError) in try judgeOfEpochs() }
+        let load = try replica.load(at: now(), isAlive: isAlive)
         if load.events > events, load.events > 2 * load.needed { _ = try compact(name, replica) }
     }
 

@@ -36,20 +36,22 @@ extension Store {
     /// Follows all journals to their ends.
     /// - Throws: ``StoreError`` naming file, line and byte of the first damage.
     public func loads() throws(StoreError) -> [Load] {
-        [
-            try load("users", users, live: try users.read { $0.userCount }),
-            try load("tokens", tokens, live: try tokenCount()),
-            try load("sessions", sessions, live: try sessions.read { $0.sessionCount }),
-            try load("revocations", revocations, live: try revocations.read { $0.count }),
+        let isAlive = try judgeOfEpochs()
+        return [
+            try load("users", users, live: try users.read { $0.userCount }, isAlive),
+            try load("tokens", tokens, live: try tokenCount(), isAlive),
+            try load("sessions", sessions, live: try sessions.read { $0.sessionCount }, isAlive),
+            try load("revocations", revocations, live: try revocations.read { $0.count }, isAlive),
         ]
     }
 
     private func load<State>(
         _ name: String,
         _ replica: Replica<State>,
-        live: Int
+        live: Int,
+        _ isAlive: (User.ID, Int64) -> Bool
     ) throws(StoreError) -> Load {
-        let load = try replica.load(at: now()) { () throws(StoreError) in try judgeOfEpochs() }
+        let load = try replica.load(at: now(), isAlive: isAlive)
         let times: (first: Timestamp, last: Timestamp)?
         do {
             times = try folder.times(of: name)

@@ -145,6 +145,18 @@ final class TokenIndex: Sendable {
         file.bytes.loadUnaligned(fromByteOffset: table + place * MemoryLayout<Number>.size, as: type)
     }
 
+    /// Whether it is, byte for byte, what `builder` makes.
+    func isMade(by builder: TokenIndexBuilder, greatestTime: Timestamp) -> Bool {
+        let checkpoint = JournalSource.Checkpoint(
+            fileID: checkpoint.fileID,
+            offset: checkpoint.offset,
+            sequence: checkpoint.sequence,
+            checksum: checkpoint.checksum,
+            greatestTime: greatestTime
+        )
+        return builder.withIndex(checkpoint) { $0.elementsEqual(file.bytes) } ?? false
+    }
+
     // MARK: Making
 
     /// The index that is saved beside the file of `source`, made anew when it is missing or far behind. nil for a small
@@ -179,7 +191,7 @@ final class TokenIndex: Sendable {
     }
 
     /// nil when there is none, or none by which `source` can go on.
-    private static func saved(_ source: JournalSource) throws(JournalError) -> TokenIndex? {
+    static func saved(_ source: JournalSource) throws(JournalError) -> TokenIndex? {
         guard let index = source.saved().flatMap({ TokenIndex($0, of: source) }), try source.stands(index.checkpoint)
         else { return nil }
         return index

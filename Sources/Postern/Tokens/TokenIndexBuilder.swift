@@ -36,20 +36,46 @@ struct TokenIndexBuilder {
 
     /// - Throws: ``JournalError`` among others where the disk is full.
     mutating func save(_ source: JournalSource, _ checkpoint: JournalSource.Checkpoint) throws(JournalError) {
+        guard let layout = finish(checkpoint) else { return }
+        try source.save(layout.size) { put(layout, checkpoint, in: $0) }
+    }
+
+    /// Lends what ``save(_:_:)`` would save; nil where there can be no index.
+    func withIndex<Result>(
+        _ checkpoint: JournalSource.Checkpoint,
+        _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result? {
+        var copy = self
+        guard let layout = copy.finish(checkpoint) else { return nil }
+        let file = UnsafeMutableRawBufferPointer.allocate(byteCount: layout.size, alignment: 8)
+        defer { file.deallocate() }
+        file.initializeMemory(as: UInt8.self, repeating: 0)
+        copy.put(layout, checkpoint, in: file)
+        return body(UnsafeRawBufferPointer(file))
+    }
+
+    /// nil where the numbers are too great for an index.
+    private mutating func finish(_ checkpoint: JournalSource.Checkpoint) -> TokenIndexLayout? {
         dropRevoked()
-        let known = renewals.filter { place(of: $0.key) != nil }.sorted { $0.key < $1.key }
-        guard checkpoint.offset <= Int64(TokenIndexLayout.offsetMask),
-            let layout = TokenIndexLayout(count: ids.count, renewalCount: known.count)
-        else { return }
-        try source.save(layout.size) { file in
-            put(ids, at: layout.ids, in: file)
-            put(offsets, at: layout.offsets, in: file)
-            put(users, at: layout.users, in: file)
-            put(known.flatMap { [$0.key, $0.value.microseconds] }, at: layout.renewals, in: file)
-            putOwners(layout, in: file)
-            putSlots(layout, in: file)
-            putHeader(checkpoint, known.count, in: file)
-        }
+        renewals = renewals.filter { place(of: $0.key) != nil }
+        guard checkpoint.offset <= Int64(TokenIndexLayout.offsetMask) else { return nil }
+        return TokenIndexLayout(count: ids.count, renewalCount: renewals.count)
+    }
+
+    /// - Parameter file: As many bytes as the layout says, all of them zero.
+    private func put(
+        _ layout: TokenIndexLayout,
+        _ checkpoint: JournalSource.Checkpoint,
+        in file: UnsafeMutableRawBufferPointer
+    ) {
+        put(ids, at: layout.ids, in: file)
+        put(offsets, at: layout.offsets, in: file)
+        put(users, at: layout.users, in: file)
+        let known = renewals.sorted { $0.key < $1.key }
+        put(known.flatMap { [$0.key, $0.value.microseconds] }, at: layout.renewals, in: file)
+        putOwners(layout, in: file)
+        putSlots(layout, in: file)
+        putHeader(checkpoint, known.count, in: file)
     }
 
     private mutating func dropRevoked() {

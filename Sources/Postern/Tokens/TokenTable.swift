@@ -11,9 +11,9 @@ internal import Journal
 /// has what came after it: new tokens, and what became of those of the index.
 struct TokenTable: EventSourced {
     private let index: TokenIndex?
-    private var recent: [SecretDigest: Token] = [:]
-    private var digestByID: [Token.ID: SecretDigest] = [:]
-    private var idsByUser: [User.ID: [Token.ID]] = [:]
+    private var recent = Parted<SecretDigest, Token>()
+    private var digestByID = Parted<Token.ID, SecretDigest>()
+    private var idsByUser = Parted<User.ID, [Token.ID]>()
     private var lastID: Token.ID = 0
     /// Tokens of the index that are no more, and those that end at another time than it knows.
     private var revoked: Set<Token.ID> = []
@@ -99,26 +99,34 @@ struct TokenTable: EventSourced {
 
     static func save(_ source: JournalSource) throws(JournalError) -> Int64 { try TokenIndex.save(source) }
 
+    static func checker(of source: JournalSource) throws(JournalError) -> any JournalChecker {
+        TokenChecker(try TokenIndex.saved(source), path: source.savedPath)
+    }
+
     mutating func apply(_ line: EventLine) throws(EventError) {
         switch try TokenEvent(line) {
         case .issued(let id, var columns):
             let token = try Token(id, &columns)
-            guard id > lastID, id < .max, recent.updateValue(token, forKey: token.digest) == nil else {
+            guard id > lastID, id < .max, recent.replace(token.digest, with: token) == nil else {
                 throw .malformed
             }
             digestByID[id] = token.digest
-            idsByUser[token.user, default: []].append(id)
+            idsByUser.change(token.user) { ids in
+                if ids?.append(id) == nil { ids = [id] }
+            }
             lastID = id
         case .renewed(let id, let expires):
             if let digest = digestByID[id] {
-                recent[digest]?.expires = expires
+                recent.change(digest) { $0?.expires = expires }
             } else if index?.contains(id) ?? false {
                 renewed[id] = expires
             }
         case .revoked(let id):
-            if let digest = digestByID.removeValue(forKey: id), let token = recent.removeValue(forKey: digest) {
-                if let place = idsByUser[token.user]?.firstIndex(of: id) { idsByUser[token.user]?.remove(at: place) }
-                if idsByUser[token.user]?.isEmpty ?? false { idsByUser[token.user] = nil }
+            if let digest = digestByID.replace(id, with: nil), let token = recent.replace(digest, with: nil) {
+                idsByUser.change(token.user) { ids in
+                    if let place = ids?.firstIndex(of: id) { ids?.remove(at: place) }
+                    if ids?.isEmpty ?? false { ids = nil }
+                }
             } else if index?.contains(id) ?? false {
                 revoked.insert(id)
             }
@@ -176,7 +184,8 @@ struct TokenTable: EventSourced {
         try index?.lend(without: revoked) { known, _, _ throws(JournalError) in
             if let token = self.now(known), Self.isKept(token, at: now, isAlive) { needed += 1 }
         }
-        return needed + recent.values.count { Self.isKept($0, at: now, isAlive) }
+        for token in recent.values where Self.isKept(token, at: now, isAlive) { needed += 1 }
+        return needed
     }
 
     private static func isKept(_ token: Token, at now: Timestamp, _ isAlive: (User.ID, Int64) -> Bool) -> Bool {

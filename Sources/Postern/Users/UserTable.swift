@@ -9,8 +9,9 @@ internal import Journal
 ///
 /// `TIME  group  NAME  PERMISSIONS` says all about a group. After `TIME  group-deleted  NAME` nobody is in it.
 struct UserTable: EventSourced {
-    private var byID: [User.ID: User] = [:]
-    private var idByName: [Username: User.ID] = [:]
+    private var byID = Parted<User.ID, User>()
+    private var idByName = Parted<Username, User.ID>()
+    private var members: [GroupName: Set<User.ID>] = [:]
     private var lastID: User.ID = 0
     private(set) var groups: [GroupName: Set<PermissionName>] = [:]
 
@@ -31,7 +32,7 @@ struct UserTable: EventSourced {
 
     var userCount: Int { byID.count }
 
-    var epochs: [User.ID: Int64] { byID.mapValues(\.epoch) }
+    var epochs: [User.ID: Int64] { Dictionary(uniqueKeysWithValues: byID.values.lazy.map { ($0.id, $0.epoch) }) }
 
     /// In the order in which they were added.
     var all: [User] { byID.values.sorted { $0.id < $1.id } }
@@ -102,7 +103,10 @@ struct UserTable: EventSourced {
             return
         }
         if cause == Cause.deleted.rawValue {
-            if let user = byID.removeValue(forKey: id) { idByName[user.username] = nil }
+            if let user = byID.replace(id, with: nil) {
+                idByName[user.username] = nil
+                for group in user.groups { members[group]?.remove(id) }
+            }
             return
         }
         guard Cause(rawValue: cause) != nil else { throw .unknown(cause) }
@@ -120,6 +124,8 @@ struct UserTable: EventSourced {
             user.epochBegan = known.epoch == user.epoch ? known.epochBegan : event.time
         }
         if let old = known, old.username != user.username { idByName[old.username] = nil }
+        for group in known?.groups ?? [] where !user.groups.contains(group) { members[group]?.remove(id) }
+        for group in user.groups { members[group, default: []].insert(id) }
         byID[id] = user
         idByName[user.username] = id
         lastID = max(lastID, id)
@@ -155,12 +161,13 @@ struct UserTable: EventSourced {
     /// - Parameter permissions: nil: there is no such group any more.
     private mutating func change(_ name: GroupName, to permissions: Set<PermissionName>?) {
         groups[name] = permissions
-        for (id, user) in byID where user.groups.contains(name) {
-            var user = user
+        for id in members[name] ?? [] {
+            guard var user = byID[id] else { continue }
             if permissions == nil { user.groups.removeAll { $0 == name } }
             user.groupPermissions = self.permissions(of: user.groups)
             byID[id] = user
         }
+        if permissions == nil { members[name] = nil }
     }
 
     private func permissions(of names: [GroupName]) -> Set<PermissionName> {

@@ -49,7 +49,7 @@ struct Failure: Error {
         switch error {
         case .usernameTaken: .cannotCreate
         case .noSuchUser: .noUser
-        case .noSuchGroup, .noSuchToken, .noSuchSession, .noSuchKey, .keyInUse, .tokenLimitReached, .unknownEvent:
+        case .noSuchGroup, .noSuchToken, .noSuchSession, .noSuchKey, .keyInUse, .tokenLimitReached:
             .dataError
         case .key: .configuration
         case .conflict: .temporary
@@ -63,7 +63,7 @@ struct Failure: Error {
         case .newerVersion, .tooOpen, .networkFileSystem: .configuration
         case .notEmpty: .cannotCreate
         case .foreignOwner: .noPermission
-        case .foreignFile, .damaged, .notUnderstood: .dataError
+        case .foreignFile, .damaged, .notUnderstood, .wrongIndex: .dataError
         case .locked: .temporary
         case .poisoned: .inputOutput
         case .system(_, _, let number):
