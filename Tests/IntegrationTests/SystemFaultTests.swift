@@ -110,7 +110,7 @@ struct SystemFaultTests {
         #expect(history.writes > 0)
     }
 
-    @Test("A process that gets no memory says nothing that is not so", .timeLimit(.minutes(2)))
+    @Test("A process that gets no memory says nothing that is not so", .timeLimit(.minutes(15)))
     func memory() throws {
         let site = try FaultySite()
         defer { site.remove() }

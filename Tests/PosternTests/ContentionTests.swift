@@ -4,7 +4,7 @@ import Testing
 
 @testable import Postern
 
-@Suite("Contention", .timeLimit(.minutes(2)))
+@Suite("Contention", .timeLimit(.minutes(15)))
 struct ContentionTests {
     /// A token and what has been done about it, so that every look at it can be judged.
     private final class Life: Sendable {

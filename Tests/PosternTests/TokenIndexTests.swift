@@ -303,7 +303,7 @@ struct TokenIndexTests {
         #expect(try indexes.count == 1)
     }
 
-    @Test("A process that lives long saves it by itself, and the others go on with it", .timeLimit(.minutes(1)))
+    @Test("A process that lives long saves it by itself, and the others go on with it", .timeLimit(.minutes(15)))
     func byItself() throws {
         let (one, other) = (try Store(opening: path, unsaved: 20_000), try Store(opening: path, unsaved: 20_000))
         for store in [one, other] { store.maintainByItself() }
