@@ -10,6 +10,8 @@ final class Connection: @unchecked Sendable {
     unowned let loop: EventLoop
     /// The part of a request that was taken from the connection before the rest had arrived.
     private(set) var pending: [UInt8] = []
+    /// Whether nobody has looked at `pending`: it came with the end of the request before.
+    private(set) var hasUnseen = false
     /// Nanoseconds of the monotonic clock at which the first byte of it was seen; 0: there is none.
     private var incompleteSince: UInt64 = 0
     /// Whether a worker answers it that does not hold its loop. ``ConnectionTable`` guards it.
@@ -23,15 +25,24 @@ final class Connection: @unchecked Sendable {
     /// Keeps part of a request, and begins to count the time, unless that has begun.
     func setPending(_ bytes: [UInt8]) {
         pending = bytes
+        hasUnseen = false
         guard incompleteSince == 0 else { return }
         incompleteSince = Self.monotonicTime()
         loop.incomplete.add(1, ordering: .relaxed)
+    }
+
+    /// Keeps what came behind a request.
+    func setUnseen(_ bytes: [UInt8]) {
+        guard !bytes.isEmpty else { return }
+        setPending(bytes)
+        hasUnseen = true
     }
 
     /// The request is whole, or will never be.
     func clearPending() {
         guard incompleteSince != 0 else { return }
         pending = []
+        hasUnseen = false
         incompleteSince = 0
         loop.incomplete.subtract(1, ordering: .relaxed)
     }

@@ -1,8 +1,8 @@
-/// Looks at the records of a request before libfcgi does.
+/// Reads the records of a request up to its body, before libfcgi sees any of them.
 ///
 /// libfcgi believes what it reads: a management record or a length that is too great ends the process, a
 /// STDIN or ABORT record among the parameters starts a request without any, and a second BEGIN starts one
-/// with parameters of the sender's choice. So nothing reaches it but what a web server sends: BEGIN_REQUEST,
+/// with parameters of the sender's choice. So nothing is let pass but what a web server sends: BEGIN_REQUEST,
 /// PARAMS whose pairs add up, the empty PARAMS, and STDIN (FastCGI 1.0, sections 3 and 5).
 enum RecordScanner {
     /// Bytes of all parameters of a request at most, with their lengths.
@@ -11,9 +11,12 @@ enum RecordScanner {
     /// Bytes that a request without body takes at most: with room for a header and padding a record.
     static let maximumHead = 2 * maximumParameters
 
+    /// FCGI_KEEP_CONN.
+    private static let keepConnectionFlag: UInt8 = 1
+
     enum Outcome: Equatable {
-        /// Good so far; more is to come. That many of the bytes belong to the head, whatever comes.
-        case incomplete(length: Int)
+        /// Good so far; more is to come.
+        case incomplete
         /// No web server sends this.
         case refused
         case head(Head)
@@ -23,6 +26,8 @@ enum RecordScanner {
     struct Head: Equatable {
         let id: UInt16
         let role: Role
+        /// Whether the web server wants to send another request afterwards.
+        let keepsConnection: Bool
         /// Bytes up to the end of the empty PARAMS record.
         let length: Int
         let body: Body
@@ -42,7 +47,7 @@ enum RecordScanner {
         parameters.removeAll()
         guard let begin = RecordHeader(bytes, at: 0) else { return incompleteHeader(bytes, 0) }
         guard begin.type == .beginRequest, begin.id != 0, begin.contentLength == 8 else { return .refused }
-        guard begin.end(from: 0) <= bytes.count else { return .incomplete(length: bytes.count) }
+        guard begin.end(from: 0) <= bytes.count else { return .incomplete }
         let role: Role
         switch (bytes[8], bytes[9]) {
         case (0, 1): role = .responder
@@ -62,7 +67,7 @@ enum RecordScanner {
             parameters.append(UnsafeRawBufferPointer(rebasing: bytes[content..<end]))
             guard parameters.size <= maximumParameters else { return .refused }
             position = header.end(from: position)
-            if position > bytes.count { outcome = .incomplete(length: bytes.count) }
+            if position > bytes.count { outcome = .incomplete }
             if header.contentLength == 0 { break }
         }
         switch parameters.findPairs(maximumLength: maximumParameters) {
@@ -72,16 +77,28 @@ enum RecordScanner {
         }
         if let outcome { return outcome }
         guard parameters.size > 0 else { return .refused }
-        return body(bytes, Head(id: begin.id, role: role, length: position, body: .follows))
+        let keepsConnection = bytes[10] & Self.keepConnectionFlag != 0
+        return body(
+            bytes,
+            Head(id: begin.id, role: role, keepsConnection: keepsConnection, length: position, body: .follows)
+        )
     }
 
     private static func body(_ bytes: UnsafeRawBufferPointer, _ head: Head) -> Outcome {
         func outcome(_ body: Body) -> Outcome {
-            .head(Head(id: head.id, role: head.role, length: head.length, body: body))
+            .head(
+                Head(
+                    id: head.id,
+                    role: head.role,
+                    keepsConnection: head.keepsConnection,
+                    length: head.length,
+                    body: body
+                )
+            )
         }
         guard let header = RecordHeader(bytes, at: head.length) else {
             if head.role == .authorizer { return outcome(.ofNoInterest) }
-            return incompleteHeader(bytes, head.length) == .refused ? .refused : .incomplete(length: head.length)
+            return incompleteHeader(bytes, head.length) == .refused ? .refused : .incomplete
         }
         guard header.type == .stdin, header.id == head.id else { return .refused }
         guard header.contentLength == 0 else { return outcome(head.role == .authorizer ? .ofNoInterest : .follows) }
@@ -93,7 +110,7 @@ enum RecordScanner {
     private static func incompleteHeader(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> Outcome {
         guard bytes.count - position < RecordHeader.length else { return .refused }
         let isOfOtherVersion = position < bytes.count && bytes[position] != RecordHeader.version
-        return isOfOtherVersion ? .refused : .incomplete(length: bytes.count)
+        return isOfOtherVersion ? .refused : .incomplete
     }
 }
 
@@ -101,8 +118,10 @@ enum RecordScanner {
 struct RecordHeader {
     enum Kind: UInt8 {
         case beginRequest = 1
+        case endRequest = 3
         case params = 4
         case stdin = 5
+        case stdout = 6
     }
 
     static let version: UInt8 = 1
@@ -122,6 +141,20 @@ struct RecordHeader {
         id = UInt16(bytes[position + 2]) << 8 | UInt16(bytes[position + 3])
         contentLength = Int(bytes[position + 4]) << 8 | Int(bytes[position + 5])
         paddingLength = Int(bytes[position + 6])
+    }
+
+    init(_ type: Kind, id: UInt16, contentLength: Int) {
+        self.type = type
+        self.id = id
+        self.contentLength = contentLength
+        paddingLength = 0
+    }
+
+    func put(to bytes: inout [UInt8]) {
+        bytes += [
+            Self.version, type.rawValue, UInt8(id >> 8), UInt8(id & 0xFF), UInt8(contentLength >> 8),
+            UInt8(contentLength & 0xFF), UInt8(paddingLength), 0,
+        ]
     }
 
     func end(from position: Int) -> Int { position + Self.length + contentLength + paddingLength }

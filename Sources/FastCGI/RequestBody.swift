@@ -8,6 +8,9 @@ final class RequestBody: BodySource {
     private let timeout: Duration
     private var descriptor: Int32 = -1
     private var id: UInt16 = 0
+    /// What has come of it already, and perhaps of the next request, from `restStart` on.
+    private var rest: [UInt8] = []
+    private var restStart = 0
     /// Runs from the first time on that something is waited for.
     private var deadline: ContinuousClock.Instant?
     private var isBroken = false
@@ -18,13 +21,21 @@ final class RequestBody: BodySource {
         self.timeout = timeout
     }
 
-    /// - Parameter isAtEnd: Whether there is no body.
-    func begin(_ descriptor: Int32, id: UInt16, isAtEnd: Bool) {
+    /// - Parameter rest: What has come already of the body; nil: there is no body.
+    func begin(_ descriptor: Int32, _ id: UInt16, _ rest: [UInt8]?) {
         self.descriptor = descriptor
         self.id = id
-        self.isAtEnd = isAtEnd
+        self.rest = rest ?? []
+        restStart = 0
+        isAtEnd = rest == nil
         isBroken = false
         deadline = nil
+    }
+
+    /// What came behind the end of the body.
+    func takeRest() -> [UInt8] {
+        defer { rest = [] }
+        return Array(rest[restStart...])
     }
 
     func willWait() { place.giveUp() }
@@ -66,8 +77,10 @@ final class RequestBody: BodySource {
     }
 
     private func receive(_ count: Int) -> [UInt8]? {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var filled = 0
+        var bytes = Array(rest[restStart..<min(restStart + count, rest.count)])
+        restStart += bytes.count
+        var filled = bytes.count
+        bytes.append(contentsOf: repeatElement(0, count: count - filled))
         while filled < count {
             let result = bytes.withUnsafeMutableBytes {
                 recv(descriptor, $0.baseAddress.map { $0 + filled }, count - filled, Int32(MSG_DONTWAIT))

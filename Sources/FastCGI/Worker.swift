@@ -9,6 +9,8 @@ final class Worker {
     private let body: RequestBody
     /// Used for one request after the other.
     private var live: Request
+    /// What is about to be sent, used again and again.
+    private var output: [UInt8] = []
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordScanner.maximumHead, alignment: 16)
 
     /// libfcgi keeps its address from one call to the next, so it has a place of its own.
@@ -68,45 +70,50 @@ final class Worker {
     }
 
     private func answerNext(_ connection: Connection) -> Outcome {
-        let pending = connection.pending
-        buffer.copyBytes(from: pending)
-        let free = UnsafeMutableRawBufferPointer(rebasing: buffer[pending.count...])
-        let count = recv(connection.descriptor, free.baseAddress, free.count, Int32(MSG_PEEK | MSG_DONTWAIT))
-        guard count > 0 else { return count < 0 && (errno == EAGAIN || errno == EINTR) ? .idle : .close }
-        switch RecordScanner.scan(
-            UnsafeRawBufferPointer(rebasing: buffer[..<(pending.count + count)]),
-            into: &parameters
-        ) {
+        let known = connection.pending.count
+        buffer.copyBytes(from: connection.pending)
+        let free = UnsafeMutableRawBufferPointer(rebasing: buffer[known...])
+        let count = recv(connection.descriptor, free.baseAddress, free.count, Int32(MSG_DONTWAIT))
+        // What was left behind the last request may be a whole one.
+        let isQuiet = count < 0 && (errno == EAGAIN || errno == EINTR)
+        guard count > 0 || connection.hasUnseen && (isQuiet || count == 0) else { return isQuiet ? .idle : .close }
+        let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<(known + max(0, count))])
+        switch RecordScanner.scan(bytes, into: &parameters) {
         case .refused: return .close
-        case .incomplete(let length):
-            // What has come is taken, so that the peer has room for the rest.
-            guard length < buffer.count, take(pending.count..<length, from: connection) else { return .close }
-            connection.setPending(Array(buffer[..<length]))
+        case .incomplete:
+            guard bytes.count < buffer.count else { return .close }
+            connection.setPending(Array(bytes))
             return .idle
         case .head(let head):
             connection.clearPending()
-            return answer(head, taken: pending.count, connection)
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[head.length...])
+            return head.body == .none ? answer(head, connection) : answerByLibrary(head, rest, connection)
         }
     }
 
-    /// Takes bytes from the connection that have been looked at, to where they are in the buffer already.
-    private func take(_ range: Range<Int>, from connection: Connection) -> Bool {
-        let place = UnsafeMutableRawBufferPointer(rebasing: buffer[range])
-        return range.isEmpty
-            || recv(connection.descriptor, place.baseAddress, place.count, Int32(MSG_DONTWAIT)) == place.count
+    /// A request that is there whole. libfcgi would read it once more, and costs as much as all that we do for a token: so
+    /// it is answered without.
+    private func answer(_ head: RecordScanner.Head, _ connection: Connection) -> Outcome {
+        body.begin(connection.descriptor, head.id, nil)
+        let response = handle(head.role)
+        output.removeAll(keepingCapacity: true)
+        RecordWriter.put(response.bytes, id: head.id, to: &output)
+        guard RecordWriter.send(output, connection.descriptor) else { return .close }
+        return head.keepsConnection ? .answered(mayHaveMore: false) : .close
     }
 
-    /// - Parameter taken: How many bytes of the head are not in the connection any more.
-    private func answer(_ head: RecordScanner.Head, taken: Int, _ connection: Connection) -> Outcome {
-        // Nothing but this request is there, so libfcgi may read it from the connection.
-        let isDirect = head.body == .none && taken == 0
-        guard isDirect ? accept(connection) : acceptCopy(of: head, taken: taken, connection) else {
-            return request.pointee.ipcFd < 0 ? .closed : .close
-        }
-        let keeps = request.pointee.keepConnection != 0 && head.body != .ofNoInterest
+    /// A request with a body.
+    ///
+    /// - Parameter rest: What has come of the body, and perhaps of what is behind it.
+    private func answerByLibrary(
+        _ head: RecordScanner.Head,
+        _ rest: UnsafeRawBufferPointer,
+        _ connection: Connection
+    ) -> Outcome {
+        guard accept(head, connection) else { return request.pointee.ipcFd < 0 ? .closed : .close }
         // The descriptor is ours to close, whatever the peer wants.
         request.pointee.keepConnection = 1
-        body.begin(connection.descriptor, id: head.id, isAtEnd: isDirect || head.body == .ofNoInterest)
+        body.begin(connection.descriptor, head.id, head.body == .ofNoInterest ? nil : Array(rest))
         let response = handle(head.role)
         let isDrained = body.drain(limit: server.options.drainLimit)
         response.bytes.withUnsafeBytes { bytes in
@@ -118,7 +125,9 @@ final class Worker {
         }
         FCGX_Finish_r(request)
         if request.pointee.ipcFd < 0 { return .closed }
-        return keeps && isDrained ? .answered(mayHaveMore: !isDirect) : .close
+        guard head.keepsConnection, head.body != .ofNoInterest, isDrained else { return .close }
+        connection.setUnseen(body.takeRest())
+        return .answered(mayHaveMore: true)
     }
 
     /// - Returns: What the handler answers to the request whose parameters have been read.
@@ -132,35 +141,19 @@ final class Worker {
         return server.handler(live)
     }
 
-    /// Lets libfcgi read the request from its connection.
-    private func accept(_ connection: Connection) -> Bool {
-        guard accept(connection.descriptor) else { return false }
-        // Of more than 8 KiB the empty record that ends the body is still unread.
-        _ = FCGX_GetChar(request.pointee.in)
-        return true
-    }
-
     /// Lets libfcgi read a copy of the request up to its body, with an empty body, from a socket pair: it
     /// reads more than it needs, and would take what it finds in a body for records.
-    private func acceptCopy(
-        of head: RecordScanner.Head,
-        taken: Int,
-        _ connection: Connection
-    ) -> Bool {
-        let end: [UInt8] = [
-            RecordHeader.version, RecordHeader.Kind.stdin.rawValue, UInt8(head.id >> 8), UInt8(head.id & 0xFF), 0, 0, 0,
-            0,
-        ]
+    private func accept(_ head: RecordScanner.Head, _ connection: Connection) -> Bool {
         request.pointee.ipcFd = connection.descriptor
         var pair: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &pair) == 0 else {
             return false
         }
         defer { Glibc.close(pair[0]) }
-        let isWritten =
-            send(pair[0], buffer.baseAddress, head.length, 0) == head.length
-            && send(pair[0], end, end.count, 0) == end.count
-        guard isWritten, take(taken..<head.length, from: connection) else {
+        output.removeAll(keepingCapacity: true)
+        output.append(contentsOf: buffer[..<head.length])
+        RecordHeader(.stdin, id: head.id, contentLength: 0).put(to: &output)
+        guard send(pair[0], output, output.count, 0) == output.count else {
             Glibc.close(pair[1])
             return false
         }

@@ -156,4 +156,17 @@ struct HostilePeerTests {
             #expect(client.isClosedWithoutAnswer())
         }
     }
+
+    @Test("a peer that has sent a body and another request, and shut its side, gets both answers")
+    func halfClosedBehindBody() throws {
+        let server = try RunningServer()
+        for second in [Wire.request([("N", "2")]), Wire.post([2], more: [("N", "2")])] {
+            let client = try server.client(patience: 3)
+            client.send(Wire.post([1, 2, 3], more: [("N", "1")]) + second)
+            client.shutWriting()
+            #expect(try client.answer().body.contains("N=1"))
+            #expect(try client.answer().body.contains("N=2"))
+            #expect(client.isClosedWithoutAnswer())
+        }
+    }
 }

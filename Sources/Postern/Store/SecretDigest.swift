@@ -1,4 +1,4 @@
-internal import CSodium
+internal import Crypto
 internal import Journal
 
 /// The SHA-256 (FIPS 180-4) of a secret's text: what the store holds and looks up in its place.
@@ -10,15 +10,9 @@ public struct SecretDigest: Sendable, Hashable {
 
     /// The digest of a secret as it was presented.
     public init(of text: ArraySlice<UInt8>) {
-        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-        withUnsafeMutableBytes(of: &words) { digest in
-            guard let digest = digest.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
-            text.withUnsafeBufferPointer { text in
-                // The call cannot fail, and reads no byte of an empty text, which may have no address.
-                _ = crypto_hash_sha256(digest, text.baseAddress ?? UnsafePointer(digest), UInt64(text.count))
-            }
-        }
-        self.words = words
+        var function = SHA256()
+        text.withUnsafeBytes { function.update(bufferPointer: $0) }
+        words = function.finalize().withUnsafeBytes { $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self) }
     }
 
     /// Reads 64 hexadecimal digits in lower case; nil for anything else.

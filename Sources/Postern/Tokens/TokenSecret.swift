@@ -17,8 +17,10 @@ public struct TokenSecret: Sendable {
 
     /// Makes a new one.
     public static func random() -> TokenSecret {
-        let bytes = prefix + Base62.random(count: randomLength).utf8
-        return TokenSecret(text: String(decoding: bytes + checksum(of: bytes[...]), as: UTF8.self))
+        var bytes = prefix + Base62.random(count: randomLength).utf8
+        let checksum = CRC32.ieee.checksum(of: bytes)
+        for position in 0..<checksumLength { bytes.append(digit(position, of: checksum)) }
+        return TokenSecret(text: String(decoding: bytes, as: UTF8.self))
     }
 
     public var digest: SecretDigest { SecretDigest(of: Array(text.utf8)[...]) }
@@ -26,23 +28,29 @@ public struct TokenSecret: Sendable {
     /// Whether a presented text can be a token at all: one of ours with a checksum that holds, or a key of
     /// DRF's `TokenAuthentication` (40 hexadecimal digits), which may have been imported.
     static func isPlausible(_ text: ArraySlice<UInt8>) -> Bool {
-        isOurs(text)
-            ? text.count == length && text.suffix(checksumLength) == checksum(of: text.dropLast(checksumLength))[...]
-            : text.count == 40 && text.allSatisfy(isHexadecimal)
+        guard isOurs(text) else { return text.count == 40 && text.allSatisfy(isHexadecimal) }
+        guard text.count == length else { return false }
+        return text.withUnsafeBytes { text in
+            let checksum = CRC32.ieee.checksum(of: .init(rebasing: text.dropLast(checksumLength)), seed: 0)
+            for position in 0..<checksumLength
+            where text[length - checksumLength + position] != digit(position, of: checksum) { return false }
+            return true
+        }
     }
 
     /// Whether a presented text carries our prefix.
-    static func isOurs(_ text: ArraySlice<UInt8>) -> Bool { text.starts(with: prefix) }
-
-    private static func checksum(of bytes: ArraySlice<UInt8>) -> [UInt8] {
-        var rest = CRC32.ieee.checksum(of: bytes)
-        var digits = [UInt8](repeating: Base62.alphabet[0], count: checksumLength)
-        for position in digits.indices.reversed() {
-            digits[position] = Base62.alphabet[Int(rest % 62)]
-            rest /= 62
-        }
-        return digits
+    static func isOurs(_ text: ArraySlice<UInt8>) -> Bool {
+        guard text.count >= prefix.count else { return false }
+        for position in 0..<prefix.count where text[text.startIndex + position] != prefix[position] { return false }
+        return true
     }
+
+    /// The digits of a checksum in base 62, the highest first.
+    private static func digit(_ position: Int, of checksum: UInt32) -> UInt8 {
+        Base62.alphabet[Int(checksum / powers[position] % 62)]
+    }
+
+    private static let powers: [UInt32] = [916_132_832, 14_776_336, 238_328, 3844, 62, 1]
 
     private static func isHexadecimal(_ byte: UInt8) -> Bool {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)

@@ -1,0 +1,36 @@
+internal import Glibc
+
+/// Writes the records of an answer (FastCGI 1.0, sections 3.3 and 5.5).
+enum RecordWriter {
+    /// Adds all records of the answer to `output`: those of STDOUT, the empty one that ends them, and END_REQUEST.
+    static func put(_ response: [UInt8], id: UInt16, to output: inout [UInt8]) {
+        var start = 0
+        while start < response.count {
+            let end = min(response.count, start + longestContent)
+            RecordHeader(.stdout, id: id, contentLength: end - start).put(to: &output)
+            response.withUnsafeBytes { output.append(contentsOf: $0[start..<end]) }
+            start = end
+        }
+        RecordHeader(.stdout, id: id, contentLength: 0).put(to: &output)
+        RecordHeader(.endRequest, id: id, contentLength: requestComplete.count).put(to: &output)
+        output += requestComplete
+    }
+
+    private static let longestContent = 0xFFFF
+
+    /// appStatus 0, protocolStatus FCGI_REQUEST_COMPLETE.
+    private static let requestComplete = [UInt8](repeating: 0, count: 8)
+
+    /// Waits, where the peer does not read, for as long as the socket's timeout.
+    /// - Returns: false when not all of it went out.
+    static func send(_ bytes: [UInt8], _ descriptor: Int32) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            var sent = 0
+            while sent < bytes.count {
+                let count = Glibc.send(descriptor, bytes.baseAddress.map { $0 + sent }, bytes.count - sent, 0)
+                if count > 0 { sent += count } else if errno != EINTR { return false }
+            }
+            return true
+        }
+    }
+}
