@@ -37,10 +37,12 @@ struct AuthorizationWords {
 
     init(_ field: ArraySlice<UInt8>?) {
         let text = field ?? []
-        var position = 0
-        let scheme = Self.nextWord(text.span, &position)
-        let second = Self.nextWord(text.span, &position)
-        let hasMore = Self.nextWord(text.span, &position) != nil
+        let (scheme, second, hasMore) = text.withUnsafeBytes { text in
+            var position = 0
+            return (
+                Self.nextWord(text, &position), Self.nextWord(text, &position), Self.nextWord(text, &position) != nil
+            )
+        }
         func slice(_ word: Range<Int>) -> ArraySlice<UInt8> {
             text[text.startIndex + word.lowerBound..<text.startIndex + word.upperBound]
         }
@@ -50,7 +52,7 @@ struct AuthorizationWords {
     }
 
     /// Where the next word stands, counted from the beginning of the field; nil: there is none.
-    private static func nextWord(_ text: Span<UInt8>, _ position: inout Int) -> Range<Int>? {
+    private static func nextWord(_ text: UnsafeRawBufferPointer, _ position: inout Int) -> Range<Int>? {
         while position < text.count, ASCII.isWhiteSpace(text[position]) { position += 1 }
         let start = position
         while position < text.count, !ASCII.isWhiteSpace(text[position]) { position += 1 }

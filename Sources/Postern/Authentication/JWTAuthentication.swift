@@ -47,7 +47,7 @@ struct JWTAuthentication: Authenticator {
     }
 
     private func user(of claims: JWTClaims) throws -> User {
-        guard claims.isForeign || claims.object.contains("user_id") else {
+        guard claims.isForeign || claims.namesUser else {
             throw Self.refused("Token contained no recognizable user identification", "token_not_valid")
         }
         guard let user = try tokens.user(of: claims) else { throw Self.refused("User not found", "user_not_found") }

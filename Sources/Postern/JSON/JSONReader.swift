@@ -45,7 +45,7 @@ public struct JSONReader {
     private var current: UInt8? { position < bytes.count ? bytes[position] : nil }
 
     private mutating func skipWhiteSpace() {
-        while let byte = current, [0x20, 0x09, 0x0A, 0x0D].contains(byte) { position += 1 }
+        while let byte = current, byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D { position += 1 }
     }
 
     private mutating func value() throws(JSONError) -> JSONValue {
@@ -57,6 +57,7 @@ public struct JSONReader {
         case UInt8(ascii: "["): return try nested { reader throws(JSONError) in try reader.array() }
         default: break
         }
+        if let number = try number() { return number }
         for (word, value) in [("null", JSONValue.null), ("true", .bool(true)), ("false", .bool(false))] where take(word)
         {
             return value
@@ -64,8 +65,7 @@ public struct JSONReader {
         for word in ["NaN", "Infinity", "-Infinity"] where take(word) {
             throw JSONError("Out of range float values are not JSON compliant: '\(word)'")
         }
-        guard let number = try number() else { throw error("Expecting value", at: position) }
-        return number
+        throw error("Expecting value", at: position)
     }
 
     private mutating func take(_ word: String) -> Bool {
@@ -92,12 +92,13 @@ public struct JSONReader {
         var positions: [[UInt8]: Int] = [:]
         func place(of name: String) -> Int? {
             members.count <= Self.fewMembers
-                ? members.firstIndex { $0.name.utf8.elementsEqual(name.utf8) } : positions[Array(name.utf8)]
+                ? members.firstIndex { $0.name.hasSameBytes(as: name) } : positions[Array(name.utf8)]
         }
         if current == UInt8(ascii: "}") {
             position += 1
             return .object([])
         }
+        members.reserveCapacity(Self.fewMembers / 2)
         while true {
             guard current == UInt8(ascii: "\"") else {
                 throw error("Expecting property name enclosed in double quotes", at: position)
@@ -221,7 +222,9 @@ extension JSONReader {
     /// From after the opening quote to after the closing one.
     private mutating func string() throws(JSONError) -> Text {
         let quote = position - 1
-        var text = Text()
+        let start = position
+        while let byte = current, byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") { position += 1 }
+        var text = Text(bytes: Array(bytes[start..<position]))
         while true {
             guard let byte = current else { throw error("Unterminated string starting at", at: quote) }
             position += 1

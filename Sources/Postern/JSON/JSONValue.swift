@@ -12,6 +12,9 @@ public enum JSONValue: Sendable {
     case array([JSONValue])
     case object([(name: String, value: JSONValue)])
 
+    /// nil for what is no string.
+    var text: String? { if case .string(let text) = self { text } else { nil } }
+
     /// Python's name of the type, which is part of DRF's messages.
     var pythonType: String {
         switch self {

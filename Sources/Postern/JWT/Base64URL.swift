@@ -4,23 +4,45 @@ public enum Base64URL {
     /// nil for what ``encode(_:)`` never writes.
     public static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         guard text.count % 4 != 1 else { return nil }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count * 3 / 4)
-        var held: UInt32 = 0
-        var heldBits = 0
-        let values = values
-        for character in text {
-            let value = values[Int(character)]
-            guard value != 0xFF else { return nil }
-            held = held << 6 | UInt32(value)
-            heldBits += 6
-            if heldBits >= 8 {
-                heldBits -= 8
-                bytes.append(UInt8(truncatingIfNeeded: held >> heldBits))
-                held &= 1 << heldBits - 1
+        var isGood = true
+        let bytes = [UInt8](unsafeUninitializedCapacity: text.count * 3 / 4) { bytes, count in
+            values.withUnsafeBufferPointer { values in
+                text.withUnsafeBufferPointer { text in isGood = decode(text, values, bytes) }
             }
+            count = isGood ? text.count * 3 / 4 : 0
         }
-        return held == 0 ? bytes : nil
+        return isGood ? bytes : nil
+    }
+
+    /// - Parameter bytes: Room for three bytes of each four characters.
+    private static func decode(
+        _ text: UnsafeBufferPointer<UInt8>,
+        _ values: UnsafeBufferPointer<UInt8>,
+        _ bytes: UnsafeMutableBufferPointer<UInt8>
+    ) -> Bool {
+        func value(at position: Int) -> UInt32 { UInt32(values[Int(text[position])]) }
+        var (position, end) = (0, 0)
+        while text.count - position >= 4 {
+            let (first, second, third, fourth) = (
+                value(at: position), value(at: position + 1), value(at: position + 2), value(at: position + 3)
+            )
+            guard first | second | third | fourth < 64 else { return false }
+            let word = first << 18 | second << 12 | third << 6 | fourth
+            bytes.initializeElement(at: end, to: UInt8(truncatingIfNeeded: word >> 16))
+            bytes.initializeElement(at: end + 1, to: UInt8(truncatingIfNeeded: word >> 8))
+            bytes.initializeElement(at: end + 2, to: UInt8(truncatingIfNeeded: word))
+            position += 4
+            end += 3
+        }
+        let rest = text.count - position
+        guard rest > 0 else { return true }
+        let third = rest == 3 ? value(at: position + 2) : 0
+        guard value(at: position) | value(at: position + 1) | third < 64 else { return false }
+        let word = value(at: position) << 18 | value(at: position + 1) << 12 | third << 6
+        bytes.initializeElement(at: end, to: UInt8(truncatingIfNeeded: word >> 16))
+        if rest == 3 { bytes.initializeElement(at: end + 1, to: UInt8(truncatingIfNeeded: word >> 8)) }
+        // The bits that are not used are zero.
+        return word & (rest == 3 ? 0xFF : 0xFFFF) == 0
     }
 
     public static func encode(_ bytes: some Sequence<UInt8>) -> [UInt8] {

@@ -17,13 +17,13 @@ struct JSONObject {
     init(_ members: [(name: String, value: JSONValue)]) { self.members = members }
 
     /// Names are compared byte by byte, not by Unicode's equivalences.
-    subscript(name: String) -> JSONValue? { members.first { $0.name.utf8.elementsEqual(name.utf8) }?.value }
+    subscript(name: String) -> JSONValue? { members.first { $0.name.hasSameBytes(as: name) }?.value }
 
     func contains(_ name: String) -> Bool { self[name] != nil }
 
     /// nil when there is no such member, or it is no string.
     func string(_ name: String) -> String? {
-        if case .string(let text)? = self[name] { text } else { nil }
+        self[name]?.text
     }
 
     /// A base64url text as its bytes; nil likewise, and for what is no strict base64url.

@@ -6,8 +6,7 @@ extension JSONWebKey {
     /// section 3.1. Never DER.
     func isSignature(_ signature: [UInt8], of text: ArraySlice<UInt8>) -> Bool {
         switch material {
-        case .secret(let key):
-            HMAC<SHA256>.isValidAuthenticationCode(signature, authenticating: text, using: key)
+        case .secret(_, let keyed): Self.code(keyed, of: text) == signature
         case .p256(let key, _):
             (try? P256.Signing.ECDSASignature(rawRepresentation: signature))
                 .map { key.isValidSignature($0, for: text) } ?? false
@@ -22,10 +21,17 @@ extension JSONWebKey {
         }
     }
 
+    /// It is compared in constant time.
+    private static func code(_ keyed: HMAC<SHA256>, of text: ArraySlice<UInt8>) -> HMAC<SHA256>.MAC {
+        var code = keyed
+        code.update(data: text)
+        return code.finalize()
+    }
+
     /// nil for a key that only verifies.
     func sign(_ text: [UInt8]) -> [UInt8]? {
         switch material {
-        case .secret(let key): Array(HMAC<SHA256>.authenticationCode(for: text, using: key))
+        case .secret(_, let keyed): Array(Self.code(keyed, of: text[...]))
         case .p256(_, let key): key.flatMap { try? $0.signature(for: text) }.map { Array($0.rawRepresentation) }
         case .ed25519(_, let key): key.flatMap { try? $0.signature(for: text) }.map { Array($0) }
         case .rsa: nil
@@ -38,7 +44,7 @@ extension JSONWebKey {
     static func random(_ algorithm: Algorithm, id: String) -> JSONWebKey? {
         let material: Material
         switch algorithm {
-        case .hs256: material = .secret(SymmetricKey(size: .bits256))
+        case .hs256: material = JSONWebKey.Material(secret: SymmetricKey(size: .bits256))
         case .es256:
             let key = P256.Signing.PrivateKey()
             material = .p256(key.publicKey, private: key)
@@ -67,7 +73,7 @@ extension JSONWebKey {
     /// The JWK with all that there is, for the key's own file.
     var secretMembers: [(name: String, value: JSONValue)] {
         switch material {
-        case .secret(let key): members("oct", curve: nil, [("k", key.withUnsafeBytes { Array($0) })])
+        case .secret(let key, _): members("oct", curve: nil, [("k", key.withUnsafeBytes { Array($0) })])
         case .p256(_, let key): (publicMembers ?? []) + Self.privateMember(key.map { Array($0.rawRepresentation) })
         case .ed25519(_, let key): (publicMembers ?? []) + Self.privateMember(key.map { Array($0.rawRepresentation) })
         case .rsa: publicMembers ?? []

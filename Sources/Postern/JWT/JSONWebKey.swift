@@ -15,10 +15,13 @@ public struct JSONWebKey: Sendable {
     }
 
     enum Material: Sendable {
-        case secret(SymmetricKey)
+        /// The code is one to which the key was given, and nothing else yet: that is half of the work for a short text.
+        case secret(SymmetricKey, HMAC<SHA256>)
         case p256(P256.Signing.PublicKey, private: P256.Signing.PrivateKey?)
         case ed25519(Curve25519.Signing.PublicKey, private: Curve25519.Signing.PrivateKey?)
         case rsa(_RSA.Signing.PublicKey, modulus: [UInt8], exponent: [UInt8])
+
+        init(secret: SymmetricKey) { self = .secret(secret, HMAC<SHA256>(key: secret)) }
     }
 
     /// The key's name in the headers of tokens; nil where a key of another issuer has none.
@@ -84,7 +87,7 @@ public struct JSONWebKey: Sendable {
         case .hs256:
             let secret = try bytes("k", of: object)
             guard secret.count >= leastSecretBytes else { throw .weak }
-            return .secret(SymmetricKey(data: secret))
+            return Material(secret: SymmetricKey(data: secret))
         case .es256:
             let point = try bytes("x", of: object, count: 32) + bytes("y", of: object, count: 32)
             guard let key = try? P256.Signing.PublicKey(rawRepresentation: point) else { throw .malformed("x") }

@@ -2,6 +2,8 @@
 /// this very object.
 final class JSONWebKeySet: Sendable {
     let keys: [JSONWebKey]
+    /// The header of the first token that held by these keys: those of others are the same.
+    let knownHeader = WriteOnce<JSONWebSignature.KnownHeader>()
 
     /// A token without `kid` is held against so many keys and no more.
     static let maximumKeys = 64
@@ -34,6 +36,6 @@ final class JSONWebKeySet: Sendable {
     /// - Parameter id: The `kid` of a token; nil: any key may have signed it.
     func candidates(id: String?) -> [JSONWebKey] {
         guard let id else { return keys }
-        return keys.filter { $0.id.map { $0.utf8.elementsEqual(id.utf8) } ?? false }
+        return keys.filter { $0.id.map { $0.hasSameBytes(as: id) } ?? false }
     }
 }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A JWS in compact serialisation (RFC 7515, section 7.1): the only form in which we read and write tokens.
 struct JSONWebSignature {
     /// Bytes of a token. Longer ones are refused before anything in them is read.
@@ -5,7 +7,7 @@ struct JSONWebSignature {
 
     let header: Header
     let payload: [UInt8]
-    private let signedText: ArraySlice<UInt8>
+    private let headerText, signedText: ArraySlice<UInt8>
     private let signature: [UInt8]
 
     /// What we look at of a header. Everything else is of no effect; what asks for an effect is refused.
@@ -30,20 +32,49 @@ struct JSONWebSignature {
         }
     }
 
+    /// A header and the text that it was read from.
+    final class KnownHeader: Sendable {
+        fileprivate let text: [UInt8]
+        fileprivate let header: Header
+
+        fileprivate init(_ text: ArraySlice<UInt8>, _ header: Header) {
+            self.text = Array(text)
+            self.header = header
+        }
+    }
+
+    /// Lets the next tokens that have this header, byte for byte, spare the reading of it.
+    func remember(headerIn keys: JSONWebKeySet) {
+        if keys.knownHeader.value == nil { _ = keys.knownHeader.put(KnownHeader(headerText, header)) }
+    }
+
     /// nil for anything but three parts of strict base64url, the first of them a header that we understand.
-    init?(compact text: ArraySlice<UInt8>) {
+    init?(compact text: ArraySlice<UInt8>, knownHeader known: KnownHeader? = nil) {
         guard text.count <= Self.maximumLength else { return nil }
-        let dot = UInt8(ascii: ".")
-        guard let first = text.firstIndex(of: dot), let last = text.lastIndex(of: dot), first < last,
-            !text[(first + 1)..<last].contains(dot),
-            let header = Base64URL.decode(text[..<first]).flatMap(Header.init),
+        guard let (first, last) = Self.dots(in: text),
+            let header = known.flatMap({ text[..<first] == $0.text[...] ? $0.header : nil })
+                ?? Base64URL.decode(text[..<first]).flatMap(Header.init),
             let payload = Base64URL.decode(text[(first + 1)..<last]),
             let signature = Base64URL.decode(text[(last + 1)...])
         else { return nil }
         self.header = header
         self.payload = payload
         self.signature = signature
+        headerText = text[..<first]
         signedText = text[..<last]
+    }
+
+    /// Where the two dots are; nil where there are not two.
+    private static func dots(in text: ArraySlice<UInt8>) -> (Int, Int)? {
+        text.withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress,
+                let first = memchr(start, Int32(UInt8(ascii: ".")), bytes.count).map({ UnsafeRawPointer($0) - start }),
+                let second = memchr(start + first + 1, Int32(UInt8(ascii: ".")), bytes.count - first - 1)
+                    .map({ UnsafeRawPointer($0) - start }),
+                memchr(start + second + 1, Int32(UInt8(ascii: ".")), bytes.count - second - 1) == nil
+            else { return nil }
+            return (text.startIndex + first, text.startIndex + second)
+        }
     }
 
     /// The key of `keys` that signed this, or nil. The key says which algorithm it is for; the header must say

@@ -28,8 +28,10 @@ struct JSONWebTokens: Sendable {
         let seen = store.keys.seen
         let digest = seen.digest(of: text, settings.foreignIssuer?.keys)
         if let digest, let entry = seen[digest], try isOfTheseKeys(entry) { return entry.contents }
-        guard let signature = JSONWebSignature(compact: text) else { throw .invalid }
         let ring = try ring().set
+        guard let signature = JSONWebSignature(compact: text, knownHeader: ring.knownHeader.value) else {
+            throw .invalid
+        }
         var foreignKeys: JSONWebKeySet?
         if try !isSigned(signature, by: ring) {
             guard let issuer = settings.foreignIssuer else { throw .invalid }
@@ -37,8 +39,7 @@ struct JSONWebTokens: Sendable {
             guard try isSigned(signature, by: keys, types: ["JWT", "AT+JWT"]) else { throw .invalid }
             foreignKeys = keys
         }
-        guard let object = JSONObject(signature.payload) else { throw .invalid }
-        let contents = JWTContents(object, isForeign: foreignKeys != nil)
+        guard let contents = JWTContents(signature.payload, isForeign: foreignKeys != nil) else { throw .invalid }
         if let digest {
             seen.remember(SeenTokens.Entry(contents: contents, ring: ring, issuer: foreignKeys), at: digest)
         }
@@ -219,6 +220,7 @@ struct JSONWebTokens: Sendable {
         types: [String] = ["JWT"]
     ) throws(JWTError) -> Bool {
         guard signature.signer(among: keys) != nil else { return false }
+        signature.remember(headerIn: keys)
         guard let type = signature.header.type else { return true }
         guard types.contains(where: { ASCII.equalsIgnoringCase($0.utf8, type.utf8) }) else { throw .invalid }
         return true
@@ -240,13 +242,13 @@ struct JSONWebTokens: Sendable {
 }
 
 extension JWTClaims {
-    var isRefresh: Bool { !isForeign && object.string("token_type") == Kind.refresh.rawValue }
+    var isRefresh: Bool { !isForeign && Self.isText(kind, Kind.refresh.rawValue) }
 
     var jtiBytes: [UInt8] { Array((jti ?? "").utf8) }
 
     /// What the tokens of a family have in common, those claims among them that somebody else put in.
     var passedOn: [(name: String, value: JSONValue)] {
         let own = ["token_type", "exp", "iat", "nbf", "jti", "epoch", "family", "auth_time", "iss", "aud"]
-        return object.members.filter { member in !own.contains { $0.utf8.elementsEqual(member.name.utf8) } }
+        return object.members.filter { member in !own.contains { $0.hasSameBytes(as: member.name) } }
     }
 }

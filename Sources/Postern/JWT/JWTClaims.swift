@@ -52,6 +52,12 @@ public struct JWTClaims: Sendable {
 
     public var userID: User.ID? { contents.userID }
 
+    /// Whether it says who its user is, whoever that is.
+    var namesUser: Bool { contents.namesUser }
+
+    /// simplejwt's `token_type`, whatever stands there.
+    var kind: JSONValue? { contents.kind }
+
     /// Whether an epoch of its user has ended since it was issued. Tokens that know of no epoch, of another
     /// issuer or of simplejwt, go by when they were issued; to the second, and in doubt they are dead.
     func isOutdated(for user: User) -> Bool {
@@ -77,8 +83,8 @@ public struct JWTClaims: Sendable {
     /// The name of its family in the store.
     var familyID: [UInt8] { contents.familyID }
 
-    private static func isText(_ value: JSONValue?, _ text: String) -> Bool {
-        if case .string(let string)? = value { string.utf8.elementsEqual(text.utf8) } else { false }
+    static func isText(_ value: JSONValue?, _ text: String) -> Bool {
+        if case .string(let string)? = value { string.hasSameBytes(as: text) } else { false }
     }
 
     /// A text or a list with it in it (RFC 7519, section 4.1.3).

@@ -4,7 +4,10 @@ internal import Journal
 ///
 /// Nothing of it depends on when or where it is presented; that is ``JWTClaims``' affair.
 final class JWTContents: Sendable {
-    let object: JSONObject
+    /// Few ask for more than is kept here: all of it is read again for them, and little memory is held.
+    private let payload: [UInt8]
+    /// All of a token from elsewhere, whose user is in one of its claims.
+    private let members: JSONObject?
     /// Whether another issuer signed it, whose claims mean other things.
     let isForeign: Bool
     let issued, notBefore, expires: NumericDate
@@ -12,6 +15,8 @@ final class JWTContents: Sendable {
     /// Whether `sub` or `jti` is there and is no text.
     let hasMalformedName: Bool
     let jti: String?
+    /// Whether it says who its user is, whoever that is.
+    let namesUser: Bool
     /// nil where it names nobody of ours.
     let userID: User.ID?
     /// nil where it knows of no epoch of ours.
@@ -44,23 +49,53 @@ final class JWTContents: Sendable {
         var value: Int64? { if case .seconds(let seconds) = self { seconds } else { nil } }
     }
 
-    init(_ object: JSONObject, isForeign: Bool) {
-        self.object = object
+    /// Everything that it says.
+    var object: JSONObject { members ?? JSONObject(payload) ?? JSONObject([]) }
+
+    /// nil for what is no object of JSON.
+    init?(_ payload: [UInt8], isForeign: Bool) {
+        guard let object = JSONObject(payload) else { return nil }
+        self.payload = payload
         self.isForeign = isForeign
-        issued = NumericDate(object["iat"])
-        notBefore = NumericDate(object["nbf"])
-        expires = NumericDate(object["exp"])
-        issuer = object["iss"]
-        audience = object["aud"]
-        kind = object["token_type"]
-        hasMalformedName = ["sub", "jti"].contains { object.contains($0) && object.string($0) == nil }
-        jti = object.string("jti")
-        userID = Self.userID(object["user_id"])
-        epoch = if !isForeign, case .integer(let epoch)? = object["epoch"] { epoch } else { nil }
-        scopes = Self.scopes(object["scope"])
-        let id = Array((jti ?? "").utf8)
+        members = isForeign ? object : nil
+        var (issued, notBefore, expires, epoch, userID): (JSONValue?, JSONValue?, JSONValue?, JSONValue?, JSONValue?)
+        var (issuer, audience, kind, subject, jti, scope, family):
+            (
+                JSONValue?, JSONValue?, JSONValue?, JSONValue?, JSONValue?, JSONValue?, JSONValue?
+            )
+        for member in object.members {
+            // Nothing but these letters is equivalent to them.
+            switch member.name {
+            case "iat": issued = member.value
+            case "nbf": notBefore = member.value
+            case "exp": expires = member.value
+            case "iss": issuer = member.value
+            case "aud": audience = member.value
+            case "token_type": kind = member.value
+            case "sub": subject = member.value
+            case "jti": jti = member.value
+            case "user_id": userID = member.value
+            case "epoch": epoch = member.value
+            case "scope": scope = member.value
+            case "family": family = member.value
+            default: break
+            }
+        }
+        self.issued = NumericDate(issued)
+        self.notBefore = NumericDate(notBefore)
+        self.expires = NumericDate(expires)
+        self.issuer = issuer
+        self.audience = audience
+        self.kind = kind
+        self.jti = jti?.text
+        hasMalformedName = subject != nil && subject?.text == nil || jti != nil && jti?.text == nil
+        namesUser = userID != nil
+        self.userID = Self.userID(userID)
+        self.epoch = if !isForeign, case .integer(let epoch)? = epoch { epoch } else { nil }
+        scopes = Self.scopes(scope)
+        let id = Array((self.jti ?? "").utf8)
         revocationID = isForeign ? Array("foreign ".utf8) + id : id
-        familyID = isForeign ? revocationID : object.string("family").map { Array($0.utf8) } ?? id
+        familyID = isForeign ? revocationID : family?.text.map { Array($0.utf8) } ?? id
     }
 
     /// simplejwt writes it as a string since 5.5.1, as a number before.

@@ -57,14 +57,14 @@ public struct JWTVerifier: Sendable {
     /// - Throws: ``Refusal``.
     public func claims(in text: [UInt8]) throws -> JSONValue {
         guard let signature = JSONWebSignature(compact: text[...]), signature.signer(among: keys) != nil,
-            let object = JSONObject(signature.payload)
+            let contents = JWTContents(signature.payload, isForeign: false)
         else { throw Refusal(description: JWTError.invalid.message) }
         do throws(JWTError) {
-            _ = try JWTClaims(JWTContents(object, isForeign: false), checks, now: .now())
-            guard object.contains("exp") else { throw .noExpiry }
+            _ = try JWTClaims(contents, checks, now: .now())
+            if case .absent = contents.expires { throw .noExpiry }
         } catch {
             throw Refusal(description: error.message)
         }
-        return .object(object.members)
+        return .object(contents.object.members)
     }
 }

@@ -29,10 +29,10 @@ final class SeenTokens: Sendable {
     /// - Returns: nil for a token that is too long to be remembered.
     func digest(of text: ArraySlice<UInt8>, _ issuer: JSONWebKeySetFile?) -> KeyedDigest? {
         guard text.count <= Self.maximumLength else { return nil }
-        var builder = KeyedDigest.Builder(reserving: text.count + 16)
+        var builder = KeyedDigest.Builder(key)
         builder.add(UInt64(issuer.map { UInt(bitPattern: ObjectIdentifier($0)) } ?? 0))
         builder.add(text)
-        return builder.digest(key)
+        return builder.digest
     }
 
     subscript(digest: KeyedDigest) -> Entry? { entries[digest] }

@@ -18,11 +18,19 @@ final class DigestTable<Value: Sendable>: Sendable {
     /// - Parameter isOver: What goes when there is no room. If that makes none, all goes that is in the same part: what was
     ///   forgotten costs no more than finding it out again.
     func put(_ value: Value, at digest: KeyedDigest, isOver: (Value) -> Bool) {
-        parts[digest.number(below: parts.count)].withLock { entries in
-            if entries.count >= partCapacity { entries = entries.filter { !isOver($0.value) } }
-            if entries.count >= partCapacity { entries = [:] }
+        let part = digest.number(below: parts.count)
+        // Released when nobody waits for it any more.
+        let old = parts[part].withLock { entries in
+            var old: [KeyedDigest: Value] = [:]
+            if entries.count >= partCapacity {
+                old = entries
+                entries = entries.filter { !isOver($0.value) }
+                if entries.count >= partCapacity { entries = [:] }
+            }
             entries[digest] = value
+            return old
         }
+        _ = old
     }
 
     /// How many there are now.

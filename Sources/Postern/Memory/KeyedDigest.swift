@@ -1,43 +1,48 @@
 internal import CSodium
+internal import Crypto
 
-/// 256 bits that stand in memory for a secret that was presented: BLAKE2b (RFC 7693) under a key that only this process
-/// knows, so that nobody can look for two texts with the same one, nor say from it what the text was.
+/// 256 bits that stand in memory for a secret that was presented: SHA-256 (FIPS 180-4) of a key that only this process
+/// knows and the text, so that nobody can look for two texts with the same one, nor say from it what the text was. It is
+/// never shown to anybody.
 struct KeyedDigest: Hashable, Sendable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 
     /// A key of its own for each use.
     struct Key: Sendable {
-        fileprivate let bytes: [UInt8]
+        /// To which a whole block of random bytes was given.
+        fileprivate let function: SHA256
 
         init() {
-            var bytes = [UInt8](repeating: 0, count: Int(crypto_generichash_KEYBYTES))
+            var bytes = [UInt8](repeating: 0, count: SHA256.blockByteCount)
             randombytes_buf(&bytes, bytes.count)
-            self.bytes = bytes
+            var function = SHA256()
+            bytes.withUnsafeBytes { function.update(bufferPointer: $0) }
+            sodium_memzero(&bytes, bytes.count)
+            self.function = function
         }
     }
 
     /// Takes the parts of a text one after the other. Each says how long it is, so none can be taken for another.
-    struct Builder: ~Copyable {
-        private var text: [UInt8] = []
+    struct Builder {
+        private var function: SHA256
 
-        init(reserving count: Int) { text.reserveCapacity(count) }
+        init(_ key: Key) { function = key.function }
 
-        mutating func add(_ number: UInt64) { withUnsafeBytes(of: number.littleEndian) { text.append(contentsOf: $0) } }
-
-        mutating func add(_ part: some Collection<UInt8>) {
-            add(UInt64(part.count))
-            text.append(contentsOf: part)
+        mutating func add(_ number: UInt64) {
+            withUnsafeBytes(of: number.littleEndian) { function.update(bufferPointer: $0) }
         }
 
-        /// Wipes the text, which was a secret's.
-        mutating func digest(_ key: Key) -> KeyedDigest {
-            defer { sodium_memzero(&text, text.count) }
-            var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-            withUnsafeMutableBytes(of: &words) { digest in
-                guard let digest = digest.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
-                _ = crypto_generichash(digest, 32, text, UInt64(text.count), key.bytes, key.bytes.count)
-            }
-            return KeyedDigest(words: words)
+        mutating func add(_ part: ArraySlice<UInt8>) {
+            add(UInt64(part.count))
+            part.withUnsafeBytes { function.update(bufferPointer: $0) }
+        }
+
+        var digest: KeyedDigest {
+            KeyedDigest(
+                words: function.finalize().withUnsafeBytes {
+                    $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self)
+                }
+            )
         }
     }
 

@@ -23,12 +23,12 @@ final class PasswordMemo: Sendable {
     }
 
     private func digest(_ password: [UInt8], _ user: User) -> KeyedDigest {
-        var builder = KeyedDigest.Builder(reserving: 512)
+        var builder = KeyedDigest.Builder(key)
         builder.add(UInt64(bitPattern: user.id))
         builder.add(UInt64(bitPattern: user.epoch))
-        builder.add(user.username.bytes)
-        builder.add((user.passwordHash ?? "").utf8)
-        builder.add(password)
-        return builder.digest(key)
+        builder.add(user.username.bytes[...])
+        builder.add(Array((user.passwordHash ?? "").utf8)[...])
+        builder.add(password[...])
+        return builder.digest
     }
 }

@@ -51,7 +51,7 @@ enum ASCII {
     }
 
     /// Where Python's `bytes.split()` splits, and so DRF an `Authorization` field.
-    static func isWhiteSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+    static func isWhiteSpace(_ byte: UInt8) -> Bool { byte <= 0x20 && (byte == 0x20 || (0x09...0x0D).contains(byte)) }
 
     /// Whether two texts are the same but for the case of ASCII letters.
     static func equalsIgnoringCase(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) -> Bool {

@@ -9,6 +9,19 @@ struct JSONTests {
     }
 
     @Test(
+        "Texts are the same when their bytes are, whatever Unicode says",
+        arguments: ["", "jti", "a long name, longer than 15"]
+    )
+    func bytes(text: String) {
+        #expect(text.hasSameBytes(as: String(decoding: Array(text.utf8), as: UTF8.self)))
+        #expect(!text.hasSameBytes(as: text + "a") && !(text + "a").hasSameBytes(as: text + "b"))
+        let (composed, decomposed) = (text + "\u{E9}", text + "e\u{301}")
+        #expect(composed == decomposed && !composed.hasSameBytes(as: decomposed))
+        let (one, other) = (text + "a\u{323}\u{307}", text + "a\u{307}\u{323}")
+        #expect(one == other && !one.hasSameBytes(as: other))
+    }
+
+    @Test(
         "What CPython reads and DRF writes",
         arguments: [
             ("null", "null"), (" [ 1 , 2.50 , -0 , 1e2 , 1E-7 ] ", "[1,2.5,0,100.0,1e-07]"),

@@ -75,6 +75,34 @@ struct SeenTokenTests {
         #expect(gate.whoami(Gate.bearer(token)) == "ann")
     }
 
+    @Test("The header that was read before is that of the same bytes, and no other")
+    func headers() throws {
+        let first = try #require(seenToken().split(separator: ".").first)
+        #expect(try gate.store.keyRing().set.knownHeader.value != nil)
+        let key = try #require(try gate.store.keyRing().signer(at: .now())).key
+        let claims = Base64URL.encode(
+            Array(#"{"token_type":"access","exp":\#(Timestamp.now().seconds + 60),"jti":"1","user_id":"1"}"#.utf8)
+        )
+        func token(_ header: String) throws -> String {
+            let text = Base64URL.encode(Array(header.utf8)) + Array(".".utf8) + claims
+            return String(
+                decoding: text + Array(".".utf8) + Base64URL.encode(try #require(key.sign(text))),
+                as: UTF8.self
+            )
+        }
+        let header = String(decoding: try #require(Base64URL.decode(Array(first.utf8)[...])), as: UTF8.self)
+        #expect(status(try token(header)) == 200)
+        for (from, to) in [
+            ("HS256", "none"), ("HS256", "HS512"), (#""kid":""#, #""kid":"x"#), (#""JWT""#, #""JWE""#),
+            (#"{"#, #"{"crit":[],"#), (#"}"#, "]"),
+        ] {
+            let other = header.replacingOccurrences(of: from, with: to)
+            #expect(other != header)
+            #expect(status(try token(other)) == 401, "\(other)")
+        }
+        #expect(status(try token(header)) == 200)
+    }
+
     @Test("It is refused at its end")
     func expiry() throws {
         let end = Timestamp.now().seconds + 2
