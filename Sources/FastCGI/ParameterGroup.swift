@@ -38,28 +38,33 @@ extension Parameters {
         return ParameterGroup(selection: selection, parameters: parameters)
     }
 
-    /// A number for those that are selected: the same for the same ones in the same order. Different ones may have the
-    /// same number, and who wants that can make them have it.
-    public func hash(_ selection: ParameterGroup.Selection) -> UInt64 {
-        var hash: UInt64 = 0
-        for entry in entries where includes(selection, entry) {
-            bytes.withUnsafeBytes { bytes in
-                let text = UnsafeRawBufferPointer(rebasing: bytes[entry.start..<entry.end])
-                var offset = 0
-                while text.count - offset > 8 {
-                    hash = Self.mixed(hash, text.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-                    offset += 8
-                }
-                // The last eight, some of them for the second time; or what there is.
-                if text.count >= 8 {
-                    hash = Self.mixed(hash, text.loadUnaligned(fromByteOffset: text.count - 8, as: UInt64.self))
-                } else {
-                    for byte in text { hash = Self.mixed(hash, UInt64(byte)) }
-                }
-            }
-            hash = Self.mixed(hash, UInt64(entry.nameLength) << 32 | UInt64(entry.end - entry.start))
+    /// Finds those that are selected.
+    public func select(_ selection: ParameterGroup.Selection) -> SelectedParameters {
+        var selected = SelectedParameters()
+        for (place, entry) in entries.enumerated() where includes(selection, entry) {
+            guard selected.add(place) else { break }
+            selected.hash = hash(of: entry, after: selected.hash)
         }
-        return hash
+        return selected
+    }
+
+    private func hash(of entry: Entry, after hash: UInt64) -> UInt64 {
+        var hash = hash
+        bytes.withUnsafeBytes { bytes in
+            let text = UnsafeRawBufferPointer(rebasing: bytes[entry.start..<entry.end])
+            var offset = 0
+            while text.count - offset > 8 {
+                hash = Self.mixed(hash, text.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                offset += 8
+            }
+            // The last eight, some of them for the second time; or what there is.
+            if text.count >= 8 {
+                hash = Self.mixed(hash, text.loadUnaligned(fromByteOffset: text.count - 8, as: UInt64.self))
+            } else {
+                for byte in text { hash = Self.mixed(hash, UInt64(byte)) }
+            }
+        }
+        return Self.mixed(hash, UInt64(entry.nameLength) << 32 | UInt64(entry.end - entry.start))
     }
 
     private static func mixed(_ hash: UInt64, _ word: UInt64) -> UInt64 {
@@ -67,16 +72,15 @@ extension Parameters {
         return product ^ product >> 29
     }
 
-    /// Whether the same ones would be selected, byte for byte and in the same order.
-    public func contains(exactly group: ParameterGroup) -> Bool {
+    /// Whether those that were selected are the same, byte for byte and in the same order.
+    public func contains(_ selected: SelectedParameters, exactly group: ParameterGroup) -> Bool {
         let known = group.parameters
-        var next = 0
-        for mine in entries where includes(group.selection, mine) {
-            guard next < known.entries.count else { return false }
-            let other = known.entries[next]
-            guard mine.nameLength == other.nameLength,
-                mine.end - mine.start == other.end - other.start
-            else { return false }
+        guard selected.count == known.entries.count else { return false }
+        for number in 0..<selected.count {
+            let (mine, other) = (entries[selected[number]], known.entries[number])
+            guard mine.nameLength == other.nameLength, mine.end - mine.start == other.end - other.start else {
+                return false
+            }
             let isSame = bytes.withUnsafeBytes { bytes in
                 // An entry has a name, so there are bytes, and as many of the one as of the other.
                 known.bytes.withUnsafeBytes { known in
@@ -85,8 +89,32 @@ extension Parameters {
                 }
             }
             guard isSame else { return false }
-            next += 1
         }
-        return next == known.entries.count
+        return true
+    }
+}
+
+/// Where the parameters stand that a ``ParameterGroup/Selection`` selects of a request's.
+public struct SelectedParameters {
+    private var places = InlineArray<64, Int32>(repeating: 0)
+    /// How many there are.
+    public private(set) var count = 0
+    /// Whether there are more than have room here. What is found is not all then.
+    public private(set) var isCutOff = false
+    /// A number for them: the same for the same ones in the same order. Different ones may have the same number, and who
+    /// wants that can make them have it.
+    public fileprivate(set) var hash: UInt64 = 0
+
+    fileprivate subscript(number: Int) -> Int { Int(places[number]) }
+
+    /// - Returns: false when there is no room.
+    fileprivate mutating func add(_ place: Int) -> Bool {
+        guard count < places.count else {
+            isCutOff = true
+            return false
+        }
+        places[count] = Int32(place)
+        count += 1
+        return true
     }
 }

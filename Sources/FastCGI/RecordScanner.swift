@@ -151,10 +151,9 @@ struct RecordHeader {
     }
 
     func put(to bytes: inout [UInt8]) {
-        bytes += [
-            Self.version, type.rawValue, UInt8(id >> 8), UInt8(id & 0xFF), UInt8(contentLength >> 8),
-            UInt8(contentLength & 0xFF), UInt8(paddingLength), 0,
-        ]
+        let first = UInt64(Self.version) << 56 | UInt64(type.rawValue) << 48 | UInt64(id) << 32
+        let word = first | UInt64(contentLength) << 16 | UInt64(paddingLength) << 8
+        withUnsafeBytes(of: word.bigEndian) { bytes.append(contentsOf: $0) }
     }
 
     func end(from position: Int) -> Int { position + Self.length + contentLength + paddingLength }

@@ -12,14 +12,14 @@ enum RecordWriter {
             start = end
         }
         RecordHeader(.stdout, id: id, contentLength: 0).put(to: &output)
-        RecordHeader(.endRequest, id: id, contentLength: requestComplete.count).put(to: &output)
-        output += requestComplete
+        RecordHeader(.endRequest, id: id, contentLength: MemoryLayout.size(ofValue: requestComplete)).put(to: &output)
+        withUnsafeBytes(of: requestComplete) { output.append(contentsOf: $0) }
     }
 
     private static let longestContent = 0xFFFF
 
     /// appStatus 0, protocolStatus FCGI_REQUEST_COMPLETE.
-    private static let requestComplete = [UInt8](repeating: 0, count: 8)
+    private static let requestComplete: UInt64 = 0
 
     /// Waits, where the peer does not read, for as long as the socket's timeout.
     /// - Returns: false when not all of it went out.

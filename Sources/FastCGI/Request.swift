@@ -8,10 +8,11 @@ public enum Role: Sendable {
 
 /// One request in flight. A handler must not keep it after it has answered.
 public final class Request {
-    public private(set) var role: Role
-    public private(set) var parameters: Parameters
+    // A worker and its handler have it, one after the other.
+    @exclusivity(unchecked) public private(set) var role: Role
+    @exclusivity(unchecked) public private(set) var parameters: Parameters
     private let source: any BodySource
-    private var knownBody: [UInt8]?
+    @exclusivity(unchecked) private var knownBody: [UInt8]?
 
     init(role: Role, parameters: Parameters, source: any BodySource) {
         self.role = role

@@ -5,12 +5,13 @@ internal import Glibc
 final class Worker {
     private let server: Server
     private let place: WorkerPlace
-    private var parameters = Parameters()
+    // One thread has all of this, and no access to it lasts while another begins.
+    @exclusivity(unchecked) private var parameters = Parameters()
     private let body: RequestBody
     /// Used for one request after the other.
-    private var live: Request
+    @exclusivity(unchecked) private var live: Request
     /// What is about to be sent, used again and again.
-    private var output: [UInt8] = []
+    @exclusivity(unchecked) private var output: [UInt8] = []
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordScanner.maximumHead, alignment: 16)
 
     /// libfcgi keeps its address from one call to the next, so it has a place of its own.

@@ -37,11 +37,14 @@ final class PolicyCache: Sendable {
 
     /// The policy of these parameters; `read` makes it where it is not known.
     func policy(of parameters: Parameters, read: () -> Outcome) -> Outcome {
-        let hash = parameters.hash(Self.selection)
+        let selected = parameters.select(Self.selection)
+        // Nobody has a location of so many.
+        if selected.isCutOff { return read() }
+        let hash = selected.hash
         var place = chains[Int(hash % UInt64(Self.chainCount))].value
         while let entry = place {
             // A hash alone decides nothing.
-            if entry.hash == hash, parameters.contains(exactly: entry.text) { return entry.outcome }
+            if entry.hash == hash, parameters.contains(selected, exactly: entry.text) { return entry.outcome }
             place = entry.next.value
         }
         let outcome = read()
