@@ -88,19 +88,22 @@ final class Worker {
         case .head(let head):
             connection.clearPending()
             let rest = UnsafeRawBufferPointer(rebasing: bytes[head.length...])
-            return head.body == .none ? answer(head, connection) : answerByLibrary(head, rest, connection)
+            guard head.body == .none else { return answerByLibrary(head, rest, connection) }
+            return answer(head, connection, mayHaveMore: bytes.count == buffer.count)
         }
     }
 
     /// A request that is there whole. libfcgi would read it once more, and costs as much as all that we do for a token: so
     /// it is answered without.
-    private func answer(_ head: RecordScanner.Head, _ connection: Connection) -> Outcome {
+    ///
+    /// - Parameter mayHaveMore: Whether not all may have been read that has come.
+    private func answer(_ head: RecordScanner.Head, _ connection: Connection, mayHaveMore: Bool) -> Outcome {
         body.begin(connection.descriptor, head.id, nil)
         let response = handle(head.role)
         output.removeAll(keepingCapacity: true)
         RecordWriter.put(response.bytes, id: head.id, to: &output)
         guard RecordWriter.send(output, connection.descriptor) else { return .close }
-        return head.keepsConnection ? .answered(mayHaveMore: false) : .close
+        return head.keepsConnection ? .answered(mayHaveMore: mayHaveMore) : .close
     }
 
     /// A request with a body.

@@ -176,7 +176,7 @@ struct ChainPosition: Equatable {
     }
 
     /// Bytes of a group's first line at most: three numbers of 19 digits, two checksums, and what parts them.
-    private static let longestHeader = 96
+    static let longestHeader = 96
 }
 
 /// The events of a group that is about to be written.

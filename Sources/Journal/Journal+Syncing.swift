@@ -51,9 +51,9 @@ extension Journal {
                 let end = try follower.withLock { follower throws(JournalError) in
                     _ = try catchUp(&follower, reset, apply, told)
                     guard follower.canFollow(record) else { throw failure(record) }
+                    if record.isSyncing { try writeAgain(from: record.synced, to: follower.position) }
                     return follower.position
                 }
-                if record.isSyncing { try writeAgain(from: record.synced, to: end) }
                 record.isSyncing = true
                 try lock.setRecord(record)
                 try sync(&record, lock)

@@ -66,13 +66,11 @@ public final class Journal: Sendable {
         let status: File.Status
         let record: SyncRecord?
 
-        /// nil for a file that was changed just now: by the clock of its times the next change may be at the same time.
-        init?(_ error: JournalError, _ status: File.Status, _ record: SyncRecord?) {
-            var now = timespec()
-            clock_gettime(CLOCK_REALTIME, &now)
-            guard Int64(now.tv_sec) &* 1_000_000_000 &+ Int64(now.tv_nsec) &- status.changed > 1_000_000_000 else {
-                return nil
-            }
+        /// nil for a file that had been changed just before: by the clock of its times the next change may be at the same
+        /// time.
+        /// - Parameter now: When `status` was asked for, in nanoseconds since 1970.
+        init?(_ error: JournalError, _ status: File.Status, _ record: SyncRecord?, now: Int64) {
+            guard now &- status.changed > 2_000_000_000 else { return nil }
             self.error = error
             self.status = status
             self.record = record
@@ -153,6 +151,7 @@ public final class Journal: Sendable {
                     throw .notUnderstood(path: own.path, line: try own.lineNumber(at: line.offset), error)
                 }
             }
+            checker.endGroup(at: position.offset, sequence: position.sequence, checksum: position.checksum)
             guard position.offset - reported > File.chunk else { return }
             reported = position.offset
             progress(Double(reported) / Double(size))
@@ -173,6 +172,13 @@ public final class Journal: Sendable {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
         return Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000
+    }
+
+    /// Nanoseconds since 1970, as the times of files.
+    private static func time() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
     }
 
     // MARK: Reading
@@ -203,6 +209,7 @@ public final class Journal: Sendable {
         }
         // Before the file: what was synced by then is in the file for good.
         let record = try folder.lockFile.record(of: name)
+        let now = Self.time()
         let status = try file.status()
         var position = follower.position
         let tail = try file.readGroups(from: &position, to: status.size) { (group, end) throws(JournalError) in
@@ -212,10 +219,7 @@ public final class Journal: Sendable {
                     try apply(line)
                 } catch {
                     follower.needsReset = true
-                    let line = try file.lineNumber(at: line.offset)
-                    let error = JournalError.notUnderstood(path: file.path, line: line, error)
-                    follower.verdict = Verdict(error, status, record)
-                    throw error
+                    throw .notUnderstood(path: file.path, line: try file.lineNumber(at: line.offset), error)
                 }
                 folder.saw(line.time)
             }
@@ -223,7 +227,7 @@ public final class Journal: Sendable {
         do {
             try judge(tail, follower, record)
         } catch {
-            follower.verdict = Verdict(error, status, record)
+            follower.verdict = Verdict(error, status, record, now: now)
             throw error
         }
         told()
@@ -257,6 +261,9 @@ package protocol JournalChecker {
     /// - Throws: ``EventError`` for a line that cannot stand where it does.
     mutating func apply(_ line: EventLine) throws(EventError)
 
-    /// Called behind the last line.
+    /// Called behind the last line of each group.
+    mutating func endGroup(at offset: Int64, sequence: Int64, checksum: UInt32)
+
+    /// Called behind the last line of all.
     mutating func finish() throws(JournalError)
 }

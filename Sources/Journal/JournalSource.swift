@@ -65,7 +65,8 @@ public struct JournalSource {
         position.offset = checkpoint.offset
         position.sequence = checkpoint.sequence
         position.checksum = checkpoint.checksum
-        return try file.stands(position) ? position : nil
+        guard try file.stands(position), try file.continues(position) else { return nil }
+        return position
     }
 
     /// Tells all events that are known to be on disk, from the first one on.
@@ -126,6 +127,17 @@ public struct JournalSource {
 }
 
 extension File {
+    /// Whether the first line of a group that stands here, if one does, is that of the next one.
+    fileprivate func continues(_ position: ChainPosition) throws(JournalError) -> Bool {
+        let bytes = try read(ChainPosition.longestHeader, at: position.offset)
+        return bytes.withUnsafeBytes { bytes in
+            guard let line = Line(bytes, seed: position.fileChecksum),
+                let header = GroupHeader(bytes.prefix(line.contentLength))
+            else { return true }
+            return header.sequence == position.sequence &+ 1 && header.previous == position.checksum
+        }
+    }
+
     /// Whether what ends at this position is what was told.
     func stands(_ position: ChainPosition) throws(JournalError) -> Bool {
         let end = Hexadecimal.digits(position.checksum) + [0x0A]

@@ -40,7 +40,8 @@ struct SyncRecord: Equatable {
     init?(parsing text: ArraySlice<UInt8>) {
         let columns = text.split(separator: 0x09, omittingEmptySubsequences: false)
         guard columns.count == 7, columns[1].elementsEqual(Self.boot),
-            let inode = UInt(String(decoding: columns[3], as: UTF8.self), radix: 16),
+            columns[3].first == UInt8(ascii: "x"),
+            let inode = UInt(String(decoding: columns[3].dropFirst(), as: UTF8.self), radix: 16),
             let synced = Decimal.parse(columns[4])
         else { return nil }
         self.init(
@@ -63,11 +64,11 @@ struct SyncRecord: Equatable {
     /// Where another record has the number of an error.
     private static let syncing = "syncing"
 
-    /// At most 151 bytes for a name of 32.
+    /// At most 152 bytes for a name of 32.
     var text: [UInt8] {
         let content =
             Array("\(journal)\t".utf8) + Self.boot + [0x09] + fileID
-            + Array("\t\(String(inode, radix: 16))\t\(synced)\t\(isSyncing ? Self.syncing : String(failure))".utf8)
+            + Array("\tx\(String(inode, radix: 16))\t\(synced)\t\(isSyncing ? Self.syncing : String(failure))".utf8)
         return content + Line.checksum(content, seed: 0).dropLast()
     }
 

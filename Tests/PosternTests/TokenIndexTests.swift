@@ -239,7 +239,7 @@ struct TokenIndexTests {
         try store.check()
         let file = path + "/" + (try #require(try indexes.first))
         let whole = try Data(contentsOf: URL(fileURLWithPath: file))
-        // Each table, and the greatest time in the header.
+        // The greatest time in the header, and each table.
         let places = [64] + Array(stride(from: TokenIndexLayout.headerSize, to: whole.count, by: 40))
         for place in places {
             var bytes = [UInt8](whole)
@@ -250,6 +250,25 @@ struct TokenIndexTests {
                 return true
             }
         }
+    }
+
+    @Test("An index of another number of groups is not gone by, and where nothing comes behind it a check finds it")
+    func forgedSequence() throws {
+        let (alive, dead) = try fill(gate.store, 12)
+        _ = try openIndexed()
+        let file = path + "/" + (try #require(try indexes.first))
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
+        bytes[8 * TokenIndexLayout.Field.sequence.rawValue] ^= 1
+        try put(forged: bytes, at: file)
+        #expect { try gate.temporary.reopened().check() } throws: { error in
+            guard case StoreError.journal(.wrongIndex(file)) = error else { return false }
+            return true
+        }
+        let later = try fill(gate.store, 6)
+        let store = try gate.temporary.reopened()
+        try store.check()
+        try expect(store, alive + later.alive, without: dead + later.dead)
+        #expect(try store.indexedTokens == 0)
     }
 
     @Test("A check refuses a line that an index would cover and that says nothing this version understands")

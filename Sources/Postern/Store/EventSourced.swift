@@ -51,6 +51,7 @@ extension EventSourced {
 /// For a journal of which whoever opens it is told every line.
 private struct NothingToCheck: JournalChecker {
     func apply(_ line: EventLine) {}
+    func endGroup(at offset: Int64, sequence: Int64, checksum: UInt32) {}
     func finish() {}
 }
 

@@ -7,7 +7,7 @@ struct TokenChecker: JournalChecker {
     private let path: String
     private var builder = TokenIndexBuilder()
     private var greatestTime = Timestamp(microseconds: .min)
-    /// nil: the lines that are in the index have not all been seen.
+    /// nil: no group ends where the index does.
     private var agrees: Bool?
 
     /// - Parameter path: Of the file of the index.
@@ -17,19 +17,22 @@ struct TokenChecker: JournalChecker {
     }
 
     mutating func apply(_ line: EventLine) throws(EventError) {
-        if let index, agrees == nil, line.offset >= index.checkpoint.offset { compare(index) }
         if case .issued(let id, var columns) = try TokenEvent(line) { _ = try Token(id, &columns) }
         try builder.apply(line)
         greatestTime = max(greatestTime, line.time)
     }
 
-    private mutating func compare(_ index: TokenIndex) {
-        agrees = index.isMade(by: builder, greatestTime: greatestTime)
+    mutating func endGroup(at offset: Int64, sequence: Int64, checksum: UInt32) {
+        guard let index, offset == index.checkpoint.offset else { return }
+        agrees =
+            sequence == index.checkpoint.sequence && checksum == index.checkpoint.checksum
+            && index.isMade(by: builder, greatestTime: greatestTime)
     }
 
-    mutating func finish() throws(JournalError) {
+    func finish() throws(JournalError) {
         guard let index else { return }
-        if agrees == nil { compare(index) }
-        if agrees == false { throw .wrongIndex(path: path) }
+        // One of no group at all.
+        let agrees = agrees ?? (index.checkpoint.sequence == 0 && index.isMade(by: builder, greatestTime: greatestTime))
+        if !agrees { throw .wrongIndex(path: path) }
     }
 }
