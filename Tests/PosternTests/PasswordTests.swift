@@ -12,6 +12,8 @@ struct PasswordTests {
     func form() throws {
         let first = try hasher.hash(Array("correct horse battery".utf8))
         #expect(first.hasPrefix("$argon2id$v=19$m=19456,t=2,p=1$"))
+        // Salt and tag, in base64 without padding: 16 and 32 bytes.
+        #expect(first.split(separator: "$").suffix(2).map(\.count) == [22, 43])
         #expect(try hasher.hash(Array("correct horse battery".utf8)) != first)
         #expect(!Argon2id.isOutdated(first))
     }
