@@ -71,6 +71,9 @@ extension Journal {
     /// Lets the new file take the place of the old one. In every step the name leads to a whole file on disk.
     private func take(_ copy: CompactedFile, _ lock: LockFile) throws(JournalError) {
         let record = try copy.finish()
+        // Of others who write what would take the place of the file that goes now, or were killed. Who begins later writes
+        // what will take the place of this one.
+        let leftovers = folder.names(startingWith: name + Self.temporarySuffix).map { folder.path + "/" + $0 }
         guard rename(copy.path, file.path) == 0 else { throw File.error("rename", copy.path) }
         do {
             try File.syncFolder(folder.path)
@@ -82,8 +85,7 @@ extension Journal {
             try? lock.setRecord(failed)
             throw error
         }
-        // Of others who wrote what would have taken the place of the file that is gone now, or were killed.
-        for name in folder.names(startingWith: name + Self.temporarySuffix) { unlink(folder.path + "/" + name) }
+        for path in leftovers { unlink(path) }
         SavedFile.removeAll(of: name, in: folder, but: copy.header)
     }
 }

@@ -66,6 +66,21 @@ struct CompactingTests {
         #expect(try other.read() == ["k1", "k2"])
     }
 
+    @Test("However many follow on each other, none takes away what the next one writes")
+    func many() throws {
+        let readers = try (0..<4).map { _ in try folder.open() }
+        try readers[0].append(["k1", "d1"])
+        let failures = Mutex<[String]>([])
+        DispatchQueue.concurrentPerform(iterations: 4) { number in
+            for _ in 0..<100 {
+                do { _ = try readers[number].compact { $0 } } catch { failures.withLock { $0.append("\(error)") } }
+            }
+        }
+        #expect(failures.withLock { $0 } == [])
+        #expect(try readers.map { try $0.read() } == Array(repeating: ["k1", "d1"], count: 4))
+        #expect(try leftovers().isEmpty)
+    }
+
     @Test("A file that was written over meanwhile stays as it is")
     func replaced() throws {
         let one = try folder.open()

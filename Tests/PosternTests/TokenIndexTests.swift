@@ -96,8 +96,7 @@ struct TokenIndexTests {
         let whole = try Data(contentsOf: URL(fileURLWithPath: file))
         func put(_ bytes: Data) throws {
             try FileManager.default.removeItem(atPath: file)
-            let attributes: [FileAttributeKey: Any] = [.posixPermissions: 0o600]
-            #expect(FileManager.default.createFile(atPath: file, contents: bytes, attributes: attributes))
+            try makePrivateFile(file, [UInt8](bytes))
         }
         for position in stride(from: 0, to: whole.count, by: 3) {
             var bytes = whole
@@ -130,12 +129,7 @@ struct TokenIndexTests {
         _ = try openIndexed()
         let index = try #require(try indexes.first)
         try FileManager.default.removeItem(atPath: path + "/tokens")
-        let isMade = FileManager.default.createFile(
-            atPath: path + "/tokens",
-            contents: Data(copy),
-            attributes: [.posixPermissions: 0o600]
-        )
-        #expect(isMade)
+        try makePrivateFile(path + "/tokens", copy)
         try expect(try gate.temporary.reopened(), alive, without: dead)
         try expect(try openIndexed(), alive, without: dead)
         let later = try fill(try openIndexed(), 40)
@@ -196,8 +190,7 @@ struct TokenIndexTests {
             put(TokenIndexLayout.headerChecksum(of: UnsafeRawBufferPointer(bytes)), .headerChecksum)
         }
         try FileManager.default.removeItem(atPath: file)
-        let attributes: [FileAttributeKey: Any] = [.posixPermissions: 0o600]
-        #expect(FileManager.default.createFile(atPath: file, contents: Data(bytes), attributes: attributes))
+        try makePrivateFile(file, bytes)
     }
 
     @Test("Whatever an index says, with checksums that hold, no token is found that the journal does not have")

@@ -294,25 +294,14 @@ struct JWTFlowTests {
         let folder = gate.temporary.path + "/keys/"
         let pair = gate.pair()
         for text in ["", "{", "[]", #"{"kty":"oct","k":"AAAA","kid":"bad","iat":1}"#, #"{"kty":"oct"}"#] {
-            #expect(
-                FileManager.default.createFile(
-                    atPath: folder + "bad.jwk",
-                    contents: Data(text.utf8),
-                    attributes: [.posixPermissions: 0o600]
-                )
-            )
+            try makePrivateFile(folder + "bad.jwk", Array(text.utf8))
             #expect(gate.ask("whoami", method: "GET", headers: Gate.bearer(pair.access)).status == 503)
             #expect { try gate.store.keyRing() } throws: { "\($0)".contains("bad.jwk") }
             try FileManager.default.removeItem(atPath: folder + "bad.jwk")
         }
         #expect(gate.whoami(Gate.bearer(pair.access)) == "ann")
-        #expect(
-            FileManager.default.createFile(
-                atPath: folder + "open.jwk",
-                contents: Data(),
-                attributes: [.posixPermissions: 0o644]
-            )
-        )
+        try makePrivateFile(folder + "open.jwk", [])
+        chmod(folder + "open.jwk", 0o644)
         #expect(gate.ask("whoami", method: "GET", headers: Gate.bearer(pair.access)).status == 503)
     }
 

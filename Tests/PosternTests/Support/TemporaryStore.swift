@@ -53,3 +53,12 @@ extension SecretDigest {
         self = digest
     }
 }
+
+/// Makes a file of mode 0600. Foundation's own way to do so changes the umask of the whole process for a moment, and with
+/// it the files of tests that run beside.
+func makePrivateFile(_ path: String, _ bytes: [UInt8]) throws {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    try #require(descriptor >= 0, "\(path)")
+    defer { close(descriptor) }
+    try #require(write(descriptor, bytes, bytes.count) == bytes.count)
+}

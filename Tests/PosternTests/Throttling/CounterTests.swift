@@ -139,13 +139,7 @@ struct CounterTests {
     func foreign(size: Int) throws {
         let store = try TemporaryStore()
         let path = store.path + "/throttle"
-        #expect(
-            FileManager.default.createFile(
-                atPath: path,
-                contents: Data(count: size),
-                attributes: [.posixPermissions: 0o600]
-            )
-        )
+        try makePrivateFile(path, [UInt8](repeating: 0, count: size))
         let table = try CounterTable(in: store.store.folder)
         #expect(table.now() > 0)
         #expect(try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int == 16_781_312)
