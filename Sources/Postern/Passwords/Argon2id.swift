@@ -13,8 +13,13 @@ enum Argon2id {
     static let hashOfNobody =
         "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
+    /// Lets libsodium look what the processor can do: without that it takes the slowest of its implementations. false where
+    /// it cannot be used at all.
+    private static let isInitialized = sodium_init() >= 0
+
     /// - Throws: ``PasswordError/unavailable`` when there is no memory for it.
     static func hash(_ password: [UInt8]) throws(PasswordError) -> String {
+        guard isInitialized else { throw .unavailable }
         var encoded = [CChar](repeating: 0, count: Int(crypto_pwhash_STRBYTES))
         let status = withCharacters(of: password) { text, length in
             crypto_pwhash_str_alg(&encoded, text, length, passes, memory, crypto_pwhash_ALG_ARGON2ID13)
@@ -27,6 +32,7 @@ enum Argon2id {
     /// - Throws: ``PasswordError/unavailable`` when the primitive failed. libsodium answers -1 for a wrong
     ///   password and for want of memory alike, but sets `errno` to EINVAL only for the first.
     static func verify(_ password: [UInt8], against hash: String) throws(PasswordError) -> Bool {
+        guard isInitialized else { throw .unavailable }
         let (status, reason) = withCharacters(of: password) { text, length in
             errno = 0
             let status = crypto_pwhash_str_verify(hash, text, length)
