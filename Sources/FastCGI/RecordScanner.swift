@@ -30,7 +30,7 @@ enum RecordScanner {
         let keepsConnection: Bool
         /// Bytes up to the end of the empty PARAMS record.
         let length: Int
-        let body: Body
+        fileprivate(set) var body: Body
     }
 
     enum Body {
@@ -86,15 +86,9 @@ enum RecordScanner {
 
     private static func body(_ bytes: UnsafeRawBufferPointer, _ head: Head) -> Outcome {
         func outcome(_ body: Body) -> Outcome {
-            .head(
-                Head(
-                    id: head.id,
-                    role: head.role,
-                    keepsConnection: head.keepsConnection,
-                    length: head.length,
-                    body: body
-                )
-            )
+            var head = head
+            head.body = body
+            return .head(head)
         }
         guard let header = RecordHeader(bytes, at: head.length) else {
             if head.role == .authorizer { return outcome(.ofNoInterest) }

@@ -68,9 +68,9 @@ public final class Journal: Sendable {
 
         /// nil for a file that had been changed just before: by the clock of its times the next change may be at the same
         /// time.
-        /// - Parameter now: When `status` was asked for, in nanoseconds since 1970.
-        init?(_ error: JournalError, _ status: File.Status, _ record: SyncRecord?, now: Int64) {
-            guard now &- status.changed > 2_000_000_000 else { return nil }
+        /// - Parameter now: When `status` was asked for.
+        init?(_ error: JournalError, _ status: File.Status, _ record: SyncRecord?, now: Timestamp) {
+            guard now.microseconds &* 1000 &- status.changed > 2_000_000_000 else { return nil }
             self.error = error
             self.status = status
             self.record = record
@@ -174,13 +174,6 @@ public final class Journal: Sendable {
         return Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000
     }
 
-    /// Nanoseconds since 1970, as the times of files.
-    private static func time() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
-    }
-
     // MARK: Reading
 
     /// Tells what the file holds beyond what was told.
@@ -209,7 +202,7 @@ public final class Journal: Sendable {
         }
         // Before the file: what was synced by then is in the file for good.
         let record = try folder.lockFile.record(of: name)
-        let now = Self.time()
+        let now = Timestamp.now()
         let status = try file.status()
         var position = follower.position
         let tail = try file.readGroups(from: &position, to: status.size) { (group, end) throws(JournalError) in

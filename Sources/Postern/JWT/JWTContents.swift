@@ -59,10 +59,8 @@ final class JWTContents: Sendable {
         self.isForeign = isForeign
         members = isForeign ? object : nil
         var (issued, notBefore, expires, epoch, userID): (JSONValue?, JSONValue?, JSONValue?, JSONValue?, JSONValue?)
-        var (issuer, audience, kind, subject, jti, scope, family):
-            (
-                JSONValue?, JSONValue?, JSONValue?, JSONValue?, JSONValue?, JSONValue?, JSONValue?
-            )
+        var (issuer, audience, kind, subject): (JSONValue?, JSONValue?, JSONValue?, JSONValue?)
+        var (jti, scope, family): (JSONValue?, JSONValue?, JSONValue?)
         for member in object.members {
             // Nothing but these letters is equivalent to them.
             switch member.name {

@@ -37,13 +37,7 @@ struct KeyedDigest: Hashable, Sendable {
             part.withUnsafeBytes { function.update(bufferPointer: $0) }
         }
 
-        var digest: KeyedDigest {
-            KeyedDigest(
-                words: function.finalize().withUnsafeBytes {
-                    $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self)
-                }
-            )
-        }
+        var digest: KeyedDigest { KeyedDigest(words: function.finalize().words) }
     }
 
     static func == (left: Self, right: Self) -> Bool { left.words == right.words }

@@ -12,7 +12,7 @@ public struct SecretDigest: Sendable, Hashable {
     public init(of text: ArraySlice<UInt8>) {
         var function = SHA256()
         text.withUnsafeBytes { function.update(bufferPointer: $0) }
-        words = function.finalize().withUnsafeBytes { $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self) }
+        words = function.finalize().words
     }
 
     /// Reads 64 hexadecimal digits in lower case; nil for anything else.
@@ -55,4 +55,11 @@ public struct SecretDigest: Sendable, Hashable {
 
     /// The digest is as good as random already, so one word of it is enough.
     public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+}
+
+extension SHA256Digest {
+    /// Its 32 bytes as they lie in memory.
+    var words: (UInt64, UInt64, UInt64, UInt64) {
+        withUnsafeBytes { $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self) }
+    }
 }
