@@ -107,12 +107,12 @@ extension Journal {
         _ lock: LockFile,
         withFolder: Bool = false
     ) throws(JournalError) {
+        // What is noted next is how it ended.
+        record.isSyncing = false
         do {
             try file.sync(with: folder.calls)
             if withFolder { try File.syncFolder(folder.path) }
-            record.isSyncing = false
         } catch {
-            record.isSyncing = false
             record.failure = if case .system(_, _, let number) = error { number } else { EIO }
             // Where not even this can be written, this process does not forget it, and others find a sync without an end.
             hasFailed.store(true, ordering: .releasing)
