@@ -183,11 +183,13 @@ struct StoreCompactingTests {
         let store = gate.store
         store.maintainByItself(beyond: 512)
         let kept = try store.startSession(SessionKey.random(), for: ann, lifetime: 86_400, idleLimit: 86_400)
-        let users = try (0..<8).map { try gate.addUser("user\($0)") }
-        let rounds = LongTests.are ? 1_000_000 / 8 : 150
+        // More writers share a sync.
+        let writers = LongTests.are ? 64 : 8
+        let users = try (0..<writers).map { try gate.addUser("user\($0)") }
+        let rounds = LongTests.are ? 1_000_000 / writers : 150
         let failures = Mutex<[String]>([])
         let greatest = Mutex(0)
-        DispatchQueue.concurrentPerform(iterations: 8) { writer in
+        DispatchQueue.concurrentPerform(iterations: writers) { writer in
             do {
                 for round in 0..<rounds {
                     let session = try store.startSession(

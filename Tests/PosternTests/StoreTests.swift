@@ -114,9 +114,10 @@ struct StoreTests {
     func signals() throws {
         let accounts = Accounts(store: store, issuesTokenWithUser: true)
         let received = Received()
-        accounts.signals.connect { signal in
+        accounts.signals.connect { signal, _ in
             switch signal {
             case .userCreated(let user): received.append("created \(user.username)")
+            case .userChanged(let user, let change): received.append("\(change) \(user.username)")
             case .loggedIn(let user): received.append("logged in \(user.username)")
             case .loginFailed(let name): received.append("failed \(String(decoding: name, as: UTF8.self))")
             case .tokenIssued(let token): received.append("issued \(token.id)")

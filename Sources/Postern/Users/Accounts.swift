@@ -49,7 +49,7 @@ public final class Accounts: Sendable {
                 try verify(password, of: candidate, name: name, for: request, isRight: { $0?.isActive ?? false }),
                 let candidate
             else {
-                signals.send(.loginFailed(username: name))
+                signals.send(.loginFailed(username: name), for: request)
                 return nil
             }
             if isRepeated { memo.remember(password, of: candidate, at: store.now()) }
@@ -88,7 +88,9 @@ public final class Accounts: Sendable {
 
     /// Adds a user, and a token where that is asked for here or by the setting.
     ///
-    /// - Parameter password: nil makes an account that no password opens.
+    /// - Parameters:
+    ///   - password: nil makes an account that no password opens.
+    ///   - request: That asked for it; nil for the command line. Likewise in the other methods.
     /// - Returns: The user; the token in clear, for the only time.
     /// - Throws: ``PasswordError`` when a rule refuses the password, ``StoreError``.
     public func addUser(
@@ -96,22 +98,24 @@ public final class Accounts: Sendable {
         password: [UInt8]?,
         isStaff: Bool = false,
         isSuperuser: Bool = false,
-        withToken: Bool = false
+        withToken: Bool = false,
+        for request: APIRequest? = nil
     ) throws -> (User, TokenSecret?) {
         let hash = try password.map { password in
             try rules.check(password, for: username)
             return try hasher.hash(password)
         }
         let user = try store.addUser(username, passwordHash: hash, isStaff: isStaff, isSuperuser: isSuperuser)
-        signals.send(.userCreated(user))
+        signals.send(.userCreated(user), for: request)
         guard withToken || issuesTokenWithUser else { return (user, nil) }
-        return (user, try issueToken(for: user).1)
+        return (user, try issueToken(for: user, request: request).1)
     }
 
     /// - Throws: ``PasswordError`` when a rule refuses the password, ``StoreError``.
-    public func setPassword(of user: User, to password: [UInt8]) throws {
+    public func setPassword(of user: User, to password: [UInt8], for request: APIRequest? = nil) throws {
         try rules.check(password, for: user.username)
-        try store.setPassword(of: user.id, to: try hasher.hash(password))
+        let changed = try store.setPassword(of: user.id, to: try hasher.hash(password))
+        signals.send(.userChanged(changed, .password), for: request)
     }
 
     /// Changes a user's own password, and raises the epoch: every credential that was issued before is dead.
@@ -127,12 +131,14 @@ public final class Accounts: Sendable {
         guard try verify(old, of: user, name: user.username.bytes, for: request, isRight: { _ in true }),
             let hash = user.passwordHash
         else {
-            signals.send(.loginFailed(username: user.username.bytes))
+            signals.send(.loginFailed(username: user.username.bytes), for: request)
             return nil
         }
         try rules.check(new, for: user.username)
         do {
-            return try store.setPassword(of: user.id, to: try hasher.hash(new), replacing: hash)
+            let changed = try store.setPassword(of: user.id, to: try hasher.hash(new), replacing: hash)
+            signals.send(.userChanged(changed, .password), for: request)
+            return changed
         } catch StoreError.conflict {
             return nil
         }
@@ -151,7 +157,8 @@ public final class Accounts: Sendable {
         expires: Timestamp? = nil,
         renewal: Int64? = nil,
         limits: TokenLimits? = nil,
-        limit: Int? = nil
+        limit: Int? = nil,
+        request: APIRequest? = nil
     ) throws(StoreError) -> (Token, TokenSecret) {
         let secret = TokenSecret.random()
         let token = try store.issueToken(
@@ -163,12 +170,12 @@ public final class Accounts: Sendable {
             limits: limits,
             limit: limit
         )
-        signals.send(.tokenIssued(token))
+        signals.send(.tokenIssued(token), for: request)
         return (token, secret)
     }
 
-    public func revokeToken(_ id: Token.ID) throws(StoreError) {
-        signals.send(.tokenRevoked(try store.revokeToken(id)))
+    public func revokeToken(_ id: Token.ID, for request: APIRequest? = nil) throws(StoreError) {
+        signals.send(.tokenRevoked(try store.revokeToken(id)), for: request)
     }
 
     /// A hash of older parameters is replaced as soon as its password is known.

@@ -3,6 +3,8 @@ internal import Synchronization
 /// What happened to users and tokens, told after it is on disk: Django's signals.
 public enum Signal: Sendable {
     case userCreated(User)
+    /// A user as they are now; of one who was deleted, as they were.
+    case userChanged(User, UserChange)
     /// A credential was handed out for a password.
     case loggedIn(User)
     /// A password was not accepted. The name is as the client sent it, of any bytes: never log it as it is,
@@ -12,9 +14,32 @@ public enum Signal: Sendable {
     case tokenRevoked(Token)
 }
 
+/// What was changed of a user.
+public enum UserChange: String, Sendable {
+    case password, enabled, disabled
+    /// Flags, groups or permissions.
+    case granted
+    /// Every credential was ended.
+    case revoked
+    case deleted
+}
+
+/// Who made something happen, and from where.
+public struct Origin: Sendable {
+    /// nil for nobody, and for whoever has the command line.
+    public let user: User?
+    /// The client's address, as the web server has it; nil for the command line.
+    public let address: String?
+
+    init(_ request: APIRequest?) {
+        user = request?.user
+        address = request.map { String(decoding: $0.remoteAddress, as: UTF8.self) }
+    }
+}
+
 /// Receivers of ``Signal``.
 public final class Signals: Sendable {
-    public typealias Receiver = @Sendable (Signal) -> Void
+    public typealias Receiver = @Sendable (Signal, Origin) -> Void
 
     private let receivers = Mutex<[Receiver]>([])
 
@@ -24,7 +49,11 @@ public final class Signals: Sendable {
         receivers.withLock { $0.append(receiver) }
     }
 
-    func send(_ signal: Signal) {
-        for receiver in receivers.withLock({ $0 }) { receiver(signal) }
+    /// - Parameter request: That asked for it; nil for the command line.
+    func send(_ signal: Signal, for request: APIRequest?) {
+        let receivers = receivers.withLock { $0 }
+        guard !receivers.isEmpty else { return }
+        let origin = Origin(request)
+        for receiver in receivers { receiver(signal, origin) }
     }
 }

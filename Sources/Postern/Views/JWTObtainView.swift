@@ -25,7 +25,7 @@ struct JWTObtainView: JWTView {
         else { throw .passwordRefused("No active account found with the given credentials") }
         do {
             let pair = try tokens.issue(for: user)
-            accounts.signals.send(.loggedIn(user))
+            accounts.signals.send(.loggedIn(user), for: request)
             return response(pair, request, familyID: pair.family)
         } catch {
             throw refusal(error)

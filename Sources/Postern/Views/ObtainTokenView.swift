@@ -24,7 +24,7 @@ struct ObtainTokenView: APIView {
                 for: request
             )
         else { throw Serializer.nonFieldError("Unable to log in with provided credentials.") }
-        return try TokenLoginView.response(settings, accounts, user, defaultLifetime: .never) { _, secret in
+        return try TokenLoginView.response(settings, accounts, user, request, defaultLifetime: .never) { _, secret in
             .object([("token", .string(secret.text))])
         }
     }

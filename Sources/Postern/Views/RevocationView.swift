@@ -11,7 +11,7 @@ struct RevocationView: APIView {
         do {
             switch try GoodToken(in: request, tokens) {
             case nil: break
-            case .token(let token, _)?: try accounts.revokeToken(token.id)
+            case .token(let token, _)?: try accounts.revokeToken(token.id, for: request)
             case .jwt(let claims, _)?: try tokens.revoke(claims)
             }
         } catch StoreError.noSuchToken {

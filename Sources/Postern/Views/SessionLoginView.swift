@@ -39,7 +39,7 @@ struct SessionLoginView: APIView {
             return try form(request, isHTML: true, error: LoginPage.wrongPassword)
         }
         let cookies = try login.start(for: user, request)
-        login.accounts.signals.send(.loggedIn(user))
+        login.accounts.signals.send(.loggedIn(user), for: request)
         guard isHTML else {
             return APIResponse(WhoAmIView.body(of: user, scheme: "Session"), fields: [APIResponse.noStore] + cookies)
         }

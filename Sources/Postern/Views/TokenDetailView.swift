@@ -18,7 +18,7 @@ struct TokenDetailView: APIView {
             guard request.method == .delete else {
                 return APIResponse(.object(TokensView.members(of: token, request)), fields: [APIResponse.noStore])
             }
-            try accounts.revokeToken(id)
+            try accounts.revokeToken(id, for: request)
             return APIResponse(status: 204, nil)
         } catch StoreError.noSuchToken {
             throw .notFound

@@ -13,7 +13,7 @@ struct TokenLoginView: APIView {
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
         guard let user = request.user else { throw .notAuthenticated }
-        return try Self.response(settings, accounts, user, defaultLifetime: Self.lifetime) { token, secret in
+        return try Self.response(settings, accounts, user, request, defaultLifetime: Self.lifetime) { token, secret in
             .object([
                 ("expiry", token.expires.map { .string($0.rfc3339) } ?? .null), ("token", .string(secret.text)),
             ])
@@ -25,6 +25,7 @@ struct TokenLoginView: APIView {
         _ settings: TokenSettings,
         _ accounts: Accounts,
         _ user: User,
+        _ request: APIRequest,
         defaultLifetime: TokenSettings.Lifetime,
         body: (Token, TokenSecret) -> JSONValue
     ) throws(APIError) -> APIResponse {
@@ -35,9 +36,10 @@ struct TokenLoginView: APIView {
                 for: user,
                 expires: seconds.map { accounts.store.now().adding(seconds: $0) },
                 renewal: settings.isRenewed ? seconds : nil,
-                limit: settings.limit
+                limit: settings.limit,
+                request: request
             )
-            accounts.signals.send(.loggedIn(user))
+            accounts.signals.send(.loggedIn(user), for: request)
             return APIResponse(body(token, secret), fields: [APIResponse.noStore])
         } catch .tokenLimitReached {
             return APIResponse(

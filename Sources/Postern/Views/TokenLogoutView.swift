@@ -8,7 +8,7 @@ struct TokenLogoutView: APIView {
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
         guard case .token(let token)? = request.credential else { throw .permissionDenied }
         do {
-            try accounts.revokeToken(token.id)
+            try accounts.revokeToken(token.id, for: request)
         } catch .noSuchToken {
             // Another request did it first.
         } catch {

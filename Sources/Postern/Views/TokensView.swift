@@ -22,7 +22,7 @@ struct TokensView: APIView {
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
         guard let user = request.user else { throw .notAuthenticated }
         do {
-            if request.method == .post { return try create(for: user, try request.data()) }
+            if request.method == .post { return try create(for: user, request) }
             let now = accounts.store.now()
             let tokens = try accounts.store.tokens(of: user.id).filter { $0.isGood(for: user, at: now) }
             return APIResponse(
@@ -81,7 +81,8 @@ struct TokensView: APIView {
         }
     }
 
-    private func create(for user: User, _ data: JSONValue) throws -> APIResponse {
+    private func create(for user: User, _ request: APIRequest) throws -> APIResponse {
+        let data = try request.data()
         let values = try Self.serializer.validate(data)
         do {
             let (token, secret) = try accounts.issueToken(
@@ -89,7 +90,8 @@ struct TokensView: APIView {
                 label: values["label"] ?? "",
                 expires: try expiry(values["expiry"]),
                 limits: try Self.limits(data),
-                limit: settings.limit ?? Self.limit
+                limit: settings.limit ?? Self.limit,
+                request: request
             )
             var members = Self.members(of: token, nil)
             members.append(("token", .string(secret.text)))
