@@ -23,6 +23,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         .target(name: "CLinux"),
         .target(
             name: "FastCGI",
@@ -37,7 +38,7 @@ let package = Package(
         .target(
             name: "Postern",
             dependencies: [
-                "CLinux", "CSodium", "FastCGI", "Journal",
+                "CCrypt", "CLinux", "CSodium", "FastCGI", "Journal",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),

@@ -34,6 +34,11 @@ public final class CompactedFile {
         if group.count == Self.groupSize { try endGroup() }
     }
 
+    /// Adds an event with another time.
+    public func add(_ event: Event, at time: Timestamp) throws(JournalError) {
+        try add(Event(time: time, event.columns))
+    }
+
     /// Adds a line of the old file as it is.
     public func add(_ line: EventLine) throws(JournalError) {
         group.add(line)

@@ -10,9 +10,10 @@ extension Journal {
     /// - Parameters:
     ///   - capture: Called when everything that is there has been applied; what it returns is the state from then on.
     ///   - events: Hands over what makes that state anew, one event after the other, with the times that they are to have.
+    ///   - admits: Called under the lock, when everything that others appended meanwhile has been applied.
     ///   - finished: Called with the new file before it takes the place of the old one, and before what others appended
     ///     meanwhile is added to it.
-    /// - Returns: false when another file took the place of this one meanwhile: nothing was changed.
+    /// - Returns: false when another file took the place of this one meanwhile, or `admits` said no: nothing was changed.
     /// - Throws: ``JournalError``; the old file is still there then, and whole.
     public func compact<Snapshot>(
         reset: Reset,
@@ -20,6 +21,7 @@ extension Journal {
         told: Told = {},
         capture: () -> Snapshot,
         events: (Snapshot, CompactedFile) throws(JournalError) -> Void,
+        admits: () -> Bool = { true },
         finished: (JournalSource) -> Void = { _ in }
     ) throws(JournalError) -> Bool {
         let (snapshot, seen) = try follower.withLock { follower throws(JournalError) in
@@ -38,7 +40,8 @@ extension Journal {
                 try lock.withSyncLock(of: name) { lock throws(JournalError) in
                     try follower.withLock { follower throws(JournalError) in
                         let record = try catchUp(&follower, reset, apply, told)
-                        guard follower.identity == seen.identity, let record, follower.canFollow(record) else { return }
+                        guard follower.identity == seen.identity, let record, follower.canFollow(record), admits()
+                        else { return }
                         var position = seen.position
                         _ = try file.readGroups(from: &position, to: follower.position.offset) {
                             group,

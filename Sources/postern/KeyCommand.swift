@@ -10,7 +10,7 @@ struct KeyCommand: ParsableCommand {
             A key is a file in the folder keys of the store. Every key verifies; of those whose time has come the \
             newest signs. Running servers see a change with their next request.
             """,
-        subcommands: [Generate.self, List.self, Rotate.self, Retire.self, JWKS.self]
+        subcommands: [Generate.self, Import.self, List.self, Rotate.self, Retire.self, JWKS.self]
     )
 
     struct Generate: ParsableCommand {
@@ -30,6 +30,31 @@ struct KeyCommand: ParsableCommand {
         func run() throws {
             let key = try store.open().generateKey(algorithm.value, delay: start.delay())
             StandardOutput.write(key.id + "\n")
+        }
+    }
+
+    struct Import: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take over the secret with which another program signs by HS256, and print the key's id.",
+            discussion: """
+                The secret is one line of standard input: simplejwt's SIGNING_KEY, which is Django's SECRET_KEY unless \
+                the project says otherwise. What was signed with it stays good. New tokens are signed with another key, \
+                if there is one; retire this one when its refresh tokens have expired.
+                """
+        )
+
+        @OptionGroup var store: StoreOptions
+
+        func run() throws {
+            let store = try store.open()
+            guard let secret = try PasswordInput.secret("Secret: ") else {
+                throw Failure(.noInput, "Standard input holds no secret: write it there as one line.")
+            }
+            do {
+                StandardOutput.write(try store.importKey(secret).id + "\n")
+            } catch let error as JSONWebKeyError {
+                throw Failure(.dataError, "The secret \(error): HS256 needs 32 bytes.")
+            }
         }
     }
 

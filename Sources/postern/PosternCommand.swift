@@ -15,7 +15,8 @@ struct PosternCommand: ParsableCommand {
         subcommands: [
             ServeCommand.self, UserCommand.self, GroupCommand.self, TokenCommand.self, SessionCommand.self,
             KeyCommand.self,
-            JWTCommand.self, StoreCommand.self, ExplainCommand.self, LintCommand.self,
+            JWTCommand.self, StoreCommand.self, ImportCommand.self, ExportCommand.self, ExplainCommand.self,
+            LintCommand.self,
         ]
     )
 

@@ -29,6 +29,9 @@ int linux_replace_descriptor(int source, int target);
 /// Gives a file a name that no other has. Returns 0, or -1 with errno (EEXIST: there is one). renameat2(2).
 int linux_rename_new(const char *from, const char *to);
 
+/// A file in memory alone, which ends with its descriptor (close-on-exec). Returns that, or -1 with errno. memfd_create(2).
+int linux_memory_file(const char *name);
+
 /// Lowers the priority of the calling thread alone. Returns 0, or -1 with errno. setpriority(2).
 int linux_nice_thread(int nice);
 

@@ -27,8 +27,7 @@ public struct TokenAuthentication: Authenticator {
         guard text.allSatisfy({ $0 < 0x80 }) || String(validating: text, as: UTF8.self) != nil else {
             throw .authenticationFailed("Invalid token header. Token string should not contain invalid characters.")
         }
-        guard TokenSecret.isPlausible(text) else { throw Self.invalidToken }
-        let (token, owner) = try token(of: SecretDigest(of: text))
+        let (token, owner) = try token(of: text)
         // A token that is good stays good where its new end cannot be written down.
         if store.isRenewalDue(token) {
             request.willWait()
@@ -48,11 +47,11 @@ public struct TokenAuthentication: Authenticator {
             && authorization.second.map(TokenSecret.isOurs) ?? false
     }
 
-    private func token(of digest: SecretDigest) throws(APIError) -> (Token, User) {
+    private func token(of text: ArraySlice<UInt8>) throws(APIError) -> (Token, User) {
         let token: Token?
         let owner: User?
         do {
-            token = try store.token(digest)
+            token = try store.token(presentedAs: text)
             owner = try token.flatMap { token throws(StoreError) in try store.user(token.user) }
         } catch {
             throw APIError(error)

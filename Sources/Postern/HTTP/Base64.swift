@@ -30,6 +30,12 @@ enum Base64 {
         return place == 0 ? bytes : nil
     }
 
+    /// nil for what ``encode(_:)`` never writes.
+    static func decode(_ text: String) -> [UInt8]? {
+        guard let bytes = decodeLeniently(Array(text.utf8)[...]), encode(bytes) == text else { return nil }
+        return bytes
+    }
+
     /// With padding.
     static func encode(_ bytes: [UInt8]) -> String {
         let text = Base64URL.encode(bytes).map { character in

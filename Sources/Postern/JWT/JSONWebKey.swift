@@ -40,6 +40,13 @@ public struct JSONWebKey: Sendable {
         self.material = material
     }
 
+    /// For HS256.
+    /// - Throws: ``JSONWebKeyError/weak``.
+    init(id: String, secret: [UInt8]) throws(JSONWebKeyError) {
+        guard secret.count >= Self.leastSecretBytes else { throw .weak }
+        self.init(id: id, algorithm: .hs256, material: Material(secret: SymmetricKey(data: secret)))
+    }
+
     /// Reads a JWK.
     /// - Throws: ``JSONWebKeyError`` for what is no key, too weak, or meant for something else than signatures
     ///   with an algorithm of ours.
@@ -55,6 +62,14 @@ public struct JSONWebKey: Sendable {
         id = object.string("kid")
         self.algorithm = algorithm
         material = try Self.material(object, algorithm)
+    }
+
+    func hasSecret(of other: JSONWebKey) -> Bool {
+        if case .secret(let own, _) = material, case .secret(let others, _) = other.material {
+            own == others
+        } else {
+            false
+        }
     }
 
     var canSign: Bool {

@@ -27,6 +27,20 @@ extension Store {
         return stored
     }
 
+    /// Takes over the secret with which another program signs by HS256, so that its tokens stay good. It verifies, and signs
+    /// nothing as long as there is another key.
+    ///
+    /// - Parameter secret: Its bytes; of Django, those of `SIGNING_KEY` or else `SECRET_KEY`.
+    /// - Returns: The key, or the one that is there already.
+    /// - Throws: ``JSONWebKeyError/weak`` for a secret of less than 32 bytes (RFC 7518, section 3.2), ``StoreError``.
+    public func importKey(_ secret: [UInt8]) throws -> StoredKey {
+        let key = try JSONWebKey(id: Base62.random(count: 16), secret: secret)
+        if let known = try keyRing().keys.first(where: { $0.key.hasSecret(of: key) }) { return known }
+        let stored = StoredKey(key: key, created: Timestamp(seconds: 0), signsFrom: Timestamp(seconds: 0))
+        try keys.add(key, created: stored.created, signsFrom: stored.signsFrom)
+        return stored
+    }
+
     /// Takes a key away: what it signed is refused from the next request on.
     /// - Throws: ``StoreError/keyInUse`` for the key that signs, unless `force` says so.
     public func retireKey(_ id: String, force: Bool = false) throws(StoreError) {

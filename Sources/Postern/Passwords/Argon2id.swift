@@ -43,6 +43,18 @@ enum Argon2id {
         return false
     }
 
+    /// Whether a hash, `$argon2id$v=19$m=…,t=…,p=…$SALT$TAG` in its words, is of parameters that a server can bear:
+    /// at most 1 GiB, 64 passes and 255 lanes.
+    static func isBearable(_ words: [String]) -> Bool {
+        guard words.count == 6, words[2] == "v=19" else { return false }
+        let limits = [("m=", 1 << 20), ("t=", 64), ("p=", 255)]
+        let parameters = words[3].split(separator: ",", omittingEmptySubsequences: false)
+        return parameters.count == limits.count
+            && zip(parameters, limits).allSatisfy { text, limit in
+                text.hasPrefix(limit.0) && Int(text.dropFirst(2)).map { (1...limit.1).contains($0) } ?? false
+            }
+    }
+
     /// Whether `hash` was made with other parameters than those of today.
     static func isOutdated(_ hash: String) -> Bool {
         crypto_pwhash_str_needs_rehash(hash, passes, memory) != 0

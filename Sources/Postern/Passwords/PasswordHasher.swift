@@ -7,7 +7,8 @@ internal import Synchronization
 
 /// Makes and checks password hashes on a few threads of its own.
 ///
-/// One hash costs tens of milliseconds of a core and 19 MiB by design. So at most one a core runs at once,
+/// One hash costs tens of milliseconds of a core and 19 MiB by design, and one that came from elsewhere what it was made
+/// with. So at most one a core runs at once,
 /// at a lower priority than the threads that answer requests; a bounded number waits, for a bounded time;
 /// past that the answer is ``PasswordError/unavailable``, which clients see as 503.
 public final class PasswordHasher: Sendable {
@@ -40,10 +41,16 @@ public final class PasswordHasher: Sendable {
 
     /// Whether `password` is the one of `hash`. Without a hash, or with a password that is longer than any
     /// we accept, the answer is no and takes as long as any other.
-    public func verify(_ password: [UInt8], against hash: String?) throws(PasswordError) -> Bool {
+    ///
+    /// - Parameter decoy: The hash of somebody, whose work is done where there is no hash.
+    public func verify(
+        _ password: [UInt8],
+        against hash: String?,
+        decoy: String? = nil
+    ) throws(PasswordError) -> Bool {
         let isPossible = hash != nil && password.count <= PasswordRules.maximumBytes
         let candidate = password.count <= PasswordRules.maximumBytes ? password : []
-        let work = Work.verify(candidate, against: isPossible ? hash : nil)
+        let work = Work.verify(candidate, against: hash ?? decoy)
         guard case .verdict(let isRight) = try run(work) else { throw .unavailable }
         return isRight && isPossible
     }
@@ -86,8 +93,13 @@ public final class PasswordHasher: Sendable {
     private func perform(_ work: Work) throws(PasswordError) -> Outcome {
         switch work {
         case .hash(let password): .hash(try Argon2id.hash(password))
-        case .verify(let password, let hash?): .verdict(try Argon2id.verify(password, against: hash))
-        case .verify(let password, nil): .verdict(try Argon2id.verify(password, against: Argon2id.hashOfNobody))
+        case .verify(let password, let text):
+            if let hash = text.flatMap(PasswordHash.init) {
+                .verdict(try hash.verify(password))
+            } else {
+                // Nobody's password is right.
+                .verdict(try Argon2id.verify(password, against: Argon2id.hashOfNobody) && false)
+            }
         }
     }
 

@@ -147,11 +147,15 @@ final class Replica<State: EventSourced>: Sendable {
     /// - Parameters:
     ///   - isAlive: Asked when the state has been taken: what it knows by then is not older.
     ///   - progress: Called now and then with which part of the state is written.
-    /// - Returns: false when another process did the same meanwhile.
+    ///   - more: Adds to it what is to be there as well, all of it or nothing; the ids in it have to be reserved.
+    ///   - admits: Whether `more` may be added to the state, which others may have changed meanwhile.
+    /// - Returns: false when another process did the same meanwhile, or `admits` said no.
     func compact(
         at now: Timestamp,
         isAlive: () throws(StoreError) -> (User.ID, Int64) -> Bool,
-        progress: @escaping (Double) -> Void
+        progress: @escaping (Double) -> Void = { _ in },
+        adding more: (CompactedFile) throws(StoreError) -> Void = { _ in },
+        admits: (borrowing State) -> Bool = { _ in true }
     ) throws(StoreError) -> Bool {
         var refusal: StoreError?
         do {
@@ -167,6 +171,14 @@ final class Replica<State: EventSourced>: Sendable {
                 }
                 file.whenWritten { progress(min(1, Double($0) / Double(max(1, state.count)))) }
                 try state.write(to: file, at: now, isAlive: judge)
+                do throws(StoreError) {
+                    try more(file)
+                } catch {
+                    refusal = error
+                    throw .missing(path: "users")
+                }
+            } admits: {
+                told.withLock { admits($0.state) }
             } finished: {
                 // Without it everybody who opens the new file makes it.
                 _ = try? State.save($0)

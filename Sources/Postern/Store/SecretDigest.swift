@@ -1,22 +1,49 @@
 internal import Crypto
 internal import Journal
 
-/// The SHA-256 (FIPS 180-4) of a secret's text: what the store holds and looks up in its place.
+/// The SHA-256 (FIPS 180-4) of a secret's text: what the store holds and looks up in its place. Of a token that knox made,
+/// the first half of its SHA-512, which is all that is known of it.
 ///
 /// A token or a session is found by its digest, so no comparison of secrets byte by byte takes place whose duration
 /// could tell how much of a guess was right.
 public struct SecretDigest: Sendable, Hashable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
+    private let isSHA512: Bool
 
     /// The digest of a secret as it was presented.
     public init(of text: ArraySlice<UInt8>) {
         var function = SHA256()
         text.withUnsafeBytes { function.update(bufferPointer: $0) }
         words = function.finalize().words
+        isSHA512 = false
+    }
+
+    /// knox's digest of a token.
+    init(sha512Of text: some Collection<UInt8>) {
+        var function = SHA512()
+        function.update(data: Array(text))
+        words = function.finalize().firstWords
+        isSHA512 = true
+    }
+
+    /// Reads 128 hexadecimal digits in lower case, as knox has them in its column `digest`; nil for anything else.
+    init?(knox text: [UInt8]) {
+        guard text.count == 128,
+            let words = text.withUnsafeBytes({ Self.words(UnsafeRawBufferPointer(rebasing: $0[..<64])) }),
+            text[64...].allSatisfy({ Hexadecimal.value($0) != nil })
+        else { return nil }
+        self.words = words
+        isSHA512 = true
     }
 
     /// Reads 64 hexadecimal digits in lower case; nil for anything else.
     init?(hexadecimal text: UnsafeRawBufferPointer) {
+        guard let words = Self.words(text) else { return nil }
+        self.words = words
+        isSHA512 = false
+    }
+
+    private static func words(_ text: UnsafeRawBufferPointer) -> (UInt64, UInt64, UInt64, UInt64)? {
         guard text.count == 64 else { return nil }
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         let isHexadecimal = withUnsafeMutableBytes(of: &words) { digest in
@@ -26,16 +53,18 @@ public struct SecretDigest: Sendable, Hashable {
             }
             return true
         }
-        guard isHexadecimal else { return nil }
-        self.words = words
+        return isHexadecimal ? words : nil
     }
 
-    /// As events write it: `sha256:` and 64 hexadecimal digits.
-    package var column: [UInt8] { Self.columnPrefix + hexadecimal }
+    /// As events write it: `sha256:` or `sha512:` and 64 hexadecimal digits.
+    package var column: [UInt8] { (isSHA512 ? Self.sha512Prefix : Self.sha256Prefix) + hexadecimal }
 
     init?(column: UnsafeRawBufferPointer) {
-        guard column.starts(with: Self.columnPrefix) else { return nil }
-        self.init(hexadecimal: UnsafeRawBufferPointer(rebasing: column[Self.columnPrefix.count...]))
+        isSHA512 = column.starts(with: Self.sha512Prefix)
+        guard isSHA512 || column.starts(with: Self.sha256Prefix),
+            let words = Self.words(UnsafeRawBufferPointer(rebasing: column[Self.sha256Prefix.count...]))
+        else { return nil }
+        self.words = words
     }
 
     /// The digest itself, of 32 bytes.
@@ -44,14 +73,17 @@ public struct SecretDigest: Sendable, Hashable {
     /// As good as random, too.
     var firstWord: UInt64 { words.0 }
 
-    private static let columnPrefix = Array("sha256:".utf8)
+    private static let sha256Prefix = Array("sha256:".utf8)
+    private static let sha512Prefix = Array("sha512:".utf8)
 
     /// 64 hexadecimal digits in lower case.
     var hexadecimal: [UInt8] {
         withUnsafeBytes(of: words) { Hexadecimal.digits($0) }
     }
 
-    public static func == (left: Self, right: Self) -> Bool { left.words == right.words }
+    public static func == (left: Self, right: Self) -> Bool {
+        left.words == right.words && left.isSHA512 == right.isSHA512
+    }
 
     /// The digest is as good as random already, so one word of it is enough.
     public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
@@ -60,6 +92,13 @@ public struct SecretDigest: Sendable, Hashable {
 extension SHA256Digest {
     /// Its 32 bytes as they lie in memory.
     var words: (UInt64, UInt64, UInt64, UInt64) {
+        withUnsafeBytes { $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self) }
+    }
+}
+
+extension SHA512Digest {
+    /// The first 32 of its 64 bytes, likewise.
+    fileprivate var firstWords: (UInt64, UInt64, UInt64, UInt64) {
         withUnsafeBytes { $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self) }
     }
 }

@@ -5,6 +5,20 @@ extension Store {
         try tokens.read { table throws(StoreError) in try table[digest] }
     }
 
+    /// The token of a text that a client presents; nil when there is none.
+    func token(presentedAs text: ArraySlice<UInt8>) throws(StoreError) -> Token? {
+        switch TokenSecret.form(of: text) {
+        case nil: return nil
+        case .sha256?: return try token(SecretDigest(of: text))
+        case .knox?:
+            // Since knox 5 the digest is of the text, before that it was of the bytes that the digits stand for.
+            if let token = try token(SecretDigest(sha512Of: text)) { return token }
+            return try Hexadecimal.bytes(text).flatMap { bytes throws(StoreError) in
+                try token(SecretDigest(sha512Of: bytes))
+            }
+        }
+    }
+
     /// In the order in which they were issued.
     public func allTokens() throws(StoreError) -> [Token] {
         try tokens.read { table throws(StoreError) in try table.all }

@@ -25,16 +25,27 @@ public struct TokenSecret: Sendable {
 
     public var digest: SecretDigest { SecretDigest(of: Array(text.utf8)[...]) }
 
-    /// Whether a presented text can be a token at all: one of ours with a checksum that holds, or a key of
-    /// DRF's `TokenAuthentication` (40 hexadecimal digits), which may have been imported.
-    static func isPlausible(_ text: ArraySlice<UInt8>) -> Bool {
-        guard isOurs(text) else { return text.count == 40 && text.allSatisfy(isHexadecimal) }
-        guard text.count == length else { return false }
+    /// What a presented text can be by its form alone.
+    enum Form {
+        /// One of ours with a checksum that holds, or a key of DRF's `TokenAuthentication` (40 hexadecimal digits), which
+        /// may have been imported.
+        case sha256
+        /// A token of knox: 64 hexadecimal digits, and before them knox's `TOKEN_PREFIX` of at most ten characters.
+        case knox
+    }
+
+    /// nil for what can be no token at all.
+    static func form(of text: ArraySlice<UInt8>) -> Form? {
+        guard isOurs(text) else {
+            if text.count == 40, text.allSatisfy(isHexadecimal) { return .sha256 }
+            return (64...74).contains(text.count) && text.suffix(64).allSatisfy(isHexadecimal) ? .knox : nil
+        }
+        guard text.count == length else { return nil }
         return text.withUnsafeBytes { text in
             let checksum = CRC32.ieee.checksum(of: .init(rebasing: text.dropLast(checksumLength)), seed: 0)
             for position in 0..<checksumLength
-            where text[length - checksumLength + position] != digit(position, of: checksum) { return false }
-            return true
+            where text[length - checksumLength + position] != digit(position, of: checksum) { return nil }
+            return .sha256
         }
     }
 

@@ -77,7 +77,9 @@ public final class Accounts: Sendable {
         request?.willWait()
         let attempt = try request?.failures?.attempt(user?.id, name: name)
         do {
-            let isRight = try hasher.verify(password, against: user?.passwordHash) && isRight(user)
+            let hash = user?.passwordHash
+            let decoy = hash == nil ? try store.decoyHash(for: name) : nil
+            let isRight = try hasher.verify(password, against: hash, decoy: decoy) && isRight(user)
             if isRight { attempt?.succeeded() } else { attempt?.failed() }
             return isRight
         } catch {

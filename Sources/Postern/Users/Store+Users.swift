@@ -14,6 +14,14 @@ extension Store {
         else { throw .conflict }
     }
 
+    /// The hash of some user, for a name that has none: always the same user's for the same name, as far as users stay. So
+    /// how long a password check takes says nothing about who exists, also where some hashes came from elsewhere and take
+    /// another time than ours. nil: nobody has one.
+    func decoyHash(for name: [UInt8]) throws(StoreError) -> String? {
+        let digest = SecretDigest(of: name[...]).firstWord
+        return try users.read { $0.hash(near: digest) }
+    }
+
     /// In the order in which they were added.
     public func allUsers() throws(StoreError) -> [User] { try users.read { $0.all } }
 

@@ -32,6 +32,32 @@ struct UserTable: EventSourced {
 
     var userCount: Int { byID.count }
 
+    /// The hash of a user that `number` leads to, always the same one as far as users stay; nil where hardly anybody has one.
+    func hash(near number: UInt64) -> String? {
+        var range = lastID
+        while range > 0 {
+            let start = Self.bucket(of: number, among: range)
+            for step in 0..<min(range, 64) {
+                if let hash = byID[(start + step) % range + 1]?.passwordHash { return hash }
+            }
+            // Ids that were kept free are the greatest.
+            range /= 2
+        }
+        return nil
+    }
+
+    /// Jump consistent hashing (Lamping and Veach, 2014): with some buckets more, as small a part of all numbers gets
+    /// another one.
+    private static func bucket(of number: UInt64, among count: Int64) -> Int64 {
+        var (state, bucket, next) = (number, Int64(0), Int64(0))
+        while next < count {
+            bucket = next
+            state = state &* 2_862_933_555_777_941_757 &+ 1
+            next = Int64(Double(bucket + 1) * (0x1p31 / Double(state >> 33 + 1)))
+        }
+        return bucket
+    }
+
     var epochs: [User.ID: Int64] { Dictionary(uniqueKeysWithValues: byID.values.lazy.map { ($0.id, $0.epoch) }) }
 
     /// In the order in which they were added.

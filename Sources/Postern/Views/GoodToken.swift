@@ -22,8 +22,8 @@ enum GoodToken {
     private init?(_ text: ArraySlice<UInt8>, _ tokens: JSONWebTokens) throws(APIError) {
         let store = tokens.store
         do {
-            if TokenSecret.isPlausible(text) {
-                guard let token = try store.token(SecretDigest(of: text)), let owner = try store.user(token.user),
+            if TokenSecret.form(of: text) != nil {
+                guard let token = try store.token(presentedAs: text), let owner = try store.user(token.user),
                     owner.isActive, token.isGood(for: owner, at: store.now())
                 else { return nil }
                 self = .token(token, owner)

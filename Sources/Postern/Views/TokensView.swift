@@ -43,12 +43,12 @@ struct TokensView: APIView {
         return [
             ("id", .integer(token.id)), ("label", .string(token.label)), ("created", .string(token.created.rfc3339)),
             ("expiry", token.expires.map { .string($0.rfc3339) } ?? .null), ("current", .bool(isCurrent)),
-        ] + Self.members(of: token.limits)
+        ] + Self.members(ofLimits: token.limits)
     }
 
     private static let limitNames = ["scopes", "methods", "paths", "networks"]
 
-    private static func members(of limits: TokenLimits?) -> [(name: String, value: JSONValue)] {
+    static func members(ofLimits limits: TokenLimits?) -> [(name: String, value: JSONValue)] {
         let lists = [
             limits?.scopes, limits?.methods.map(\.name), limits?.paths, limits?.networks.map(\.description),
         ]

@@ -34,6 +34,7 @@ struct Failure: Error {
         case let failure as Failure: self = failure
         case let error as StoreError: self.init(Self.code(of: error), error.description)
         case let error as JournalError: self.init(Self.code(of: error), error.description)
+        case let error as ImportError: self.init(Self.code(of: error), error.description)
         case let error as UsernameError: self.init(.dataError, error.description)
         case let error as ConfigurationError: self.init(.dataError, error.description)
         case let error as NameError: self.init(.dataError, error.description)
@@ -54,6 +55,14 @@ struct Failure: Error {
         case .key: .configuration
         case .conflict: .temporary
         case .journal(let error): code(of: error)
+        }
+    }
+
+    private static func code(of error: ImportError) -> Code {
+        switch error {
+        case .unreadable: .noInput
+        case .malformed, .refused: .dataError
+        case .store(let error): code(of: error)
         }
     }
 

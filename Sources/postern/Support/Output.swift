@@ -68,7 +68,9 @@ func printable(_ text: String) -> String {
 }
 
 enum StandardOutput {
-    static func write(_ text: String) { writeAll(Array(text.utf8), to: STDOUT_FILENO) }
+    static func write(_ text: String) { write(Array(text.utf8)) }
+
+    static func write(_ bytes: [UInt8]) { writeAll(bytes, to: STDOUT_FILENO) }
 
     /// JSON on a line of its own.
     static func write(_ value: JSONValue) { writeAll(JSONWriter.bytes(of: value) + [0x0A], to: STDOUT_FILENO) }

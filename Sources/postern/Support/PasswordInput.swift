@@ -4,17 +4,18 @@ import Postern
 /// Reads a new password: from the terminal without echo and twice, else one line of standard input.
 enum PasswordInput {
     static func newPassword(for name: String) throws -> [UInt8] {
-        guard isatty(STDIN_FILENO) == 1 else {
-            guard let line = try readLine(from: STDIN_FILENO) else {
-                throw Failure(.noInput, "Standard input holds no password: write it there as one line.")
-            }
-            return line
+        guard let password = try secret("Password for \(printable(name)): ") else {
+            throw Failure(.noInput, "Standard input holds no password: write it there as one line.")
         }
-        let password = try prompt("Password for \(printable(name)): ")
-        guard try prompt("Once more: ") == password else {
+        guard try isatty(STDIN_FILENO) == 0 || prompt("Once more: ") == password else {
             throw Failure(.dataError, "The two passwords differ; nothing was changed.")
         }
         return password
+    }
+
+    /// What is typed at the prompt without echo, once; else one line of standard input, nil when there is none.
+    static func secret(_ text: String) throws -> [UInt8]? {
+        isatty(STDIN_FILENO) == 1 ? try prompt(text) : try readLine(from: STDIN_FILENO)
     }
 
     private static func prompt(_ text: String) throws -> [UInt8] {

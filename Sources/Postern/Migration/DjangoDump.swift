@@ -1,0 +1,188 @@
+internal import Journal
+
+/// What `manage.py dumpdata auth authtoken` writes, as JSON or JSON Lines: users, groups and permissions of Django, tokens
+/// of DRF (`authtoken`) and knox (`knox`), and the blacklist of simplejwt (`token_blacklist`). Other models are passed over.
+struct DjangoDump: ImportSource {
+    /// How the project calls its users.
+    struct UserModel: Sendable {
+        /// `AUTH_USER_MODEL` in small letters, as dumps have it.
+        let name: String
+        /// `USERNAME_FIELD`.
+        let usernameField: String
+    }
+
+    private let file: ImportFile
+    private let model: UserModel
+    private let references: DjangoReferences
+
+    var path: String { file.path }
+    var size: Int64 { file.size }
+
+    /// Reads the file once, for what records refer to: they may stand in any order.
+    init(_ file: ImportFile, _ model: UserModel) throws(ImportError) {
+        self.file = file
+        self.model = model
+        var references = DjangoReferences()
+        try Self.eachObject(of: file, model) { object, _ throws(ImportError) in references.take(object, model) }
+        self.references = references
+    }
+
+    func eachRecord(_ body: (ImportRecord, ImportPlace) throws(ImportError) -> Void) throws(ImportError) {
+        for (key, group) in references.groups.sorted(by: { $0.key < $1.key }) {
+            try body(record(group), ImportPlace(description: "auth.group \(key)", bytes: 0))
+        }
+        try Self.eachObject(of: file, model) { object, place throws(ImportError) in
+            if let record = record(object) { try body(record, place) }
+        }
+    }
+
+    private static func eachObject(
+        of file: ImportFile,
+        _ model: UserModel,
+        _ body: (DjangoObject, ImportPlace) throws(ImportError) -> Void
+    ) throws(ImportError) {
+        var objects = JSONObjects()
+        try file.read { part throws(ImportError) in
+            try objects.take(part, of: file.path) { bytes, objects throws(ImportError) in
+                let place = "object \(objects.count)"
+                let object: DjangoObject
+                do throws(JSONError) {
+                    object = try DjangoObject(try JSONReader.read(bytes))
+                } catch {
+                    throw .malformed(path: file.path, place: place, reason: error.description + ".")
+                }
+                try body(object, ImportPlace(description: "\(place), \(object.name)", bytes: objects.bytes))
+            }
+        }
+        try objects.finish(file.path)
+    }
+
+    /// nil for what is no record of its own.
+    private func record(_ object: DjangoObject) -> ImportRecord? {
+        do throws(ImportRecordError) {
+            switch object.model {
+            case model.name: return .user(try user(object))
+            case "authtoken.token":
+                guard let key = object.key.text else { throw ImportRecordError("it has no key.") }
+                return try token(SecretDigest(of: Array(key.utf8)[...]), object, label: "from Django REST Framework")
+            case "knox.authtoken":
+                guard let text = object.key.text, let digest = SecretDigest(knox: Array(text.utf8)) else {
+                    return .leftOut("tokens of knox before 4.2, whose digests have a salt")
+                }
+                return try token(digest, object, label: "from knox")
+            case "token_blacklist.outstandingtoken":
+                guard case .integer(let key) = object.key, references.blacklisted.contains(key),
+                    let jti = object["jti"]?.text, let expires = Self.time(object["expires_at"])
+                else { return nil }
+                return .revocation(jti: Array(jti.utf8), expires: expires)
+            case "auth.user": return .problem("the users are of \(model.name), and this is one of auth.user.")
+            default: return nil
+            }
+        } catch {
+            return .problem(error.description)
+        }
+    }
+
+    // MARK: Users and groups
+
+    private func user(_ object: DjangoObject) throws(ImportRecordError) -> ImportedUser {
+        guard let text = object[model.usernameField]?.text else {
+            throw ImportRecordError("it has no \(model.usernameField): name the field with --username-field.")
+        }
+        let username: Username
+        do throws(UsernameError) {
+            username = try Username(text.utf8)
+        } catch {
+            throw ImportRecordError(error.description)
+        }
+        let (hash, unknown) = Self.hash(object["password"]?.text ?? "!")
+        var id: User.ID?
+        switch object.key {
+        case .integer(let key): id = key
+        case .string: id = nil
+        default: throw ImportRecordError("it has no primary key: dump without --natural-primary.")
+        }
+        return ImportedUser(
+            id: id,
+            username: username,
+            passwordHash: hash,
+            unknownHash: unknown,
+            isActive: object.flag("is_active") ?? true,
+            isStaff: object.flag("is_staff") ?? false,
+            isSuperuser: object.flag("is_superuser") ?? false,
+            groups: try object.list("groups").map { value throws(ImportRecordError) in try references.groupName(value) }
+                .sorted(),
+            permissions: try references.permissions(object.list("user_permissions")),
+            created: Self.time(object["date_joined"])
+        )
+    }
+
+    /// - Returns: The hash as a store writes it, or of which unknown kind it is.
+    private static func hash(_ text: String) -> (stored: String?, unknown: String?) {
+        // Django's `UNUSABLE_PASSWORD_PREFIX`.
+        if text.hasPrefix("!") || text.isEmpty { return (nil, nil) }
+        if let stored = PasswordHash.stored(fromDjango: text) { return (stored, nil) }
+        let kind = text.prefix { $0 != "$" }
+        let isName = kind.utf8.count < 20 && text.contains("$") && kind.utf8.allSatisfy(ASCII.isTokenCharacter)
+        return (nil, isName ? String(kind) : "unknown")
+    }
+
+    private func record(_ group: DjangoReferences.Group) -> ImportRecord {
+        do throws(ImportRecordError) {
+            return .group(try group.groupName, try references.permissions(group.permissions))
+        } catch {
+            return .problem(error.description)
+        }
+    }
+
+    // MARK: Tokens
+
+    private func token(
+        _ digest: SecretDigest,
+        _ object: DjangoObject,
+        label: String
+    ) throws(ImportRecordError) -> ImportRecord {
+        .token(
+            ImportedToken(
+                digest: digest,
+                owner: try references.owner(object["user"]),
+                label: label,
+                created: Self.time(object["created"]),
+                expires: Self.time(object["expiry"])
+            )
+        )
+    }
+
+    /// As `DjangoJSONEncoder` writes it: with `Z`, with an offset of zero, or, where the project has no time zones, with
+    /// neither; milliseconds at most.
+    static func time(_ value: JSONValue?) -> Timestamp? {
+        guard var text = value?.text else { return nil }
+        if text.hasSuffix("+00:00") { text.removeLast(6) }
+        return Timestamp(rfc3339: Array((text.hasSuffix("Z") ? text : text + "Z").utf8)[...])
+    }
+}
+
+/// One object of a dump: `{"model": "auth.user", "pk": 5, "fields": {…}}`.
+struct DjangoObject {
+    let model: String
+    let key: JSONValue
+    private let fields: [(name: String, value: JSONValue)]
+
+    init(_ value: JSONValue) throws(JSONError) {
+        guard case .object(let members) = value, let model = members.last(where: { $0.name == "model" })?.value.text,
+            case .object(let fields)? = members.last(where: { $0.name == "fields" })?.value
+        else { throw JSONError("This is no object of manage.py dumpdata, which has model and fields") }
+        self.model = model.lowercased()
+        self.fields = fields
+        key = members.last { $0.name == "pk" }?.value ?? .null
+    }
+
+    subscript(name: String) -> JSONValue? { fields.last { $0.name == name }?.value }
+
+    func flag(_ name: String) -> Bool? { if case .bool(let value)? = self[name] { value } else { nil } }
+
+    func list(_ name: String) -> [JSONValue] { if case .array(let values)? = self[name] { values } else { [] } }
+
+    /// For messages: a token's key is a secret.
+    var name: String { if case .integer(let key) = key { "\(model) \(key)" } else { model } }
+}

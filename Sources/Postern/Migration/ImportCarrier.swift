@@ -1,0 +1,200 @@
+internal import Journal
+
+/// Writes an import down so that all of it counts at one moment, or nothing.
+///
+/// First the ids of its users are reserved. Then tokens and revocations are appended: as long as there is no user of their
+/// ids they open nothing. The users come last, in a file that takes the place of the journal by one rename. Whatever ends it
+/// before leaves tokens of nobody: the users of an import have an epoch of their own, so that such tokens never become those
+/// of another one.
+struct ImportCarrier<Source: ImportSource> {
+    private let plan: ImportPlan
+    private let source: Source
+    private let store: Store
+    private let now: Timestamp
+    /// Later than that of all imports before.
+    private let epoch: Int64
+    private var nextID: User.ID = 0
+    /// Of users who bring no id.
+    private var givenIDs: [Username: User.ID] = [:]
+    private var tokens: [Token] = []
+    private var revocations: [Event] = []
+
+    /// Events that are synced together.
+    private static var batch: Int { 4096 }
+
+    init(_ plan: ImportPlan, _ source: Source, _ store: Store) {
+        self.plan = plan
+        self.source = source
+        self.store = store
+        now = store.now()
+        epoch = max(2, now.seconds)
+    }
+
+    mutating func carry(_ progress: @escaping Store.Progress) throws(ImportError) {
+        // What the source throws the second time, on its way through the store.
+        var failure: ImportError?
+        do throws(StoreError) {
+            try reserveIDs()
+            let isDone = try store.users.compact(at: now) { () throws(StoreError) in
+                { _, _ in true }
+            } adding: { file throws(StoreError) in
+                do throws(ImportError) {
+                    try add(to: file, progress)
+                } catch {
+                    failure = error
+                    throw .conflict
+                }
+            } admits: { table in
+                plan.users.allSatisfy { name, id in table[name] == nil && id.map { table[$0] == nil } ?? true }
+                    && plan.groups.allSatisfy { name, permissions in
+                        table.groups[name].map { $0 == permissions } ?? true
+                    }
+            }
+            guard isDone else { throw .conflict }
+        } catch {
+            throw failure ?? .store(error)
+        }
+    }
+
+    private mutating func reserveIDs() throws(StoreError) {
+        let withoutID = plan.users.values.count { $0 == nil }
+        var first: User.ID = 0
+        try store.users.write { table in
+            first = max(table.nextID, plan.greatestID + 1)
+            return [UserTable.lastID(first + User.ID(withoutID) - 1)]
+        }
+        nextID = first
+    }
+
+    private mutating func add(to file: CompactedFile, _ progress: Store.Progress) throws(ImportError) {
+        var reported: Int64 = 0
+        for (name, permissions) in plan.groups.sorted(by: { $0.key < $1.key }) {
+            try add(UserTable.group(name, permissions), to: file)
+        }
+        try source.eachRecord { record, place throws(ImportError) in
+            switch record {
+            case .user(let user): try add(user, to: file)
+            case .token(let token): try add(token)
+            case .revocation(let jti, let expires):
+                guard now < expires else { break }
+                revocations.append(RevocationTable.revocation(of: jti, expires: expires))
+                if revocations.count == Self.batch { try writeRevocations() }
+            case .group, .leftOut, .problem: break
+            }
+            guard place.bytes - reported > 1 << 20 else { return }
+            reported = place.bytes
+            progress("import", Double(reported) / Double(max(1, source.size)))
+        }
+        try writeTokens()
+        try writeRevocations()
+    }
+
+    private mutating func add(_ user: ImportedUser, to file: CompactedFile) throws(ImportError) {
+        guard let bringsID = plan.users[user.username] else { return }
+        let id = bringsID ?? id(of: user.username)
+        var added = User(
+            id: id,
+            username: user.username,
+            passwordHash: user.passwordHash,
+            isActive: user.isActive,
+            isStaff: user.isStaff,
+            isSuperuser: user.isSuperuser,
+            epoch: epoch,
+            created: min(user.created ?? now, now)
+        )
+        added.groups = user.groups
+        added.permissions = user.permissions
+        try add(UserTable.event(.added, added), to: file)
+    }
+
+    private func add(_ event: Event, to file: CompactedFile) throws(ImportError) {
+        do throws(JournalError) {
+            try file.add(event, at: now)
+        } catch {
+            throw .store(StoreError(error))
+        }
+    }
+
+    /// Of a user who brings none.
+    private mutating func id(of name: Username) -> User.ID {
+        if let known = givenIDs[name] { return known }
+        defer { nextID += 1 }
+        givenIDs[name] = nextID
+        return nextID
+    }
+
+    private mutating func add(_ token: ImportedToken) throws(ImportError) {
+        let owner: User.ID?
+        switch token.owner {
+        case .id(let id): owner = plan.ids.contains(id) ? id : nil
+        case .name(let name): owner = plan.users[name].map { $0 ?? id(of: name) }
+        }
+        guard let owner, token.expires.map({ now < $0 }) ?? true else { return }
+        tokens.append(
+            Token(
+                id: 0,
+                digest: token.digest,
+                user: owner,
+                epoch: epoch,
+                label: token.label,
+                created: min(token.created ?? now, now),
+                expires: token.expires,
+                renewal: nil,
+                limits: nil
+            )
+        )
+        if tokens.count == Self.batch { try writeTokens() }
+    }
+
+    /// Tokens that an import before left behind are revoked: they are of another epoch.
+    private mutating func writeTokens() throws(ImportError) {
+        let batch = tokens
+        tokens.removeAll(keepingCapacity: true)
+        guard !batch.isEmpty else { return }
+        do throws(StoreError) {
+            try store.tokens.write { table throws(StoreError) in
+                var events: [Event] = []
+                var written: Set<SecretDigest> = []
+                var id = table.nextID
+                for token in batch where written.insert(token.digest).inserted {
+                    if let known = try table[token.digest] {
+                        if known.user == token.user, known.epoch == token.epoch { continue }
+                        events.append(TokenTable.revocation(of: known.id))
+                    }
+                    events.append(token.with(id: id).issued)
+                    id += 1
+                }
+                return events
+            }
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    private mutating func writeRevocations() throws(ImportError) {
+        let batch = revocations
+        revocations.removeAll(keepingCapacity: true)
+        guard !batch.isEmpty else { return }
+        do throws(StoreError) {
+            try store.revocations.write { _ in batch }
+        } catch {
+            throw .store(error)
+        }
+    }
+}
+
+extension Token {
+    fileprivate func with(id: ID) -> Token {
+        Token(
+            id: id,
+            digest: digest,
+            user: user,
+            epoch: epoch,
+            label: label,
+            created: created,
+            expires: expires,
+            renewal: renewal,
+            limits: limits
+        )
+    }
+}

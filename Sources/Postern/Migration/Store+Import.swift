@@ -1,0 +1,84 @@
+internal import Journal
+
+/// Users and tokens of another program, taken over at once or not at all.
+///
+/// What the store has already stays as it is: an import that is made again adds only what is not there. A user who is there
+/// keeps flags, password and tokens, whatever the file says; one who was deleted here comes back.
+extension Store {
+    /// What an import brought, or would bring.
+    public struct Imported: Sendable {
+        public internal(set) var users = Counts()
+        public internal(set) var groups = Counts()
+        public internal(set) var tokens = Counts()
+        /// Blacklisted refresh tokens of simplejwt that have not ended by themselves.
+        public internal(set) var revocations = 0
+        /// Of the users that were added, those whose id was given here before: who was deleted here comes back.
+        public internal(set) var usersBack = 0
+        /// Of the users that were added, those whom no password opens.
+        public internal(set) var usersWithoutPassword = 0
+        /// Among them, those whose hash is of a kind that cannot be verified, by its name.
+        public internal(set) var unknownHashes: [String: Int] = [:]
+        /// What is not carried over, and how much of it.
+        public internal(set) var leftOut: [String: Int] = [:]
+    }
+
+    public struct Counts: Sendable, Equatable {
+        public internal(set) var added = 0
+        /// They were there already, and stay as they are.
+        public internal(set) var kept = 0
+    }
+
+    /// As many are named at once.
+    public static let maximumImportProblems = 20
+
+    /// Takes over users, groups, permissions and tokens of a Django project.
+    ///
+    /// - Parameters:
+    ///   - file: What `manage.py dumpdata auth authtoken` wrote.
+    ///   - userModel: `AUTH_USER_MODEL`.
+    ///   - usernameField: Its `USERNAME_FIELD`.
+    ///   - isDryRun: Whether only to look what would be imported.
+    /// - Throws: ``ImportError``; nothing was imported then.
+    public func importDjango(
+        _ file: ImportFile,
+        userModel: String = "auth.user",
+        usernameField: String = "username",
+        isDryRun: Bool = false,
+        progress: @escaping Progress = noProgress
+    ) throws(ImportError) -> Imported {
+        progress("references", 0)
+        let model = DjangoDump.UserModel(name: userModel.lowercased(), usernameField: usernameField)
+        return try take(try DjangoDump(file, model), isDryRun, progress)
+    }
+
+    /// Takes over the users of an `htpasswd` file; otherwise as ``importDjango(_:userModel:usernameField:isDryRun:progress:)``.
+    public func importHtpasswd(
+        _ file: ImportFile,
+        isDryRun: Bool = false,
+        progress: @escaping Progress = noProgress
+    ) throws(ImportError) -> Imported {
+        try take(HtpasswdFile(file), isDryRun, progress)
+    }
+
+    /// Takes over what ``export(_:)`` wrote; otherwise as ``importDjango(_:userModel:usernameField:isDryRun:progress:)``.
+    public func importExport(
+        _ file: ImportFile,
+        isDryRun: Bool = false,
+        progress: @escaping Progress = noProgress
+    ) throws(ImportError) -> Imported {
+        try take(StoreExport(file), isDryRun, progress)
+    }
+
+    private func take(
+        _ source: some ImportSource,
+        _ isDryRun: Bool,
+        _ progress: @escaping Progress
+    ) throws(ImportError) -> Imported {
+        let plan = try ImportPlan(of: source, for: self, progress)
+        if !isDryRun, plan.isWorthIt {
+            var carrier = ImportCarrier(plan, source, self)
+            try carrier.carry(progress)
+        }
+        return plan.imported
+    }
+}
