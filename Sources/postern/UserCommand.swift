@@ -65,7 +65,8 @@ struct UserCommand: ParsableCommand {
             output.print(
                 try store.open().allUsers().map(\.members),
                 headings: [
-                    "ID", "USERNAME", "ACTIVE", "STAFF", "SUPERUSER", "PASSWORD", "CREATED", "GROUPS", "PERMISSIONS",
+                    "ID", "USERNAME", "ACTIVE", "STAFF", "SUPERUSER", "PASSWORD", "HASH", "CREATED", "GROUPS",
+                    "PERMISSIONS",
                 ]
             )
         }
@@ -239,6 +240,7 @@ extension User {
             ("is_staff", .bool(isStaff)),
             ("is_superuser", .bool(isSuperuser)),
             ("has_password", .bool(passwordHash != nil)),
+            ("password_hash", passwordHashName.map { .string($0) } ?? .null),
             ("created", .string(created.rfc3339)),
             ("groups", .array(groups.map { .string($0.description) })),
             ("permissions", .array(permissions.sorted().map { .string($0.description) })),

@@ -55,6 +55,8 @@ struct MigrationTests {
         }
         #expect(try login(site, "user2", "correct horse battery staple").status == 400)
         #expect(try login(site, "user3", "correct horse battery staple").status == 400)
+        let weak = try site.postern(["user", "show", "user1"])
+        #expect(weak.output.contains("password_hash  md5"), "\(weak.output)")
         // Their hashes are ours by now.
         let users = try String(contentsOfFile: site.store + "/users", encoding: .utf8)
         for name in expected.passwords.keys {

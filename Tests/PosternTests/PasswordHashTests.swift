@@ -33,6 +33,17 @@ struct PasswordHashTests {
         #expect(Argon2id.isOutdated(text))
     }
 
+    @Test("Each has a name, by which an operator finds what is weak")
+    func names() {
+        let names = Self.hashes.map { PasswordHash($0)?.name }
+        #expect(
+            names == [
+                "pbkdf2_sha256", "pbkdf2_sha1", "scrypt", "bcrypt", "bcrypt_sha256", "sha256crypt", "sha512crypt",
+                "md5crypt", "md5crypt", "sha1", "sha1", "md5", "sha1", "argon2id",
+            ]
+        )
+    }
+
     @Test(
         "Apache's MD5 of passwords as long as its blocks, and a byte around",
         arguments: [

@@ -95,10 +95,29 @@ struct PasswordHash {
         }
     }
 
+    /// Its name, as `argon2id` or `bcrypt`.
+    var name: String {
+        switch kind {
+        case .argon2id(let text): text.hasPrefix("$argon2i$") ? "argon2i" : "argon2id"
+        case .pbkdf2(let function, _, _, _): function == .sha256 ? "pbkdf2_sha256" : "pbkdf2_sha1"
+        case .scrypt: "scrypt"
+        case .crypt(let text): text.hasPrefix("$2") ? "bcrypt" : text.hasPrefix("$5") ? "sha256crypt" : "sha512crypt"
+        case .cryptOfSHA256: "bcrypt_sha256"
+        case .md5Crypt: "md5crypt"
+        case .sha1: "sha1"
+        case .md5: "md5"
+        }
+    }
+
     /// In a time that does not tell how much of them is equal.
     private static func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
         left.count == right.count && sodium_memcmp(left, right, left.count) == 0
     }
+}
+
+extension User {
+    /// Of which kind the password's hash is, as `argon2id`; nil where no password opens the account.
+    public var passwordHashName: String? { passwordHash.flatMap { PasswordHash($0)?.name } }
 }
 
 // MARK: - Reading

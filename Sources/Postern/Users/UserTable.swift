@@ -68,7 +68,7 @@ struct UserTable: EventSourced {
             Array(cause.rawValue.utf8),
             Array(String(user.id).utf8),
             user.username.bytes,
-            Array(flags(of: user).utf8),
+            flags(of: user),
             Array(String(user.epoch).utf8),
             Array(user.created.rfc3339.utf8),
             Array((user.passwordHash ?? "!").utf8),
@@ -160,8 +160,8 @@ struct UserTable: EventSourced {
     private static func user(_ id: User.ID, _ columns: inout EventReader) throws(EventError) -> User {
         let name = try columns.bytes()
         guard let username = try? Username(name) else { throw .malformed }
-        let flags = try columns.text().split(separator: ",")
-        guard flags.allSatisfy({ ["active", "staff", "superuser"].contains($0) }) else { throw .malformed }
+        let flags = try elements(&columns)
+        guard flags.allSatisfy({ Self.flags.contains(Array($0)) }) else { throw .malformed }
         let epoch = try columns.integer()
         let created = try columns.time()
         let hash = try columns.text()
@@ -169,9 +169,9 @@ struct UserTable: EventSourced {
             id: id,
             username: username,
             passwordHash: hash == "!" ? nil : hash,
-            isActive: flags.contains("active"),
-            isStaff: flags.contains("staff"),
-            isSuperuser: flags.contains("superuser"),
+            isActive: flags.contains(active[...]),
+            isStaff: flags.contains(staff[...]),
+            isSuperuser: flags.contains(superuser[...]),
             epoch: epoch,
             created: created
         )
@@ -215,11 +215,12 @@ struct UserTable: EventSourced {
 
     private static func list(_ names: [[UInt8]]) -> [UInt8] { Array(names.joined(separator: [UInt8(ascii: ",")])) }
 
-    private static func flags(of user: User) -> String {
-        var flags: [String] = []
-        if user.isActive { flags.append("active") }
-        if user.isStaff { flags.append("staff") }
-        if user.isSuperuser { flags.append("superuser") }
-        return flags.joined(separator: ",")
+    private static let active = Array("active".utf8)
+    private static let staff = Array("staff".utf8)
+    private static let superuser = Array("superuser".utf8)
+    private static let flags = [active, staff, superuser]
+
+    private static func flags(of user: User) -> [UInt8] {
+        list(zip(flags, [user.isActive, user.isStaff, user.isSuperuser]).filter(\.1).map(\.0))
     }
 }

@@ -12,6 +12,10 @@ public struct Username: Sendable, Hashable, CustomStringConvertible {
     public init(_ bytes: some Sequence<UInt8>) throws(UsernameError) {
         let bytes = Array(bytes)
         guard !bytes.isEmpty else { throw .empty }
+        if bytes.count <= Self.maximumLength, bytes.allSatisfy(Self.isPlain) {
+            self.bytes = bytes
+            return
+        }
         guard bytes.count <= 4 * Self.maximumLength else { throw .tooLong }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUTF8 }
         let scalars = text.unicodeScalars
@@ -24,6 +28,9 @@ public struct Username: Sendable, Hashable, CustomStringConvertible {
     }
 
     public var description: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// Visible ASCII, as nearly all names are of: no further look is needed.
+    private static func isPlain(_ byte: UInt8) -> Bool { (0x21..<0x7F).contains(byte) && byte != UInt8(ascii: ":") }
 
     private static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
