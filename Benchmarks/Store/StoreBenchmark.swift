@@ -12,6 +12,8 @@ import Synchronization
 ///     store-benchmark open PATH                  seconds to open it, nanoseconds a lookup
 ///     store-benchmark write PATH WRITERS COUNT   issues and revocations a second
 ///     store-benchmark compact PATH               seconds to compact it, when every other token was revoked
+///     store-benchmark churn PATH WRITERS COUNT   logins and logouts a second, each with a JSON Web Token that is revoked, and
+///                                                the greatest sizes of the two files meanwhile, and at the end, in bytes
 @main
 enum StoreBenchmark {
     static func main() throws {
@@ -24,6 +26,7 @@ enum StoreBenchmark {
         case ("open", 0): try open(path)
         case ("compact", 0): try compact(path)
         case ("write", 2): try write(path, writers: numbers[0], count: numbers[1])
+        case ("churn", 2): try churn(path, writers: numbers[0], count: numbers[1])
         default:
             print("usage: store-benchmark fill|open|write PATH …, see Benchmarks/run-store")
             exit(64)
@@ -129,6 +132,34 @@ enum StoreBenchmark {
             for id in all[writer] { try store.revokeToken(id) }
         }
         print(Int(issues), Int(revocations))
+    }
+
+    /// The store looks after itself, as it does in a server.
+    private static func churn(_ path: String, writers: Int, count: Int) throws {
+        let store = try Store(opening: path)
+        let users = try (0..<writers).map { try store.addUser(try Username("c\($0)".utf8), passwordHash: nil) }
+        let share = count / writers
+        let names = ["sessions", "revocations"]
+        let greatest = Mutex([0, 0])
+        store.maintainByItself()
+        let logins = try rate(writers, share) { writer in
+            for round in 0..<share {
+                let key = SessionKey.random()
+                let session = try store.startSession(key, for: users[writer], lifetime: 3600, idleLimit: 60)
+                try store.endSession(session.id)
+                try store.revoke(Array("\(writer).\(round)".utf8), expires: store.now().adding(seconds: -7200))
+                guard round % 16 == 0 else { continue }
+                let sizes = names.map { size(of: path + "/" + $0) }
+                greatest.withLock { $0 = zip($0, sizes).map { max($0, $1) } }
+            }
+        }
+        let sizes = greatest.withLock { $0 } + names.map { size(of: path + "/" + $0) }
+        print(Int(logins), sizes.map(String.init).joined(separator: " "))
+    }
+
+    private static func size(of path: String) -> Int {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : 0
     }
 
     private static func rate(

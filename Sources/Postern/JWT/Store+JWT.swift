@@ -1,4 +1,4 @@
-internal import Journal
+package import Journal
 
 extension Store {
     /// All keys for JSON Web Tokens as they are now.
@@ -57,7 +57,7 @@ extension Store {
 
     func refreshFamily(_ id: [UInt8]) throws(StoreError) -> RefreshFamily? { try revocations.read { $0[id] } }
 
-    func revoke(_ id: [UInt8], expires: Timestamp) throws(StoreError) {
+    package func revoke(_ id: [UInt8], expires: Timestamp) throws(StoreError) {
         try revocations.write { table in
             let latest = max(expires, table[id]?.expires ?? expires)
             return [RevocationTable.revocation(of: id, expires: latest)]

@@ -13,7 +13,7 @@ extension Store {
     ///   - lifetime: Seconds until it is over, whatever happens.
     ///   - idleLimit: Seconds without a use after which it is over.
     ///   - replaced: A session of the same client that ends with this.
-    func startSession(
+    package func startSession(
         _ key: SessionKey,
         for user: User,
         lifetime: Int64,
