@@ -164,6 +164,9 @@ public final class Journal: Sendable {
     /// As ``JournalSource/isFarAhead(of:)``, by what was told.
     package func isFarAhead(of saved: Int64, at size: Int64) -> Bool { folder.isFar(saved, behind: size) }
 
+    /// Sixteen random characters, which the file and all that take its place by compaction have in common.
+    package var lineage: [UInt8] { follower.withLock { Array($0.header.fileID.prefix(FileHeader.idLength / 2)) } }
+
     /// Bytes that were told.
     public var size: Int64 { follower.withLock { $0.position.offset } }
 

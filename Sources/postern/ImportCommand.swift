@@ -156,13 +156,15 @@ struct ExportCommand: ParsableCommand {
     func run() throws {
         let store = try store.open()
         var waiting: [UInt8] = []
+        var isWhole = true
         try store.export { line in
             waiting += line
-            if waiting.count >= 1 << 16 {
-                StandardOutput.write(waiting)
-                waiting.removeAll(keepingCapacity: true)
-            }
+            guard waiting.count >= 1 << 16 else { return }
+            isWhole = StandardOutput.write(waiting) && isWhole
+            waiting.removeAll(keepingCapacity: true)
         }
-        StandardOutput.write(waiting)
+        guard StandardOutput.write(waiting), isWhole else {
+            throw Failure(.inputOutput, "Standard output could not be written: the export is not whole.")
+        }
     }
 }

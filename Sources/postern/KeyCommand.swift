@@ -37,7 +37,7 @@ struct KeyCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take over the secret with which another program signs by HS256, and print the key's id.",
             discussion: """
-                The secret is one line of standard input: simplejwt's SIGNING_KEY, which is Django's SECRET_KEY unless \
+                The secret is all of standard input, without the line's end: simplejwt's SIGNING_KEY, which is Django's SECRET_KEY unless \
                 the project says otherwise. What was signed with it stays good. New tokens are signed with another key, \
                 if there is one; retire this one when its refresh tokens have expired.
                 """
@@ -47,9 +47,7 @@ struct KeyCommand: ParsableCommand {
 
         func run() throws {
             let store = try store.open()
-            guard let secret = try PasswordInput.secret("Secret: ") else {
-                throw Failure(.noInput, "Standard input holds no secret: write it there as one line.")
-            }
+            let secret = try PasswordInput.secret()
             do {
                 StandardOutput.write(try store.importKey(secret).id + "\n")
             } catch let error as JSONWebKeyError {

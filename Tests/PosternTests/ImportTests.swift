@@ -171,21 +171,72 @@ struct ImportTests {
     @Test(
         "What is no dump is refused, wherever it ends",
         arguments: [
-            "", "[", "[{}]", "{", #"[{"model":"auth.user","pk":1,"fields":{}}"#, "{} x", "[{},]", "null", "[1]", "{}{",
+            "", " ", "[", "[{}]", "{", #"[{"model":"auth.user","pk":1,"fields":{}}"#, "{} x", "[{},]", "null", "[1]",
+            "{}{",
             #"{"model":"a","fields":{}},{"model":"a","fields":{}}"#, "[{}{}]", #"{"model":"a","fields":1}"#,
         ]
     )
     func malformed(text: String) throws {
-        if text.isEmpty {
-            #expect(try importDjango(text).users.added == 0)
-            return
-        }
         do {
             _ = try importDjango(text)
             Issue.record("taken: \(text)")
         } catch ImportError.malformed {
             return
         }
+    }
+
+    @Test("Times have zones, flags are true or false, and what nobody can read is refused, not taken for nothing")
+    func strictFields() throws {
+        func knox(_ expiry: String, _ more: String = "") -> String {
+            let digest = String(repeating: "ab", count: 64)
+            return Self.user("1", "ann")
+                + #"{"model":"knox.authtoken","pk":"\#(digest)","fields":{"user":1,"expiry":\#(expiry)\#(more)}}"#
+        }
+        let hour = store.now().adding(seconds: 3600).rfc3339.dropLast(8)
+        let cases = [
+            (knox("\"2124-05-06T07:08:09\""), "its time has no zone"),
+            (knox("\"soon\""), "a time of it cannot be read"),
+            (knox("17"), "a time of it cannot be read"),
+            (knox("\"2124-05-06T07:08:09+99:00\""), "a time of it cannot be read"),
+            (Self.user("1", "ann", #","is_active":0"#), "its is_active is neither true nor false."),
+            (Self.user("1", "ann", #","is_superuser":null"#), "its is_superuser is neither true nor false."),
+        ]
+        for (dump, text) in cases { #expect(try problems(dump).first?.contains(text) ?? false, "\(text)") }
+        // An hour from now by the clock of a zone two hours ahead is an hour ago.
+        for (expiry, isGood) in [("\(hour)+02:00", false), ("\(hour)+00:00", true), ("\(hour)-02:30", true)] {
+            let imported = try importDjango(knox("\"\(expiry)\""), isDryRun: true)
+            #expect(imported.tokens.added == (isGood ? 1 : 0), "\(expiry)")
+        }
+        #expect(try importDjango(knox("null", #","salt":"x""#), isDryRun: true).leftOut.count == 1)
+        let other = Self.user("1", "ann") + Self.token(Self.key.uppercased(), of: "1")
+        #expect(try importDjango(other, isDryRun: true).leftOut.count == 1)
+    }
+
+    @Test("A compaction while an import writes takes away none of its tokens")
+    func compactedMeanwhile() throws {
+        let source = InterruptedSource(
+            records: [Self.importedToken(Self.key, of: 5), .user(try Self.imported("bob"))]
+        ) {
+            _ = try? self.store.compact()
+        }
+        var carrier = ImportCarrier(try ImportPlan(of: source, for: store, Store.noProgress), source, store)
+        do {
+            try carrier.carry(Store.noProgress)
+        } catch ImportError.store(.conflict) {
+            // The users' file was compacted too.
+            _ = try importDjango(Self.user("5", "bob") + Self.token(Self.key, of: "5"))
+        }
+        #expect(try owner(of: Self.key) == "bob")
+    }
+
+    @Test("Users of any ids stand in for names that nobody has")
+    func greatIDs() throws {
+        let hash = "md5$salt$" + String(repeating: "0", count: 32)
+        let ids = [1, 1 << 31, 1 << 53, 1 << 60, 1 << 61]
+        _ = try importDjango(ids.map { Self.user("\($0)", "u\($0)", hash: hash) }.joined())
+        for number in 0..<1000 { #expect(try store.decoyHash(for: Array("nobody\(number)".utf8)) == hash) }
+        for id in ids { try store.deleteUser(User.ID(id)) }
+        #expect(try store.decoyHash(for: Array("nobody".utf8)) == nil)
     }
 
     @Test("A group that has other permissions here takes in nobody new")

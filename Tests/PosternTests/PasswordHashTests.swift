@@ -80,6 +80,8 @@ struct PasswordHashTests {
             "{SSHA}bROMo65UVjGzq9caTwds51nFcAs=",
             "md5$$f35b863d8f174ecf9ce1ce4e034b930f", "md5$NaCl$f35b", "rqXexS6ZhobKA", "{PLAIN}lètmein",
             "$y$j9T$abc$def",
+            "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$",
+            "$argon2id$v=19$m=+9456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
             "$argon2id$v=19$m=99999999,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         ]
     )
@@ -112,9 +114,6 @@ struct PasswordHashTests {
         _ = try store.addUser(try Username("user40".utf8), passwordHash: Self.hashes[2])
         let changed = try zip(names, before).count { try store.decoyHash(for: $0) != $1 }
         #expect((1..<100).contains(changed), "\(changed)")
-        // Ids that are kept free, as after a restore, lead to those before them.
-        try store.begin(revokingAll: false)
-        #expect(try names.allSatisfy { try store.decoyHash(for: $0) != nil })
     }
 
     @Test("The decoy's password does not open anything")

@@ -37,7 +37,7 @@ struct RevocationTable: EventSourced {
     ) throws(JournalError) {
         for (id, family) in families where now < family.expires.adding(seconds: Self.margin) {
             let event = family.last.map { Self.rotation(id, $0) } ?? Self.revocation(of: id, expires: family.expires)
-            try file.add(Event(time: now, event.columns))
+            try file.add(event, at: now)
         }
     }
 

@@ -63,17 +63,26 @@ struct DjangoDump: ImportSource {
             switch object.model {
             case model.name: return .user(try user(object))
             case "authtoken.token":
-                guard let key = object.key.text else { throw ImportRecordError("it has no key.") }
-                return try token(SecretDigest(of: Array(key.utf8)[...]), object, label: "from Django REST Framework")
+                let key = Array((object.key.text ?? "").utf8)[...]
+                guard TokenSecret.form(of: key) == .sha256 else {
+                    return .leftOut("tokens whose keys are not 40 hexadecimal digits, as DRF makes them")
+                }
+                return try token(SecretDigest(of: key), object, label: "from Django REST Framework")
             case "knox.authtoken":
-                guard let text = object.key.text, let digest = SecretDigest(knox: Array(text.utf8)) else {
+                guard object["salt"] == nil else {
                     return .leftOut("tokens of knox before 4.2, whose digests have a salt")
+                }
+                guard let text = object.key.text, let digest = SecretDigest(knox: Array(text.utf8)) else {
+                    return .leftOut("tokens of knox whose digests are not of SHA-512")
                 }
                 return try token(digest, object, label: "from knox")
             case "token_blacklist.outstandingtoken":
                 guard case .integer(let key) = object.key, references.blacklisted.contains(key),
-                    let jti = object["jti"]?.text, let expires = Self.time(object["expires_at"])
+                    let jti = object["jti"]?.text
                 else { return nil }
+                // Without a zone, the latest that it can be.
+                guard let end = try DjangoTime(object["expires_at"]) else { throw ImportRecordError("it has no end.") }
+                let expires = end.hasZone ? end.time : end.time.adding(seconds: DjangoTime.greatestOffset)
                 return .revocation(jti: Array(jti.utf8), expires: expires)
             case "auth.user": return .problem("the users are of \(model.name), and this is one of auth.user.")
             default: return nil
@@ -107,13 +116,13 @@ struct DjangoDump: ImportSource {
             username: username,
             passwordHash: hash,
             unknownHash: unknown,
-            isActive: object.flag("is_active") ?? true,
-            isStaff: object.flag("is_staff") ?? false,
-            isSuperuser: object.flag("is_superuser") ?? false,
+            isActive: try object.flag("is_active") ?? true,
+            isStaff: try object.flag("is_staff") ?? false,
+            isSuperuser: try object.flag("is_superuser") ?? false,
             groups: try object.list("groups").map { value throws(ImportRecordError) in try references.groupName(value) }
                 .sorted(),
             permissions: try references.permissions(object.list("user_permissions")),
-            created: Self.time(object["date_joined"])
+            created: try DjangoTime(object["date_joined"])?.time
         )
     }
 
@@ -142,47 +151,18 @@ struct DjangoDump: ImportSource {
         _ object: DjangoObject,
         label: String
     ) throws(ImportRecordError) -> ImportRecord {
-        .token(
+        let expiry = try DjangoTime(object["expiry"])
+        guard expiry?.hasZone ?? true else {
+            throw ImportRecordError("nobody can say when it ends, for its time has no zone: dump with USE_TZ = True.")
+        }
+        return .token(
             ImportedToken(
                 digest: digest,
                 owner: try references.owner(object["user"]),
                 label: label,
-                created: Self.time(object["created"]),
-                expires: Self.time(object["expiry"])
+                created: try DjangoTime(object["created"])?.time,
+                expires: expiry?.time
             )
         )
     }
-
-    /// As `DjangoJSONEncoder` writes it: with `Z`, with an offset of zero, or, where the project has no time zones, with
-    /// neither; milliseconds at most.
-    static func time(_ value: JSONValue?) -> Timestamp? {
-        guard var text = value?.text else { return nil }
-        if text.hasSuffix("+00:00") { text.removeLast(6) }
-        return Timestamp(rfc3339: Array((text.hasSuffix("Z") ? text : text + "Z").utf8)[...])
-    }
-}
-
-/// One object of a dump: `{"model": "auth.user", "pk": 5, "fields": {…}}`.
-struct DjangoObject {
-    let model: String
-    let key: JSONValue
-    private let fields: [(name: String, value: JSONValue)]
-
-    init(_ value: JSONValue) throws(JSONError) {
-        guard case .object(let members) = value, let model = members.last(where: { $0.name == "model" })?.value.text,
-            case .object(let fields)? = members.last(where: { $0.name == "fields" })?.value
-        else { throw JSONError("This is no object of manage.py dumpdata, which has model and fields") }
-        self.model = model.lowercased()
-        self.fields = fields
-        key = members.last { $0.name == "pk" }?.value ?? .null
-    }
-
-    subscript(name: String) -> JSONValue? { fields.last { $0.name == name }?.value }
-
-    func flag(_ name: String) -> Bool? { if case .bool(let value)? = self[name] { value } else { nil } }
-
-    func list(_ name: String) -> [JSONValue] { if case .array(let values)? = self[name] { values } else { [] } }
-
-    /// For messages: a token's key is a secret.
-    var name: String { if case .integer(let key) = key { "\(model) \(key)" } else { model } }
 }

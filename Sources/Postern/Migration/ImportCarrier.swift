@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Journal
 
 /// Writes an import down so that all of it counts at one moment, or nothing.
@@ -12,12 +13,12 @@ struct ImportCarrier<Source: ImportSource> {
     private let store: Store
     private let now: Timestamp
     /// Later than that of all imports before.
-    private let epoch: Int64
+    private var epoch: Int64 = 0
     private var nextID: User.ID = 0
     /// Of users who bring no id.
     private var givenIDs: [Username: User.ID] = [:]
     private var tokens: [Token] = []
-    private var revocations: [Event] = []
+    private var revocations: [(jti: [UInt8], expires: Timestamp)] = []
 
     /// Events that are synced together.
     private static var batch: Int { 4096 }
@@ -27,7 +28,6 @@ struct ImportCarrier<Source: ImportSource> {
         self.source = source
         self.store = store
         now = store.now()
-        epoch = max(2, now.seconds)
     }
 
     mutating func carry(_ progress: @escaping Store.Progress) throws(ImportError) {
@@ -35,6 +35,7 @@ struct ImportCarrier<Source: ImportSource> {
         var failure: ImportError?
         do throws(StoreError) {
             try reserveIDs()
+            beginEpoch()
             let isDone = try store.users.compact(at: now) { () throws(StoreError) in
                 { _, _ in true }
             } adding: { file throws(StoreError) in
@@ -54,6 +55,12 @@ struct ImportCarrier<Source: ImportSource> {
         } catch {
             throw failure ?? .store(error)
         }
+    }
+
+    /// The clock's second, when it is another one than that in which the import began: so no two imports have the same.
+    private mutating func beginEpoch() {
+        while store.now().seconds <= max(1, now.seconds) { usleep(10_000) }
+        epoch = store.now().seconds
     }
 
     private mutating func reserveIDs() throws(StoreError) {
@@ -77,7 +84,7 @@ struct ImportCarrier<Source: ImportSource> {
             case .token(let token): try add(token)
             case .revocation(let jti, let expires):
                 guard now < expires else { break }
-                revocations.append(RevocationTable.revocation(of: jti, expires: expires))
+                revocations.append((jti, expires))
                 if revocations.count == Self.batch { try writeRevocations() }
             case .group, .leftOut, .problem: break
             }
@@ -104,7 +111,9 @@ struct ImportCarrier<Source: ImportSource> {
         )
         added.groups = user.groups
         added.permissions = user.permissions
-        try add(UserTable.event(.added, added), to: file)
+        // JSON Web Tokens of simplejwt know of no epoch, and stay good however old they are.
+        added.epochBegan = Timestamp(seconds: 0)
+        try add(UserTable.kept(added), to: file)
     }
 
     private func add(_ event: Event, to file: CompactedFile) throws(ImportError) {
@@ -146,19 +155,20 @@ struct ImportCarrier<Source: ImportSource> {
         if tokens.count == Self.batch { try writeTokens() }
     }
 
-    /// Tokens that an import before left behind are revoked: they are of another epoch.
+    /// Tokens that an import before left behind are revoked: they are of another epoch, and nobody's.
     private mutating func writeTokens() throws(ImportError) {
         let batch = tokens
         tokens.removeAll(keepingCapacity: true)
         guard !batch.isEmpty else { return }
         do throws(StoreError) {
+            let owners = try store.users.read { $0 }
             try store.tokens.write { table throws(StoreError) in
                 var events: [Event] = []
                 var written: Set<SecretDigest> = []
                 var id = table.nextID
                 for token in batch where written.insert(token.digest).inserted {
                     if let known = try table[token.digest] {
-                        if known.user == token.user, known.epoch == token.epoch { continue }
+                        guard known.epoch < token.epoch, owners[known.user] == nil else { throw .conflict }
                         events.append(TokenTable.revocation(of: known.id))
                     }
                     events.append(token.with(id: id).issued)
@@ -176,7 +186,13 @@ struct ImportCarrier<Source: ImportSource> {
         revocations.removeAll(keepingCapacity: true)
         guard !batch.isEmpty else { return }
         do throws(StoreError) {
-            try store.revocations.write { _ in batch }
+            try store.revocations.write { table in
+                batch.compactMap { jti, expires in
+                    let known = table[jti]?.expires
+                    if table.isRevoked(jti), let known, known >= expires { return nil }
+                    return RevocationTable.revocation(of: jti, expires: max(expires, known ?? expires))
+                }
+            }
         } catch {
             throw .store(error)
         }

@@ -8,6 +8,7 @@ public final class ImportFile: Sendable {
     public let path: String
     public let size: Int64
     private let descriptor: Int32
+    private let changed: timespec
 
     /// - Parameter path: nil: standard input.
     /// - Throws: ``ImportError/unreadable(path:reason:)``.
@@ -18,6 +19,7 @@ public final class ImportFile: Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw Self.error(self.path) }
         size = Int64(status.st_size)
+        changed = status.st_mtim
     }
 
     deinit { close(descriptor) }
@@ -30,10 +32,18 @@ public final class ImportFile: Sendable {
             let count = pread(descriptor, &buffer, buffer.count, offset)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw Self.error(path) }
-            guard count > 0 else { return }
+            guard count > 0 else { return try checkUnchanged(offset) }
             offset += off_t(count)
             try Self.lend(buffer, count, body)
         }
+    }
+
+    /// It is read more than once, and has to say the same each time.
+    private func checkUnchanged(_ offset: off_t) throws(ImportError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, Int64(offset) == size, status.st_mtim.tv_sec == changed.tv_sec,
+            status.st_mtim.tv_nsec == changed.tv_nsec
+        else { throw .unreadable(path: path, reason: "it was changed while it was read") }
     }
 
     private static func lend(

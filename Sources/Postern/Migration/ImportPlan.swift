@@ -58,9 +58,18 @@ struct ImportPlan {
         case .group(let name, let permissions): look(at: name, permissions)
         case .user(let user): look(at: user, place)
         case .token(let token): try look(at: token, place)
-        case .revocation(_, let expires): if now < expires { imported.revocations += 1 }
+        case .revocation(let jti, let expires): try look(at: jti, expires)
         case .leftOut(let what): imported.leftOut[what, default: 0] += 1
         case .problem(let reason): problems.append(ImportProblem(place: place, reason: reason))
+        }
+    }
+
+    private mutating func look(at jti: [UInt8], _ expires: Timestamp) throws(ImportError) {
+        do throws(StoreError) {
+            let isRevoked = try store.isRevoked(jti)
+            if now < expires, !isRevoked { imported.revocations += 1 }
+        } catch {
+            throw .store(error)
         }
     }
 

@@ -38,9 +38,9 @@ struct JSONObjects {
             object += part[start...position]
             bytes += Int64(position - start)
             start = position + 1
+            guard object.count <= Self.maximumSize else { throw tooLarge(path) }
             count += 1
             isBehindObject = true
-            guard object.count <= Self.maximumSize else { throw tooLarge(path) }
             try body(object, self)
             object.removeAll(keepingCapacity: true)
         }
@@ -99,12 +99,13 @@ struct JSONObjects {
     /// Called when all parts were taken.
     /// - Throws: ``ImportError/malformed(path:place:reason:)`` where it ends too early.
     func finish(_ path: String) throws(ImportError) {
+        guard form != .unknown else { throw .malformed(path: path, place: "byte 0", reason: "It is empty.") }
         guard depth == 0, form != .array else {
             throw .malformed(path: path, place: "byte \(bytes)", reason: "It ends before its end: it was cut off.")
         }
     }
 
     private func tooLarge(_ path: String) -> ImportError {
-        .malformed(path: path, place: "object \(count)", reason: "The object has more than a mebibyte.")
+        .malformed(path: path, place: "object \(count + 1)", reason: "The object has more than a mebibyte.")
     }
 }

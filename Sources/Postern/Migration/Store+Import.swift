@@ -74,11 +74,28 @@ extension Store {
         _ isDryRun: Bool,
         _ progress: @escaping Progress
     ) throws(ImportError) -> Imported {
-        let plan = try ImportPlan(of: source, for: self, progress)
-        if !isDryRun, plan.isWorthIt {
-            var carrier = ImportCarrier(plan, source, self)
-            try carrier.carry(progress)
+        if isDryRun { return try ImportPlan(of: source, for: self, progress).imported }
+        var imported = Imported()
+        // What the import throws, on its way through the store.
+        var failure: ImportError?
+        do throws(StoreError) {
+            // Of two at once, each would take the other's tokens for leftovers.
+            try users.exclusively { () throws(StoreError) in
+                do throws(ImportError) {
+                    let plan = try ImportPlan(of: source, for: self, progress)
+                    if plan.isWorthIt {
+                        var carrier = ImportCarrier(plan, source, self)
+                        try carrier.carry(progress)
+                    }
+                    imported = plan.imported
+                } catch {
+                    failure = error
+                }
+            }
+        } catch {
+            throw .store(error)
         }
-        return plan.imported
+        if let failure { throw failure }
+        return imported
     }
 }

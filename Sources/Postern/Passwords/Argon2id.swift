@@ -1,5 +1,6 @@
 internal import CSodium
 internal import Glibc
+internal import Journal
 
 /// Argon2id (RFC 9106) at 19 MiB, two passes, one lane: one of the pairs that OWASP's Password Storage
 /// Cheat Sheet names. Hashes are PHC strings with a salt of 128 bits from the system.
@@ -44,15 +45,23 @@ enum Argon2id {
     }
 
     /// Whether a hash, `$argon2id$v=19$m=…,t=…,p=…$SALT$TAG` in its words, is of parameters that a server can bear:
-    /// at most 1 GiB, 64 passes and 255 lanes.
+    /// all passes together go over at most a gibibyte.
     static func isBearable(_ words: [String]) -> Bool {
-        guard words.count == 6, words[2] == "v=19" else { return false }
-        let limits = [("m=", 1 << 20), ("t=", 64), ("p=", 255)]
-        let parameters = words[3].split(separator: ",", omittingEmptySubsequences: false)
-        return parameters.count == limits.count
-            && zip(parameters, limits).allSatisfy { text, limit in
-                text.hasPrefix(limit.0) && Int(text.dropFirst(2)).map { (1...limit.1).contains($0) } ?? false
-            }
+        guard words.count == 6, words[2] == "v=19", [words[4], words[5]].allSatisfy(isBase64) else { return false }
+        let texts = words[3].split(separator: ",", omittingEmptySubsequences: false)
+        let numbers = zip(texts, ["m=", "t=", "p="]).compactMap { text, name in
+            text.hasPrefix(name) ? Decimal.parse(Array(text.utf8.dropFirst(name.utf8.count))[...]) : nil
+        }
+        guard texts.count == 3, numbers.count == 3, numbers.allSatisfy({ (1...1 << 20).contains($0) }) else {
+            return false
+        }
+        return numbers[0] * numbers[1] <= 1 << 20 && numbers[2] <= 255 && numbers[0] >= 8 * numbers[2]
+    }
+
+    /// Without padding, as PHC strings have it; at least as long as a salt may be.
+    private static func isBase64(_ text: String) -> Bool {
+        let padded = text + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
+        return text.utf8.count >= 11 && Base64.decode(padded) != nil
     }
 
     /// Whether `hash` was made with other parameters than those of today.

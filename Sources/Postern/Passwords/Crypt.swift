@@ -4,10 +4,10 @@ internal import Glibc
 
 /// crypt(3): bcrypt, SHA-256-crypt and SHA-512-crypt of libxcrypt.
 enum Crypt {
-    /// A password with a NUL in it, which ends it there, is wrong. Of bcrypt, bytes after the 72nd do not count; of the
-    /// others no password of more than 512 bytes is right.
-    static func verify(_ password: [UInt8], against hash: String) -> Bool {
-        guard !password.contains(0) else { return false }
+    /// A NUL ends a password. Of bcrypt, bytes after the 72nd do not count; of the others no password of more than 512 bytes
+    /// is right.
+    /// - Throws: ``PasswordError/unavailable`` when the primitive failed.
+    static func verify(_ password: [UInt8], against hash: String) throws(PasswordError) -> Bool {
         var text = password.map(CChar.init(bitPattern:)) + [0]
         // It holds the password while it is hashed, and is too large for a thread's stack.
         let data = UnsafeMutablePointer<crypt_data>.allocate(capacity: 1)
@@ -17,7 +17,7 @@ enum Crypt {
             data.deallocate()
             sodium_memzero(&text, text.count)
         }
-        guard let computed = crypt_r(text, hash, data) else { return false }
+        guard let computed = crypt_r(text, hash, data) else { throw .unavailable }
         // What failed begins with a star, which no hash does that was read.
         let length = hash.utf8.count
         return strlen(computed) == length && hash.withCString { sodium_memcmp(computed, $0, length) == 0 }

@@ -8,8 +8,8 @@ struct MD5Crypt {
     private let magic: [UInt8]
     private let salt: [UInt8]
 
-    /// Reads `$apr1$SALT$DIGEST` or `$1$SALT$DIGEST`; nil for anything else.
-    init?(_ text: String, _ words: [String]) {
+    /// Reads `$apr1$SALT$DIGEST` or `$1$SALT$DIGEST` in its words; nil for anything else.
+    init?(_ words: [String]) {
         guard words.count == 4, (1...8).contains(words[2].utf8.count), words[3].utf8.count == 22,
             words[3].utf8.allSatisfy(Crypt.isDigit)
         else { return nil }

@@ -85,8 +85,9 @@ struct PasswordHash {
             )
             guard status == 0 else { throw .unavailable }
             return Self.isEqual(key, digest)
-        case .crypt(let text): return Crypt.verify(password, against: text)
-        case .cryptOfSHA256(let text): return Crypt.verify(SecretDigest(of: password[...]).hexadecimal, against: text)
+        case .crypt(let text): return try Crypt.verify(password, against: text)
+        case .cryptOfSHA256(let text):
+            return try Crypt.verify(SecretDigest(of: password[...]).hexadecimal, against: text)
         case .md5Crypt(let hash): return Self.isEqual(hash.digest(of: password), hash.digest)
         case .sha1(let salt, let digest, let isSaltFirst):
             let computed = Insecure.SHA1.hash(data: isSaltFirst ? salt + password : password + salt)
@@ -147,7 +148,7 @@ extension PasswordHash {
         case "argon2id", "argon2i": Argon2id.isBearable(words) ? .argon2id(text) : nil
         case "2a", "2b", "2y": isBcrypt(text) ? .crypt(text) : nil
         case "5", "6": isSHACrypt(text, words) ? .crypt(text) : nil
-        case "apr1", "1": MD5Crypt(text, words).map { .md5Crypt($0) }
+        case "apr1", "1": MD5Crypt(words).map { .md5Crypt($0) }
         default: nil
         }
     }
@@ -158,7 +159,7 @@ extension PasswordHash {
         _ function: KDF.Insecure.PBKDF2.HashFunction,
         digestLength: Int
     ) -> Kind? {
-        guard words.count == 4, let rounds = Int(words[1]), (1...20_000_000).contains(rounds),
+        guard words.count == 4, let rounds = Int(words[1]), (1...5_000_000).contains(rounds),
             let digest = base64(words[3]), digest.count == digestLength
         else { return nil }
         return .pbkdf2(function, rounds: rounds, salt: Array(words[2].utf8), digest: digest)
@@ -168,7 +169,7 @@ extension PasswordHash {
     private static func scrypt(_ words: [String]) -> Kind? {
         guard words.count == 6, let n = UInt64(words[1]), let r = UInt32(words[3]), let p = UInt32(words[4]),
             n > 1, n & (n - 1) == 0, n <= 1 << 20, (1...32).contains(r), (1...16).contains(p),
-            128 * n * UInt64(r) <= 1 << 28, let digest = base64(words[5]), digest.count == 64
+            128 * n * UInt64(r * p) <= 1 << 29, let digest = base64(words[5]), digest.count == 64
         else { return nil }
         return .scrypt(n: n, r: r, p: p, salt: Array(words[2].utf8), digest: digest)
     }
@@ -177,7 +178,7 @@ extension PasswordHash {
     private static func isBcrypt(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
         guard bytes.count == 60, ["$2a$", "$2b$", "$2y$"].contains(where: { bytes.starts(with: $0.utf8) }),
-            let cost = Int(String(decoding: bytes[4..<6], as: UTF8.self)), (4...17).contains(cost),
+            let cost = Int(String(decoding: bytes[4..<6], as: UTF8.self)), (4...14).contains(cost),
             bytes[6] == UInt8(ascii: "$")
         else { return false }
         return bytes[7...].allSatisfy(Crypt.isDigit)

@@ -96,6 +96,27 @@ final class Replica<State: EventSourced>: Sendable {
         care.withLock { $0 = Care(events: events, call: body) }
     }
 
+    /// As ``Journal/lineage``.
+    var lineage: [UInt8] { journal.lineage }
+
+    /// Lets one at a time of all processes do something that takes long.
+    /// - Throws: ``StoreError``, also when another one is at it.
+    func exclusively(_ body: () throws(StoreError) -> Void) throws(StoreError) {
+        var refusal: StoreError?
+        do {
+            try journal.saving { _ throws(JournalError) in
+                do throws(StoreError) {
+                    try body()
+                } catch {
+                    refusal = error
+                }
+            }
+        } catch {
+            throw StoreError(error)
+        }
+        if let refusal { throw refusal }
+    }
+
     /// Bytes of the file as far as it was read.
     var size: Int64 { journal.size }
 

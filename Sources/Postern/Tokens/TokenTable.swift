@@ -168,15 +168,15 @@ struct TokenTable: EventSourced {
         try index?.lend(without: revoked) { known, line, isRenewed throws(JournalError) in
             guard let token = self.now(known), Self.isKept(token, at: now, isAlive) else { return }
             if isRenewed || renewed[token.id] != nil {
-                try file.add(Event(time: now, token.issued.columns))
+                try file.add(token.issued, at: now)
             } else {
                 try file.add(line)
             }
         }
         for token in recent.values.sorted(by: { $0.id < $1.id }) where Self.isKept(token, at: now, isAlive) {
-            try file.add(Event(time: now, token.issued.columns))
+            try file.add(token.issued, at: now)
         }
-        try file.add(Event(time: now, Self.lastID(lastID).columns))
+        try file.add(Self.lastID(lastID), at: now)
     }
 
     func needed(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) throws(JournalError) -> Int {

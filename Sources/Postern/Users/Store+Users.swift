@@ -18,8 +18,9 @@ extension Store {
     /// how long a password check takes says nothing about who exists, also where some hashes came from elsewhere and take
     /// another time than ours. nil: nobody has one.
     func decoyHash(for name: [UInt8]) throws(StoreError) -> String? {
-        let digest = SecretDigest(of: name[...]).firstWord
-        return try users.read { $0.hash(near: digest) }
+        // What only this store knows, so that nobody can tell which names lead to the same user.
+        let number = SecretDigest(of: (users.lineage + name)[...]).firstWord
+        return try users.read { $0.hash(near: number) }
     }
 
     /// In the order in which they were added.

@@ -12,13 +12,15 @@ struct UserTable: EventSourced {
     private var byID = Parted<User.ID, User>()
     private var idByName = Parted<Username, User.ID>()
     private var members: [GroupName: Set<User.ID>] = [:]
+    /// Ids of those who have a password, or had one before they went.
+    private var withHash: [User.ID] = []
     private var lastID: User.ID = 0
     private(set) var groups: [GroupName: Set<PermissionName>] = [:]
 
     /// Why a record was written.
     enum Cause: String {
         case added, password, enabled, disabled, granted, revoked, deleted
-        /// Written when the journal was compacted, with two columns more: the epoch of the password, and when the epoch
+        /// Written when the journal was compacted, and for users of an import, with two columns more: the epoch of the password, and when the epoch
         /// began.
         case kept
     }
@@ -32,28 +34,24 @@ struct UserTable: EventSourced {
 
     var userCount: Int { byID.count }
 
-    /// The hash of a user that `number` leads to, always the same one as far as users stay; nil where hardly anybody has one.
+    /// The hash of a user that `number` leads to, always the same one as far as users stay; nil where nobody has one.
     func hash(near number: UInt64) -> String? {
-        var range = lastID
-        while range > 0 {
-            let start = Self.bucket(of: number, among: range)
-            for step in 0..<min(range, 64) {
-                if let hash = byID[(start + step) % range + 1]?.passwordHash { return hash }
-            }
-            // Ids that were kept free are the greatest.
-            range /= 2
+        let start = Self.bucket(of: number, among: withHash.count)
+        for step in withHash.indices {
+            // Some of them may be gone.
+            if let hash = byID[withHash[(start + step) % withHash.count]]?.passwordHash { return hash }
         }
         return nil
     }
 
     /// Jump consistent hashing (Lamping and Veach, 2014): with some buckets more, as small a part of all numbers gets
     /// another one.
-    private static func bucket(of number: UInt64, among count: Int64) -> Int64 {
-        var (state, bucket, next) = (number, Int64(0), Int64(0))
-        while next < count {
-            bucket = next
+    private static func bucket(of number: UInt64, among count: Int) -> Int {
+        var (state, bucket, next) = (number, 0, 0.0)
+        while next < Double(count) {
+            bucket = Int(next)
             state = state &* 2_862_933_555_777_941_757 &+ 1
-            next = Int64(Double(bucket + 1) * (0x1p31 / Double(state >> 33 + 1)))
+            next = (Double(bucket + 1) * (0x1p31 / Double(state >> 33 + 1))).rounded(.down)
         }
         return bucket
     }
@@ -75,6 +73,12 @@ struct UserTable: EventSourced {
             list(user.groups.map(\.bytes)),
             list(user.permissions.sorted().map(\.bytes)),
         ])
+    }
+
+    /// Says all about a user, also what else follows from the lines before.
+    static func kept(_ user: User) -> Event {
+        let times = [Array(String(user.passwordEpoch).utf8), Array(user.epochBegan.rfc3339.utf8)]
+        return Event(event(.kept, user).columns + times)
     }
 
     static func deletion(of id: User.ID) -> Event {
@@ -100,14 +104,13 @@ struct UserTable: EventSourced {
         isAlive: (User.ID, Int64) -> Bool
     ) throws(JournalError) {
         for (name, permissions) in groups.sorted(by: { $0.key < $1.key }) {
-            try file.add(Event(time: now, Self.group(name, permissions).columns))
+            try file.add(Self.group(name, permissions), at: now)
         }
         for id in byID.keys.sorted() {
             guard let user = byID[id] else { continue }
-            let times = [Array(String(user.passwordEpoch).utf8), Array(user.epochBegan.rfc3339.utf8)]
-            try file.add(Event(time: now, Self.event(.kept, user).columns + times))
+            try file.add(Self.kept(user), at: now)
         }
-        try file.add(Event(time: now, Self.lastID(lastID).columns))
+        try file.add(Self.lastID(lastID), at: now)
     }
 
     /// Ids are given once, also those of users who are gone.
@@ -132,6 +135,7 @@ struct UserTable: EventSourced {
             if let user = byID.replace(id, with: nil) {
                 idByName[user.username] = nil
                 for group in user.groups { members[group]?.remove(id) }
+                if withHash.count > 2 * byID.count + 64 { withHash.removeAll { byID[$0] == nil } }
             }
             return
         }
@@ -152,6 +156,7 @@ struct UserTable: EventSourced {
         if let old = known, old.username != user.username { idByName[old.username] = nil }
         for group in known?.groups ?? [] where !user.groups.contains(group) { members[group]?.remove(id) }
         for group in user.groups { members[group, default: []].insert(id) }
+        if user.passwordHash != nil, known?.passwordHash == nil { withHash.append(id) }
         byID[id] = user
         idByName[user.username] = id
         lastID = max(lastID, id)

@@ -70,7 +70,9 @@ func printable(_ text: String) -> String {
 enum StandardOutput {
     static func write(_ text: String) { write(Array(text.utf8)) }
 
-    static func write(_ bytes: [UInt8]) { writeAll(bytes, to: STDOUT_FILENO) }
+    /// - Returns: Whether all of it was written.
+    @discardableResult
+    static func write(_ bytes: [UInt8]) -> Bool { writeAll(bytes, to: STDOUT_FILENO) }
 
     /// JSON on a line of its own.
     static func write(_ value: JSONValue) { writeAll(JSONWriter.bytes(of: value) + [0x0A], to: STDOUT_FILENO) }
@@ -80,13 +82,15 @@ enum StandardError {
     static func write(_ text: String) { writeAll(Array(text.utf8), to: STDERR_FILENO) }
 }
 
-private func writeAll(_ bytes: [UInt8], to descriptor: Int32) {
+/// - Returns: Whether all of it was written.
+@discardableResult
+private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     var rest = bytes[...]
     while !rest.isEmpty {
         let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         if written < 0, errno == EINTR { continue }
-        // Nobody is there to be told that standard output is gone.
-        guard written > 0 else { return }
+        guard written > 0 else { return false }
         rest = rest.dropFirst(written)
     }
+    return true
 }

@@ -4,18 +4,40 @@ import Postern
 /// Reads a new password: from the terminal without echo and twice, else one line of standard input.
 enum PasswordInput {
     static func newPassword(for name: String) throws -> [UInt8] {
-        guard let password = try secret("Password for \(printable(name)): ") else {
-            throw Failure(.noInput, "Standard input holds no password: write it there as one line.")
+        guard isatty(STDIN_FILENO) == 1 else {
+            guard let line = try readLine(from: STDIN_FILENO) else {
+                throw Failure(.noInput, "Standard input holds no password: write it there as one line.")
+            }
+            return line
         }
-        guard try isatty(STDIN_FILENO) == 0 || prompt("Once more: ") == password else {
+        let password = try prompt("Password for \(printable(name)): ")
+        guard try prompt("Once more: ") == password else {
             throw Failure(.dataError, "The two passwords differ; nothing was changed.")
         }
         return password
     }
 
-    /// What is typed at the prompt without echo, once; else one line of standard input, nil when there is none.
-    static func secret(_ text: String) throws -> [UInt8]? {
-        isatty(STDIN_FILENO) == 1 ? try prompt(text) : try readLine(from: STDIN_FILENO)
+    /// What is typed at the prompt without echo, once; else all of standard input but the end of its one line. More lines
+    /// are refused: what another program says before the secret must not become it.
+    static func secret() throws -> [UInt8] {
+        if isatty(STDIN_FILENO) == 1 { return try prompt("Secret: ") }
+        var secret: [UInt8] = []
+        while let byte = try readByte(from: STDIN_FILENO) {
+            secret.append(byte)
+            guard secret.count <= PasswordRules.maximumBytes else {
+                throw Failure(.dataError, "The secret has more than \(PasswordRules.maximumBytes) bytes.")
+            }
+        }
+        if secret.last == 0x0A { secret.removeLast() }
+        if secret.last == 0x0D { secret.removeLast() }
+        guard !secret.isEmpty else { throw Failure(.noInput, "Standard input holds no secret: write it there.") }
+        guard !secret.contains(0x0A) else {
+            throw Failure(.dataError, "Standard input holds more than one line: write the secret there alone.")
+        }
+        guard !secret.starts(with: "-----BEGIN".utf8) else {
+            throw Failure(.dataError, "This is a file of PEM: only secrets of HS256 can be imported.")
+        }
+        return secret
     }
 
     private static func prompt(_ text: String) throws -> [UInt8] {

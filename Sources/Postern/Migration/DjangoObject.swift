@@ -1,0 +1,32 @@
+/// One object of a dump: `{"model": "auth.user", "pk": 5, "fields": {…}}`.
+struct DjangoObject {
+    let model: String
+    let key: JSONValue
+    private let fields: [(name: String, value: JSONValue)]
+
+    init(_ value: JSONValue) throws(JSONError) {
+        guard case .object(let members) = value, let model = members.last(where: { $0.name == "model" })?.value.text,
+            case .object(let fields)? = members.last(where: { $0.name == "fields" })?.value
+        else { throw JSONError("This is no object of manage.py dumpdata, which has model and fields") }
+        self.model = model.lowercased()
+        self.fields = fields
+        key = members.last { $0.name == "pk" }?.value ?? .null
+    }
+
+    subscript(name: String) -> JSONValue? { fields.last { $0.name == name }?.value }
+
+    /// nil where there is none.
+    /// - Throws: ``ImportRecordError`` where something else stands there.
+    func flag(_ name: String) throws(ImportRecordError) -> Bool? {
+        switch self[name] {
+        case nil: return nil
+        case .bool(let value)?: return value
+        default: throw ImportRecordError("its \(name) is neither true nor false.")
+        }
+    }
+
+    func list(_ name: String) -> [JSONValue] { if case .array(let values)? = self[name] { values } else { [] } }
+
+    /// For messages: a token's key is a secret.
+    var name: String { if case .integer(let key) = key { "\(model) \(key)" } else { model } }
+}
