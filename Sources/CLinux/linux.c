@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -42,4 +43,8 @@ int linux_rename_new(const char *from, const char *to) {
 
 int linux_memory_file(const char *name) {
     return memfd_create(name, MFD_CLOEXEC);
+}
+
+int linux_processor(void) {
+    return sched_getcpu();
 }

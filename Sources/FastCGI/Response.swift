@@ -1,6 +1,8 @@
 /// An answer, ready to be written: the header fields of a CGI response (RFC 3875, section 6.3) and a body.
 public struct Response: Sendable {
     public let bytes: [UInt8]
+    /// As the web server gets it.
+    public let status: Int
 
     /// - Parameters:
     ///   - status: 100 to 599.
@@ -19,6 +21,7 @@ public struct Response: Sendable {
         Self.append("\r\n", to: &bytes)
         bytes += body
         self.bytes = bytes
+        self.status = status
     }
 
     private static func append(_ text: String, to bytes: inout [UInt8]) {

@@ -105,6 +105,9 @@ public final class Server: Sendable {
         sigaction(SIGUSR1, &onUser, nil)
     }
 
+    /// How many connections are open now.
+    public var connectionCount: Int { pool.loops.reduce(0) { $0 + $1.open.load(ordering: .relaxed) } }
+
     // MARK: Accepting
 
     /// What a loop's holder does when the server stops.

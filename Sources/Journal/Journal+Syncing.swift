@@ -110,7 +110,7 @@ extension Journal {
         // What is noted next is how it ended.
         record.isSyncing = false
         do {
-            try file.sync(with: folder.calls)
+            try folder.sync(file)
             if withFolder { try File.syncFolder(folder.path) }
         } catch {
             record.failure = if case .system(_, _, let number) = error { number } else { EIO }

@@ -14,6 +14,10 @@ public final class JournalFolder: Sendable {
     let lookInterval: Int64
     /// The greatest time in any event that was followed, in microseconds.
     private let greatestTime = Atomic<Int64>(0)
+    private let syncObserver = Mutex<SyncObserver?>(nil)
+
+    /// Is told how many nanoseconds a sync of a journal took, and whether it succeeded.
+    package typealias SyncObserver = @Sendable (_ nanoseconds: UInt64, _ isGood: Bool) -> Void
 
     /// Makes a folder with empty journals in it, all of it on disk when this returns. Mode 0700, files 0600,
     /// whatever the umask. A folder that is there already has to be empty; its files belong to its owner.
@@ -158,6 +162,21 @@ public final class JournalFolder: Sendable {
             if name.hasPrefix(prefix) { names.append(name) }
         }
         return names
+    }
+
+    /// Calls `body` after each sync of a journal, on the thread that did it.
+    package func whenSynced(_ body: @escaping SyncObserver) { syncObserver.withLock { $0 = body } }
+
+    /// Syncs a journal's file, and tells whoever wants to know how long that took.
+    func sync(_ file: File) throws(JournalError) {
+        let began = ContinuousClock.now
+        var isGood = false
+        defer {
+            let nanoseconds = (ContinuousClock.now - began) / .nanoseconds(1)
+            syncObserver.withLock { $0 }?(UInt64(max(0, nanoseconds)), isGood)
+        }
+        try file.sync(with: calls)
+        isGood = true
     }
 
     func saw(_ time: Timestamp) {

@@ -71,6 +71,7 @@ struct SmallDiskTests {
         let open = try Store(opening: store)
         let tokens = try fill()
         #expect(tokens.count > 20)
+        #expect(throws: StoreError.self) { try open.checkWritable() }
         let command = try Child.run(
             Site.binary,
             ["token", "create", "ann", "--store", store, "--label", tokens[0].label]
@@ -88,6 +89,7 @@ struct SmallDiskTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: store).filter { $0.contains(".new") } == [])
 
         unlink(disk.mount + "/ballast")
+        try open.checkWritable()
         let later = try Accounts(store: open).issueToken(for: ann).0
         #expect(try Store(opening: store).allTokens().map(\.id) == tokens.map(\.id) + [later.id])
         for token in tokens { try open.revokeToken(token.id) }
@@ -97,14 +99,18 @@ struct SmallDiskTests {
 
     @Test("When it becomes one that cannot be written, commands say so; when it can again, all is as before")
     func readOnly() throws {
-        let token = try Accounts(store: try Store(opening: store)).issueToken(for: ann).0
+        let open = try Store(opening: store)
+        let token = try Accounts(store: open).issueToken(for: ann).0
+        try open.checkWritable()
         try disk.remount("ro")
+        #expect(throws: StoreError.self) { try open.checkWritable() }
         for command in [["token", "create", "ann"], ["token", "list"], ["store", "check"]] {
             let refused = try Child.run(Site.binary, command + ["--store", store])
             #expect(refused.code == 77 && refused.error.contains("has to be writable"), "\(refused.error)")
             #expect(refused.output == "")
         }
         try disk.remount("rw")
+        try open.checkWritable()
         let next = try Accounts(store: try Store(opening: store)).issueToken(for: ann).0
         #expect(try Store(opening: store).allTokens().map(\.id) == [token.id, next.id])
     }

@@ -35,6 +35,9 @@ int linux_memory_file(const char *name);
 /// Lowers the priority of the calling thread alone. Returns 0, or -1 with errno. setpriority(2).
 int linux_nice_thread(int nice);
 
+/// The processor on which the calling thread runs just now; -1 where the system does not say. sched_getcpu(3).
+int linux_processor(void);
+
 /// Whether the processor computes CRC-32C by itself (SSE 4.2, ARMv8 CRC).
 bool cpu_has_crc32c(void);
 

@@ -27,7 +27,11 @@ struct JSONWebTokens: Sendable {
     private func contents(of text: ArraySlice<UInt8>) throws(JWTError) -> JWTContents {
         let seen = store.keys.seen
         let digest = seen.digest(of: text, settings.foreignIssuer?.keys)
-        if let digest, let entry = seen[digest], try isOfTheseKeys(entry) { return entry.contents }
+        if let digest, let entry = seen[digest], try isOfTheseKeys(entry) {
+            store.metrics.value?.count(.tokenHits)
+            return entry.contents
+        }
+        store.metrics.value?.count(.tokenMisses)
         let ring = try ring().set
         guard let signature = JSONWebSignature(compact: text, knownHeader: ring.knownHeader.value) else {
             throw .invalid

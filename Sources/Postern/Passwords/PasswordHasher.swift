@@ -17,6 +17,8 @@ public final class PasswordHasher: Sendable {
     private let patience: DispatchTimeInterval
     private let queue = Mutex(Queue())
     private let jobsWaiting = DispatchSemaphore(value: 0)
+    /// Where it is counted what was done; nil as long as nobody wants to know.
+    let metrics = WriteOnce<Metrics>()
 
     private struct Queue {
         var jobs: [Job] = []
@@ -55,6 +57,9 @@ public final class PasswordHasher: Sendable {
         return isRight && isPossible
     }
 
+    /// How many wait for their turn now.
+    var queueLength: Int { queue.withLock { $0.jobs.count } }
+
     private func run(_ work: Work) throws(PasswordError) -> Outcome {
         let job = Job(work)
         let isAccepted = queue.withLock { queue in
@@ -67,11 +72,15 @@ public final class PasswordHasher: Sendable {
             queue.jobs.append(job)
             return true
         }
-        guard isAccepted else { throw .unavailable }
+        guard isAccepted else {
+            metrics.value?.count(.hashesRefused)
+            throw .unavailable
+        }
         jobsWaiting.signal()
         guard job.done.wait(timeout: .now() + patience) == .success, let outcome = job.outcome.withLock({ $0 })
         else {
             job.isAbandoned.store(true, ordering: .relaxed)
+            metrics.value?.count(.hashesRefused)
             throw .unavailable
         }
         return try outcome.get()
@@ -85,6 +94,7 @@ public final class PasswordHasher: Sendable {
             let next = queue.withLock { $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }
             guard let job = next, !job.isAbandoned.load(ordering: .relaxed) else { continue }
             let outcome = Result<Outcome, PasswordError> { () throws(PasswordError) in try perform(job.work) }
+            metrics.value?.count(.passwordsHashed)
             job.outcome.withLock { $0 = outcome }
             job.done.signal()
         }

@@ -12,6 +12,8 @@ public enum APIError: Error {
     case passwordRefused(String)
     /// Too much came from this client: DRF's `Throttled`, with the seconds until there is room again.
     case throttled(Int)
+    /// Likewise, where too many credentials were refused: this one was not looked at.
+    case tooManyFailures(Int)
     /// An unsafe request of a session may not come from where it comes from: Django's reason, and the field that
     /// gives the client another cookie, where it needs one.
     case csrfFailed(String, cookie: (name: String, value: String)?)
@@ -35,6 +37,8 @@ public enum APIError: Error {
     case malformedRequest
     /// The store or the password hashes cannot be had now; why, for the log.
     case unavailable(String)
+    /// Requests cannot be judged now: a sentence for whoever watches over the service, and why, for the log.
+    case notReady(String, reason: String)
     /// The web server's location asks for what we do not understand.
     case misconfigured(PolicyError)
 
@@ -42,6 +46,7 @@ public enum APIError: Error {
     var body: JSONValue {
         switch self {
         case .invalid(let messages), .credentialRefused(let messages), .credentialExpired(let messages): messages
+        case .notReady: .object([("status", .string("unavailable")), ("detail", .string(detail))])
         default: .object([("detail", .string(detail))])
         }
     }
@@ -49,8 +54,9 @@ public enum APIError: Error {
     /// One sentence for the client.
     var detail: String {
         switch self {
-        case .authenticationFailed(let text), .passwordRefused(let text), .parseError(let text): text
-        case .throttled(let seconds):
+        case .authenticationFailed(let text), .passwordRefused(let text), .parseError(let text), .notReady(let text, _):
+            text
+        case .throttled(let seconds), .tooManyFailures(let seconds):
             "Request was throttled. Expected available in \(seconds) second\(seconds == 1 ? "" : "s")."
         case .csrfFailed(let reason, _): "CSRF Failed: \(reason)"
         case .credentialRefused, .credentialExpired: "The credential is not valid."
@@ -95,9 +101,9 @@ public enum APIError: Error {
         case .notAcceptable: 406
         case .contentTooLarge: 413
         case .unsupportedMediaType: 415
-        case .throttled: 429
+        case .throttled, .tooManyFailures: 429
         case .parseError, .invalid, .malformedRequest: 400
-        case .unavailable: 503
+        case .unavailable, .notReady: 503
         case .misconfigured: 500
         }
     }
@@ -121,7 +127,7 @@ extension APIError {
     var reason: String {
         switch self {
         case .misconfigured(let error): error.description
-        case .unavailable(let reason): reason
+        case .unavailable(let reason), .notReady(_, let reason): reason
         case .outsideLimits(let what): "The credential is not good for \(what)."
         default: detail
         }

@@ -28,6 +28,8 @@ public struct APIRequest {
     public internal(set) var user: User?
     /// The name of the scheme by which the user was recognised.
     public internal(set) var scheme: String?
+    /// Under which number the scheme is counted.
+    var schemeNumber = 0
     /// What they were recognised by: DRF's `request.auth`.
     public internal(set) var credential: Credential?
     /// Whether the location says which method the client used.
@@ -187,6 +189,12 @@ extension APIRequest {
         let type = MediaType(contentType ?? [])
         return type.type.elementsEqual("application".utf8) && type.subtype.elementsEqual("json".utf8)
     }
+
+    /// `POSTERN_VIEW`.
+    var viewName: String? { parameters.value(of: "POSTERN_VIEW").map { String(decoding: $0, as: UTF8.self) } }
+
+    /// ``target``, without what careless clients put secrets into. For logs only, as it is.
+    var targetWithoutQuery: ArraySlice<UInt8> { target.prefix { $0 != UInt8(ascii: "?") } }
 
     /// The path as the web server routes by it: decoded and simplified. Without a final slash it is none of ours.
     var path: ArraySlice<UInt8> {

@@ -11,16 +11,20 @@ public final class Application: Sendable {
     let logger: Logger
     private let policies = PolicyCache()
     let counters: CounterTable?
+    let metrics: Metrics?
+    private let audit: AuditLog?
 
     /// - Parameters:
     ///   - views: nil: our own; likewise `authenticators`.
     ///   - permissions: The classes that `POSTERN_PERMISSION` may name.
+    ///   - audit: Gets what is refused, and the signals of `accounts`; nil: nobody does.
     public init(
         accounts: Accounts,
         views: ViewRegistry? = nil,
         authenticators: AuthenticatorRegistry? = nil,
         permissions: PermissionRegistry = PermissionRegistry(),
-        logger: Logger
+        logger: Logger,
+        audit: AuditLog? = nil
     ) {
         classes = PolicyClasses(
             accounts: accounts,
@@ -36,37 +40,92 @@ public final class Application: Sendable {
             logger.error("counting for throttles in this process alone: \(LogText(error.description))")
             counters = CounterTable()
         }
+        do throws(JournalError) {
+            metrics = try Metrics(in: accounts.store.folder)
+        } catch {
+            logger.error("counting for metrics in this process alone: \(LogText(error.description))")
+            metrics = Metrics()
+        }
+        if let metrics { accounts.observe(by: metrics) }
+        self.audit = audit
+        audit?.follow(accounts, metrics)
+        _ = ProcessState.startSeconds
+    }
+
+    /// Lets `metrics` say how many connections the server has open.
+    public func observeConnections(_ count: @escaping @Sendable () -> Int) {
+        metrics?.observeConnections(count)
     }
 
     /// Answers one request. The handler for a `FastCGI.Server`.
     public func respond(to source: FastCGI.Request) -> FastCGI.Response {
+        let began = Metrics.monotonicTime()
         var renderer = Renderer(role: source.role)
         do throws(APIError) {
             var request = try APIRequest(source)
             renderer.isHead = request.method == .head
-            let policy = try policy(of: source)
+            let policy = try policy(of: source, isCounted: true)
             renderer.policy = policy
-            defer { logDecision(request, policy) }
-            if policy.view.rendersHTML {
-                renderer.isHTML = Negotiation.prefersHTML(request)
-            } else if renderer.dialect == nil {
-                renderer.indent = try Negotiation.indent(accept: request.accept, query: request.query)
-            }
-            if policy.view.letsThrough(request) { return renderer.make(try policy.view.respond(to: request)) }
-            try limitFailures(&request, by: policy)
-            try authenticate(&request, by: policy, &renderer.fields)
-            guard try policy.permission.allows(request) else {
-                throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
-            }
-            renderer.fields += try throttle(request, by: policy)
-            guard policy.view.takes(request.method) else { throw .methodNotAllowed(request.method) }
-            if request.method != .options, let known = renderer.prepared?.view { return known }
-            return renderer.make(try answer(request, policy.view))
+            return respond(to: &request, by: policy, &renderer, since: began)
         } catch {
-            log(error, source)
-            if renderer.policy == nil { renderer.dialect = GateDialect(of: source) }
+            renderer.dialect = GateDialect(of: source)
+            let visit = Visit(status: renderer.status(of: error), error: error, began: began)
+            metrics?.count(error.refusal)
+            metrics?.countRequest(view: Metrics.noView, scheme: 0, status: visit.status, nanoseconds: visit.nanoseconds)
+            if logger.logLevel <= visit.logLevel { log(visit, source) }
             return renderer.render(error)
         }
+    }
+
+    private func respond(
+        to request: inout APIRequest,
+        by policy: Policy,
+        _ renderer: inout Renderer,
+        since began: UInt64
+    ) -> FastCGI.Response {
+        let response: FastCGI.Response
+        let visit: Visit
+        do throws(APIError) {
+            response = try decide(&request, policy, &renderer)
+            visit = Visit(status: response.status, error: nil, began: began)
+        } catch {
+            response = renderer.render(error)
+            // What the gate says to its web server is another one.
+            let status = renderer.dialect == nil ? response.status : renderer.status(of: error)
+            visit = Visit(status: status, error: error, began: began)
+            metrics?.count(error.refusal)
+            audit?.note(error, request, by: counters)
+        }
+        metrics?.countRequest(
+            view: policy.viewNumber,
+            scheme: request.schemeNumber,
+            status: visit.status,
+            nanoseconds: visit.nanoseconds
+        )
+        if logger.logLevel <= visit.logLevel { log(visit, request.source, request, policy) }
+        return response
+    }
+
+    private func decide(
+        _ request: inout APIRequest,
+        _ policy: Policy,
+        _ renderer: inout Renderer
+    ) throws(APIError) -> FastCGI.Response {
+        if policy.view.rendersHTML {
+            renderer.isHTML = Negotiation.prefersHTML(request)
+        } else if renderer.dialect == nil, !policy.view.rendersText {
+            renderer.indent = try Negotiation.indent(accept: request.accept, query: request.query)
+        }
+        if policy.view.letsThrough(request) { return renderer.make(try policy.view.respond(to: request)) }
+        try limitFailures(&request, by: policy)
+        try authenticate(&request, by: policy, &renderer.fields)
+        guard try policy.permission.allows(request) else {
+            throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
+        }
+        renderer.fields += try throttle(request, by: policy)
+        guard policy.view.takes(request.method) else { throw .methodNotAllowed(request.method) }
+        if request.method != .options, let known = renderer.prepared?.view { return known }
+        return renderer.make(try answer(request, policy.view))
     }
 
     /// - Parameter fields: Gets the header fields that authenticators want in the answer.
@@ -76,13 +135,14 @@ public final class Application: Sendable {
         _ fields: inout [(name: String, value: String)]
     ) throws(APIError) {
         if policy.refusesUnencrypted(request), policy.carriesSecret(request) { throw .insecureTransport }
-        for authenticator in policy.authenticators {
+        for (position, authenticator) in policy.authenticators.enumerated() {
             let identity: Identity?
             do throws(APIError) {
                 identity = try authenticator.authenticate(request)
             } catch {
                 count(error, request)
                 guard policy.ignoresBadCredentials, error.isBadCredential else { throw error }
+                audit?.note(error, request, by: counters)
                 identity = nil
             }
             fields += authenticator.fields(for: request, identity)
@@ -90,6 +150,7 @@ public final class Application: Sendable {
             request.user = identity.user
             request.credential = identity.credential
             request.scheme = authenticator.scheme
+            request.schemeNumber = policy.schemeNumbers[position]
             if case .token(let token) = identity.credential { try token.limits?.check(request) }
             guard !identity.credential.isLimited || !policy.view.needsUnlimitedCredential else {
                 throw .outsideLimits("a view that hands out or ends credentials")
@@ -111,10 +172,12 @@ public final class Application: Sendable {
         }
     }
 
-    func policy(of source: FastCGI.Request) throws(APIError) -> Policy {
+    /// - Parameter isCounted: Whether it is counted when the policy was not known.
+    func policy(of source: FastCGI.Request, isCounted: Bool = false) throws(APIError) -> Policy {
         let outcome = policies.policy(of: source.parameters) {
-            Result { () throws(PolicyError) in
-                try Policy(try PolicySettings(source.parameters), classes)
+            if isCounted { metrics?.count(.policyMisses) }
+            return Result { () throws(PolicyError) in
+                try Policy(try PolicySettings(source.parameters), classes, metrics)
             }
         }
         switch outcome {
@@ -122,28 +185,5 @@ public final class Application: Sendable {
         case .success(nil): throw .notFound
         case .failure(let error): throw .misconfigured(error)
         }
-    }
-
-    private func log(_ error: APIError, _ source: FastCGI.Request) {
-        let level: Logger.Level = error.status >= 500 ? .error : .debug
-        guard logger.logLevel <= level else { return }
-        // Careless clients put secrets into the query.
-        let path = source.parameters.value(of: "REQUEST_URI")?.prefix { $0 != UInt8(ascii: "?") }
-        logger.log(
-            level: level,
-            "answered \(error.status): \(LogText(error.reason + Self.explanation(of: error, source)))",
-            metadata: ["path": "\(LogText(path))"]
-        )
-    }
-
-    /// What an operator wants to know first of a client that is nobody: whether a credential got as far as here.
-    static func explanation(of error: APIError, _ source: FastCGI.Request) -> String {
-        guard case .notAuthenticated = error else { return "" }
-        let arrived = [("HTTP_AUTHORIZATION", "Authorization"), ("HTTP_COOKIE", "Cookie")].filter { name, _ in
-            source.parameters.value(of: name) != nil
-        }
-        guard !arrived.isEmpty else { return " Neither Authorization nor Cookie reached Postern." }
-        return
-            " What reached Postern, \(arrived.map(\.1).joined(separator: " and ")), is none of the location's schemes."
     }
 }

@@ -1,5 +1,4 @@
 public import FastCGI
-internal import Logging
 
 /// What Postern would make of a request, and why, step by step.
 public struct Explanation: Sendable {
@@ -57,12 +56,9 @@ extension Application {
     }
 
     /// The same in one line, for the log.
-    func logDecision(_ request: APIRequest, _ policy: Policy) {
-        guard logger.logLevel <= .debug else { return }
-        let path = request.target.prefix { $0 != UInt8(ascii: "?") }
+    func decisionText(_ request: APIRequest, _ policy: Policy) -> String {
         let steps = [("policy", Self.text(of: policy))] + decision(request, policy)
-        let text = steps.map { "\($0.0): \($0.1)" }.joined(separator: "; ")
-        logger.debug("\(LogText("\(request.method) " + text))", metadata: ["path": "\(LogText(path))"])
+        return steps.map { "\($0.0): \($0.1)" }.joined(separator: "; ")
     }
 
     /// Who it is, what the permission says of them, and which throttles stand where.

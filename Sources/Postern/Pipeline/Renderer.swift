@@ -28,7 +28,11 @@ struct Renderer {
     func render(_ error: APIError) -> FastCGI.Response { prepared?[error] ?? make(error) }
 
     func make(_ response: APIResponse) -> FastCGI.Response {
-        answer(response.status, response.page.map { .page($0) } ?? response.body.map { .json($0) }, response.fields)
+        let body: Body? =
+            if let page = response.page { .page(page) } else if let text = response.text { .text(text) } else {
+                response.body.map { .json($0) }
+            }
+        return answer(response.status, body, response.fields)
     }
 
     func make(_ error: APIError) -> FastCGI.Response {
@@ -37,8 +41,9 @@ struct Renderer {
             let challenges = (policy?.challenges ?? []).map { (name: "WWW-Authenticate", value: $0) }
             return answer(status(of: error), body(of: error), challenges)
         case .csrfFailed(_, let cookie): return answer(403, body(of: error), cookie.map { [$0] } ?? [])
-        case .throttled(let seconds): return answer(429, body(of: error), [("Retry-After", String(seconds))])
-        case .unavailable: return answer(503, body(of: error), [("Retry-After", "1")])
+        case .throttled(let seconds), .tooManyFailures(let seconds):
+            return answer(429, body(of: error), [("Retry-After", String(seconds))])
+        case .unavailable, .notReady: return answer(503, body(of: error), [("Retry-After", "1")])
         default: return answer(error.status, body(of: error), [])
         }
     }
@@ -54,6 +59,7 @@ struct Renderer {
     private enum Body {
         case json(JSONValue)
         case page(HTMLPage)
+        case text(PlainText)
     }
 
     private func body(of error: APIError) -> Body {
@@ -80,6 +86,9 @@ struct Renderer {
         case .page(let page)?:
             all += HTMLPage.fields
             bytes = page.bytes
+        case .text(let text)?:
+            all.append(("Content-Type", text.mediaType))
+            bytes = Array(text.text.utf8)
         }
         all += self.fields
         all += fields

@@ -42,6 +42,9 @@ final class Policy: Sendable {
     /// Of its view, where that is a gate.
     let gateDialect: GateDialect?
     private let knownAnswers = WriteOnce<PreparedAnswers>()
+    /// Under which numbers its view and the schemes of its authenticators are counted.
+    let viewNumber: Int
+    let schemeNumbers: [Int]
 
     enum RequireHTTPS: String, Sendable {
         case on, off
@@ -50,7 +53,9 @@ final class Policy: Sendable {
     }
 
     /// - Throws: ``PolicyError``; ``APIError/notFound`` is for the pipeline: no view means nil.
-    init?(_ settings: PolicySettings, _ classes: PolicyClasses) throws(PolicyError) {
+    ///
+    /// - Parameter metrics: In which requests are counted; nil: in none.
+    init?(_ settings: PolicySettings, _ classes: PolicyClasses, _ metrics: Metrics? = nil) throws(PolicyError) {
         let viewSettings = try ViewSettings(settings)
         let permission = try Self.permission(settings, classes.permissions.withModel(settings[.model]))
         requireHTTPS = try Self.requireHTTPS(settings)
@@ -76,6 +81,8 @@ final class Policy: Sendable {
             viewSettings
         )
         cookies = authenticators.compactMap(\.cookie)
+        viewNumber = metrics?.number(ofView: name) ?? Metrics.noView
+        schemeNumbers = authenticators.map { Metrics.schemeNumber($0.scheme) }
     }
 
     /// What stands in `WWW-Authenticate`, a field each; without any there is no 401. The view knows best; else it is

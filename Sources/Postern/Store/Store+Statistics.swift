@@ -69,3 +69,34 @@ extension Store {
         )
     }
 }
+
+extension Store {
+    /// What a journal holds, without a look at each entry.
+    struct Size {
+        let journal: String
+        /// As in ``Load``.
+        let live: Int
+        let events: Int
+        let bytes: Int64
+    }
+
+    /// Of those journals that can be read.
+    func sizes() -> [Size] {
+        func size<State>(
+            _ name: String,
+            _ replica: Replica<State>,
+            _ live: (borrowing State) -> Int
+        ) -> Size? {
+            do throws(StoreError) {
+                let events = try replica.load().events
+                return Size(journal: name, live: try replica.read(live), events: events, bytes: replica.size)
+            } catch {
+                return nil
+            }
+        }
+        return [
+            size("users", users) { $0.userCount }, size("tokens", tokens) { $0.tokenCount },
+            size("sessions", sessions) { $0.sessionCount }, size("revocations", revocations) { $0.count },
+        ].compactMap { $0 }
+    }
+}

@@ -18,6 +18,8 @@ public final class Store: Sendable {
     let revocations: Replica<RevocationTable>
     let keys: KeyFolder
     let isMaintaining = Atomic(false)
+    /// Where what the store does is counted; nil as long as nobody wants to know.
+    let metrics = WriteOnce<Metrics>()
 
     /// Makes the folder of an empty store: mode 0700, with a key for JSON Web Tokens and no account in it.
     public static func create(at path: String) throws(StoreError) {
@@ -86,6 +88,16 @@ public final class Store: Sendable {
         try read("sessions", sessions, progress)
         try read("revocations", revocations, progress)
         _ = try keys.ring()
+    }
+
+    /// Whether journals can be appended to, as far as that shows without doing so: rights, a file system that takes
+    /// writes, and room.
+    public func checkWritable() throws(StoreError) {
+        do {
+            try folder.checkWritable(Self.journals)
+        } catch {
+            throw StoreError(error)
+        }
     }
 
     private func read<State>(

@@ -46,7 +46,7 @@ struct ClientFailures: Sendable {
     private static let knownFor: UInt64 = 30 * 86_400_000
     private static let known = SecretDigest(of: Array("failures:known".utf8)[...]).firstWord
 
-    /// - Throws: ``APIError/throttled(_:)`` where too much came from the address.
+    /// - Throws: ``APIError/tooManyFailures(_:)`` where too much came from the address.
     func check() throws(APIError) {
         var wait: Int?
         for scope in throttle.address where table.mayHave(client.key(scope.id)) {
@@ -54,7 +54,7 @@ struct ClientFailures: Sendable {
             let verdict = table.withCounter(client.key(scope.id), now: now) { scope.look(&$0, now: now) }
             if !verdict.isAllowed { wait = max(wait ?? 0, verdict.seconds) }
         }
-        if let wait { throw .throttled(wait) }
+        if let wait { throw .tooManyFailures(wait) }
     }
 
     /// Counts a credential that was refused.
@@ -133,7 +133,7 @@ struct ClientFailures: Sendable {
     /// - Parameters:
     ///   - user: nil where the name is nobody's.
     ///   - name: As it was typed.
-    /// - Throws: ``APIError/throttled(_:)``; nothing is counted then.
+    /// - Throws: ``APIError/tooManyFailures(_:)``; nothing is counted then.
     func attempt(_ user: User.ID?, name: [UInt8]) throws(APIError) -> Attempt {
         let word = user.map { UInt64(bitPattern: $0) } ?? SecretDigest(of: name[...]).firstWord
         func key(_ scope: UInt64, _ client: UInt64, _ region: CounterTable.Region) -> CounterKey {
@@ -153,7 +153,9 @@ struct ClientFailures: Sendable {
             table: table
         )
         while let (wait, isCrowded) = attempt.begin() {
-            guard isCrowded, table.now() < start &+ Self.longest else { throw .throttled(Int((wait &+ 999) / 1000)) }
+            guard isCrowded, table.now() < start &+ Self.longest else {
+                throw .tooManyFailures(Int((wait &+ 999) / 1000))
+            }
             usleep(5000)
         }
         return attempt

@@ -5,7 +5,7 @@ public import Journal
 public final class Accounts: Sendable {
     public let store: Store
     public let signals = Signals()
-    private let hasher: PasswordHasher
+    let hasher: PasswordHasher
     private let memo = PasswordMemo()
     private let rules: PasswordRules
     private let issuesTokenWithUser: Bool
@@ -24,6 +24,22 @@ public final class Accounts: Sendable {
         self.issuesTokenWithUser = issuesTokenWithUser
     }
 
+    /// Counts from now on what is done with passwords and on disk.
+    func observe(by metrics: Metrics) {
+        _ = store.metrics.put(metrics)
+        _ = hasher.metrics.put(metrics)
+        store.folder.whenSynced { nanoseconds, isGood in
+            if isGood { metrics.countSync(nanoseconds: nanoseconds) } else { metrics.count(.failedSyncs) }
+        }
+        signals.connect { signal, _ in
+            switch signal {
+            case .loggedIn: metrics.count(.loginsSucceeded)
+            case .loginFailed: metrics.count(.loginsFailed)
+            default: break
+            }
+        }
+    }
+
     /// The active user of this name and password; nil otherwise, after the same time whatever was wrong
     /// (Django's `ModelBackend`).
     ///
@@ -33,7 +49,7 @@ public final class Accounts: Sendable {
     ///   - request: With which it came: how often its client may try is limited, and others use the thread's place while
     ///     it is hashed.
     /// - Throws: ``APIError/unavailable(_:)`` when too many passwords wait, or the store fails;
-    ///   ``APIError/throttled(_:)`` when too many were wrong.
+    ///   ``APIError/tooManyFailures(_:)`` when too many were wrong.
     public func user(
         named name: [UInt8],
         password: [UInt8],
@@ -43,8 +59,10 @@ public final class Accounts: Sendable {
         do {
             let candidate = try (try? Username(name)).flatMap { try store.user(named: $0) }
             if isRepeated, let candidate, candidate.isActive, memo.knows(password, of: candidate, at: store.now()) {
+                store.metrics.value?.count(.passwordHits)
                 return candidate
             }
+            if isRepeated { store.metrics.value?.count(.passwordMisses) }
             guard
                 try verify(password, of: candidate, name: name, for: request, isRight: { $0?.isActive ?? false }),
                 let candidate
@@ -123,7 +141,7 @@ public final class Accounts: Sendable {
     /// Changes a user's own password, and raises the epoch: every credential that was issued before is dead.
     ///
     /// - Returns: The user as they are now; nil when `old` is not the password that they have.
-    /// - Throws: ``PasswordError``, ``StoreError``, ``APIError/throttled(_:)``.
+    /// - Throws: ``PasswordError``, ``StoreError``, ``APIError/tooManyFailures(_:)``.
     func changePassword(
         of user: User,
         from old: [UInt8],
@@ -174,6 +192,12 @@ public final class Accounts: Sendable {
         )
         signals.send(.tokenIssued(token), for: request)
         return (token, secret)
+    }
+
+    /// Ends every credential of a user.
+    public func revokeAll(of user: User, for request: APIRequest? = nil) throws(StoreError) {
+        try store.revokeAll(of: user.id)
+        signals.send(.userChanged(try store.user(user.id) ?? user, .revoked), for: request)
     }
 
     public func revokeToken(_ id: Token.ID, for request: APIRequest? = nil) throws(StoreError) {

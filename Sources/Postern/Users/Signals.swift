@@ -30,10 +30,20 @@ public struct Origin: Sendable {
     public let user: User?
     /// The client's address, as the web server has it; nil for the command line.
     public let address: String?
+    /// The scheme by which the user was recognised; nil for nobody.
+    public let scheme: String?
+    /// As `POSTERN_VIEW` names it; nil for the command line.
+    public let view: String?
+    /// The path that was asked for, as the client typed it, without the query, in which careless clients put secrets;
+    /// nil for the command line. Of any bytes.
+    public let path: [UInt8]?
 
     init(_ request: APIRequest?) {
         user = request?.user
         address = request.map { String(decoding: $0.remoteAddress, as: UTF8.self) }
+        scheme = request?.scheme
+        view = request?.viewName
+        path = request.map { Array($0.targetWithoutQuery) }
     }
 }
 

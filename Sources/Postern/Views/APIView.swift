@@ -23,6 +23,9 @@ public protocol APIView: Sendable {
     /// `Content-Type` ask for.
     var rendersHTML: Bool { get }
 
+    /// Whether it answers in one form, which is not JSON, whatever `Accept` asks for.
+    var rendersText: Bool { get }
+
     /// The media types of the bodies that it reads.
     var parses: [String] { get }
 
@@ -59,6 +62,7 @@ extension APIView {
     public var defaultAuthentication: [String] { ["Token", "JWT", "Session", "Basic"] }
     public var challenge: String? { nil }
     public var rendersHTML: Bool { false }
+    public var rendersText: Bool { false }
     public var parses: [String] {
         ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
     }
@@ -81,8 +85,9 @@ extension APIView {
 public struct APIResponse: Sendable {
     public var status: Int
     public var body: JSONValue?
-    /// In the place of `body`.
+    /// In the place of `body`; likewise `text`.
     var page: HTMLPage?
+    var text: PlainText?
     /// Header fields beside those that every answer has.
     public var fields: [(name: String, value: String)]
 
@@ -99,6 +104,20 @@ public struct APIResponse: Sendable {
         return response
     }
 
+    /// An answer that is no JSON.
+    public static func text(_ text: String, mediaType: String) -> APIResponse {
+        var response = APIResponse(nil)
+        response.text = PlainText(text: text, mediaType: mediaType)
+        return response
+    }
+
     /// For answers that carry a credential or an identity (RFC 9111, section 5.2.2.5).
     static let noStore = (name: "Cache-Control", value: "no-store")
+}
+
+/// A body that is no JSON.
+struct PlainText: Sendable {
+    let text: String
+    /// For `Content-Type`.
+    let mediaType: String
 }

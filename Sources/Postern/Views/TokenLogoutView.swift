@@ -25,12 +25,12 @@ struct TokenLogoutAllView: APIView {
     let methods: [Method] = [.post]
     let needsUnlimitedCredential = true
     let defaultAuthentication = ["Knox"]
-    let store: Store
+    let accounts: Accounts
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
         guard let user = request.user else { throw .notAuthenticated }
         do {
-            try store.revokeAll(of: user.id)
+            try accounts.revokeAll(of: user, for: request)
         } catch {
             throw APIError(error)
         }

@@ -14,7 +14,7 @@ public struct ViewRegistry: Sendable {
             "token.obtain": { ObtainTokenView(accounts: accounts, settings: $0.token) },
             "token.login": { TokenLoginView(accounts: accounts, settings: $0.token) },
             "token.logout": { _ in TokenLogoutView(accounts: accounts) },
-            "token.logoutall": { _ in TokenLogoutAllView(store: accounts.store) },
+            "token.logoutall": { _ in TokenLogoutAllView(accounts: accounts) },
             "tokens": { TokensView(accounts: accounts, settings: $0.token) },
             "tokens.detail": { _ in TokenDetailView(accounts: accounts) },
             "jwt.obtain": { JWTObtainView(accounts: accounts, tokens: tokens($0), settings: $0) },
@@ -32,6 +32,7 @@ public struct ViewRegistry: Sendable {
             "message": { settings throws(PolicyError) in try MessageView(settings) },
             "whoami": { _ in WhoAmIView() },
             "health": { _ in HealthView(store: accounts.store) },
+            "metrics": { _ in MetricsView(accounts: accounts) },
         ]
     }
 

@@ -8,21 +8,24 @@ import Logging
 final class Gate: Sendable {
     let temporary: TemporaryStore
     let accounts: Accounts
-    private let application: Application
+    let application: Application
     private let throttlesFailures: Bool
 
     static let password = "correct horse battery staple"
 
     var store: Store { temporary.store }
 
-    /// - Parameter throttlesFailures: Whether a location that does not say throttles what is refused, as it really does.
-    init(throttlesFailures: Bool = false) throws {
+    /// - Parameters:
+    ///   - throttlesFailures: Whether a location that does not say throttles what is refused, as it really does.
+    ///   - audit: Gets what is refused, and what happens to the users.
+    init(throttlesFailures: Bool = false, audit: AuditLog? = nil) throws {
         self.throttlesFailures = throttlesFailures
         temporary = try TemporaryStore()
         accounts = Accounts(store: temporary.store)
         application = Application(
             accounts: accounts,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            audit: audit
         )
         try addUser("ann")
         try addUser("stella", isStaff: true)

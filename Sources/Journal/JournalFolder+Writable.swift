@@ -1,0 +1,23 @@
+internal import Glibc
+
+extension JournalFolder {
+    /// Bytes that have to be free. A group of lines is far smaller.
+    private static let neededRoom: UInt64 = 1 << 16
+
+    /// Whether journals can be appended to, as far as that shows without doing so. A quota does not.
+    ///
+    /// - Throws: ``JournalError`` for what may not be written, a file system that can only be read, and one that is full.
+    package func checkWritable(_ journals: [String]) throws(JournalError) {
+        for name in [""] + journals.map({ "/" + $0 }) {
+            guard access(path + name, W_OK) == 0 else { throw File.error("access", path + name) }
+        }
+        var system = statvfs()
+        guard statvfs(path, &system) == 0 else { throw File.error("statvfs", path) }
+        guard system.f_flag & UInt(ST_RDONLY) == 0 else {
+            throw .system(call: "statvfs", path: path, errno: EROFS)
+        }
+        guard UInt64(system.f_bavail) * UInt64(system.f_frsize) >= Self.neededRoom else {
+            throw .system(call: "statvfs", path: path, errno: ENOSPC)
+        }
+    }
+}

@@ -1,0 +1,99 @@
+internal import Journal
+internal import Synchronization
+
+/// Tells of logins, of what was done to users and tokens, and of whom was refused: a line an event, written before the
+/// client has its answer.
+///
+/// No secret is in it. A name that somebody typed at a login is in it only where it is a user's: people type passwords
+/// into the wrong field.
+///
+/// How much it grows is limited. Wrong passwords are limited by the location's failure throttle. Of the refusals of one
+/// address, or of one network of 64 bits of IPv6, no more are written than ``refusals`` and ``throttled`` say, by all
+/// processes together; what is left out is counted in the metrics.
+public final class AuditLog: Sendable {
+    /// As many as the failure throttle lets credentials of one address be refused.
+    private static let refusals = ThrottleRate("30/min").map { ThrottleScope("audit", $0) }
+    /// Of credentials that were not looked at any more.
+    private static let throttled = ThrottleRate("5/min").map { ThrottleScope("audit-throttled", $0) }
+    private let output: LogOutput
+    private let metrics = WriteOnce<Metrics>()
+
+    public init(to output: LogOutput) { self.output = output }
+
+    /// Tells of what happens to the users and tokens of `accounts` from now on.
+    func follow(_ accounts: Accounts, _ metrics: Metrics?) {
+        if let metrics { _ = self.metrics.put(metrics) }
+        accounts.signals.connect { [weak self, store = accounts.store] signal, origin in
+            guard let self, output.isOpen, let line = Self.line(signal, origin, store) else { return }
+            write(line)
+        }
+    }
+
+    /// Tells of a refusal, where it is about who asks.
+    ///
+    /// - Parameter counters: In which lines are counted; nil: in none.
+    func note(_ error: APIError, _ request: APIRequest, by counters: CounterTable?) {
+        let refusal = error.refusal
+        // Who presents nothing is nobody worth a line.
+        guard output.isOpen, refusal.isAudited, refusal != .permissionDenied || request.user != nil else { return }
+        if let counters, let scope = refusal == .tooManyFailures ? Self.throttled : Self.refusals {
+            let now = counters.now()
+            let key = ClientAddress(request).key(scope.id)
+            guard counters.withCounter(key, now: now, { scope.take(&$0, now: now) }).isAllowed else {
+                metrics.value?.count(.auditLinesLeftOut)
+                return
+            }
+        }
+        write(Self.line("refused", [("reason", refusal.name)], Origin(request)))
+    }
+
+    private func write(_ line: AuditLine) {
+        output.write(line.bytes(at: .now(), output.format))
+        metrics.value?.count(.auditLines)
+    }
+
+    // MARK: What lines say
+
+    private static func line(_ signal: Signal, _ origin: Origin, _ store: Store) -> AuditLine? {
+        func name(_ id: User.ID) -> String {
+            (try? store.user(id)).flatMap { $0?.username.description } ?? "unknown"
+        }
+        return switch signal {
+        case .userCreated(let user): line("user-created", [("target", user.username.description)], origin)
+        case .userChanged(let user, let change):
+            line("user-changed", [("change", change.rawValue), ("target", user.username.description)], origin)
+        case .loggedIn(let user): line("login", [], origin, who: user)
+        case .loginFailed(let typed):
+            line("login-failed", [("target", knownName(typed, store)), ("reason", "wrong-password")], origin)
+        case .tokenIssued(let token):
+            line("token-issued", [("target", name(token.user)), ("token", String(token.id))], origin)
+        case .tokenRevoked(let token):
+            line("token-revoked", [("target", name(token.user)), ("token", String(token.id))], origin)
+        }
+    }
+
+    private static func knownName(_ typed: [UInt8], _ store: Store) -> String {
+        guard let name = try? Username(typed), let user = try? store.user(named: name) else { return "unknown" }
+        return user.username.description
+    }
+
+    /// - Parameters:
+    ///   - what: Fields of this event, among those that every event has.
+    ///   - who: nil: whoever asked.
+    private static func line(
+        _ event: String,
+        _ what: [(String, String)],
+        _ origin: Origin,
+        who: User? = nil
+    ) -> AuditLine {
+        var fields: [(name: String, value: AuditLine.Value)] = [
+            ("address", .foreign(Array((origin.address ?? "-").utf8)[...]))
+        ]
+        fields += what.map { ($0, .known($1)) }
+        fields.append(("who", .known((who ?? origin.user)?.username.description ?? "-")))
+        fields.append(("scheme", .known(origin.scheme ?? "-")))
+        fields.append(("view", .known(origin.view ?? "-")))
+        fields.append(("path", .foreign(origin.path?[...] ?? [UInt8(ascii: "-")])))
+        return AuditLine(event: event, fields: fields)
+    }
+}

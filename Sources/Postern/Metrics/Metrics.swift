@@ -1,0 +1,196 @@
+internal import CLinux
+internal import Glibc
+internal import Journal
+internal import Synchronization
+
+/// What happened, counted in memory that all processes of a store share, so that whichever of them answers a scrape
+/// tells of all.
+///
+/// A counter is a word for each of eight stripes. A thread adds to the stripe of the processor that it runs on, so threads
+/// hardly ever meet at one, and nobody waits for anybody. Whoever reads adds the stripes up. The file is never synced: after
+/// a power cut the counters begin again, which Prometheus expects of counters.
+final class Metrics: Sendable {
+    private let file: MappedFile
+    private let connectionCount = Mutex<(@Sendable () -> Int)?>(nil)
+
+    /// Where things are in the file. Another layout needs another `magic`.
+    private enum Layout {
+        static let magic = Array("metrics1".utf8)
+        static let lockOffset = 8
+        static let viewCountOffset = 16
+        static let namesOffset = 4096
+        static let stripesOffset = 8192
+        static let stripeCount = 8
+        static let stripeSize = 8 * (generalCount + viewCapacity * viewWords)
+        static let size = stripesOffset + stripeCount * stripeSize
+        /// Words that are about no view.
+        static let generalCount = 128
+        static let viewCapacity = 64
+        static let viewWords = 64
+        /// Bytes of a view's name, the first of which says how many.
+        static let nameSize = 64
+    }
+
+    static let fileName = "metrics"
+
+    /// What is counted besides requests and refusals.
+    enum Event: Int, CaseIterable {
+        case loginsSucceeded, loginsFailed
+        case passwordsHashed, hashesRefused
+        case policyMisses
+        case tokenHits, tokenMisses
+        case passwordHits, passwordMisses
+        case failedSyncs
+        case auditLines, auditLinesLeftOut
+    }
+
+    /// - Throws: ``JournalError`` when the file can be neither opened nor made.
+    init(in folder: JournalFolder) throws(JournalError) {
+        file = try MappedFile(Self.fileName, in: folder, size: Layout.size, header: Layout.magic) {
+            $0.starts(with: Layout.magic)
+        }
+        nameFirstViews()
+    }
+
+    /// Counts for this process alone. nil where there is no memory for it.
+    init?() {
+        guard let file = MappedFile(size: Layout.size, header: Layout.magic) else { return nil }
+        self.file = file
+        nameFirstViews()
+    }
+
+    // MARK: Views
+
+    /// The number of requests whose location names no view, or makes no sense.
+    static let noView = 0
+    /// Of all views that found no place any more.
+    private static let otherViews = 1
+
+    private func nameFirstViews() {
+        for name in ["none", "other"] { _ = number(ofView: name) }
+    }
+
+    /// Under which number requests to a view are counted, in all processes.
+    func number(ofView name: String) -> Int {
+        let bytes = Array(name.utf8.prefix(Layout.nameSize - 1))
+        let lock = CounterSet.atomic(file.bytes, at: Layout.lockOffset)
+        return CounterSet.withLock(lock, now: Self.monotonicTime() / 1_000_000) {
+            let count = viewCount
+            if let number = (0..<count).first(where: { nameBytes($0).elementsEqual(bytes) }) { return number }
+            guard count < Layout.viewCapacity else { return Self.otherViews }
+            let place = Layout.namesOffset + count * Layout.nameSize
+            file.bytes[place] = UInt8(bytes.count)
+            for (offset, byte) in bytes.enumerated() { file.bytes[place + 1 + offset] = byte }
+            // Whoever sees the number sees the name.
+            CounterSet.atomic(file.bytes, at: Layout.viewCountOffset).pointee.store(
+                UInt64(count + 1),
+                ordering: .releasing
+            )
+            return count
+        }
+    }
+
+    /// Names by numbers.
+    var viewNames: [String] { (0..<viewCount).map { String(decoding: nameBytes($0), as: UTF8.self) } }
+
+    private var viewCount: Int {
+        let count = CounterSet.atomic(file.bytes, at: Layout.viewCountOffset).pointee.load(ordering: .acquiring)
+        return Int(min(count, UInt64(Layout.viewCapacity)))
+    }
+
+    private func nameBytes(_ number: Int) -> UnsafeMutableRawBufferPointer.SubSequence {
+        let place = Layout.namesOffset + number * Layout.nameSize
+        let length = min(Int(file.bytes[place]), Layout.nameSize - 1)
+        return file.bytes[(place + 1)..<(place + 1 + length)]
+    }
+
+    // MARK: Connections
+
+    /// - Parameter count: Says how many connections the server of this process has open.
+    func observeConnections(_ count: @escaping @Sendable () -> Int) { connectionCount.withLock { $0 = count } }
+
+    /// nil where nobody knows.
+    var openConnections: Int? { connectionCount.withLock { $0 }?() }
+
+    // MARK: Counting
+
+    /// A word of each stripe.
+    private struct Word {
+        let offset: Int
+
+        init(general number: Int) { offset = 8 * number }
+
+        init(view: Int, _ number: Int) { offset = 8 * (Layout.generalCount + view * Layout.viewWords + number) }
+    }
+
+    /// Of the words that are about no view: reasons of refusals, events, and the time that syncs take.
+    private static let eventWords = 32
+    private static let syncWords = 64
+
+    /// Of a view's words: a request by scheme and status, and the time that requests take.
+    private static let timeWords = 40
+
+    /// - Parameter scheme: One of ``schemeNumber(_:)``.
+    func countRequest(view: Int, scheme: Int, status: Int, nanoseconds: UInt64) {
+        // 1xx does not occur: statuses are from 200 to 599.
+        let outcome = min(max(status / 100 - 2, 0), Self.outcomeCount - 1)
+        add(1, to: Word(view: view, scheme * Self.outcomeCount + outcome))
+        add(1, to: Word(view: view, Self.timeWords + LatencyHistogram.bucket(of: nanoseconds)))
+        add(nanoseconds, to: Word(view: view, Self.timeWords + LatencyHistogram.bucketCount))
+    }
+
+    func count(_ refusal: Refusal) { add(1, to: Word(general: refusal.rawValue)) }
+
+    func count(_ event: Event) { add(1, to: Word(general: Self.eventWords + event.rawValue)) }
+
+    func countSync(nanoseconds: UInt64) {
+        add(1, to: Word(general: Self.syncWords + LatencyHistogram.bucket(of: nanoseconds)))
+        add(nanoseconds, to: Word(general: Self.syncWords + LatencyHistogram.bucketCount))
+    }
+
+    private func add(_ number: UInt64, to word: Word) {
+        let stripe = Int(linux_processor()) & (Layout.stripeCount - 1)
+        atomic(word, stripe).pointee.wrappingAdd(number, ordering: .relaxed)
+    }
+
+    private func atomic(_ word: Word, _ stripe: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        CounterSet.atomic(file.bytes, at: Layout.stripesOffset + stripe * Layout.stripeSize + word.offset)
+    }
+
+    /// Nanoseconds of a clock that nobody sets.
+    static func monotonicTime() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+
+    // MARK: Reading
+
+    static let outcomes = ["2xx", "3xx", "4xx", "5xx"]
+    private static let outcomeCount = 4
+
+    /// The schemes that are told apart. Those of an engineer's own are one.
+    static let schemes = ["none", "Token", "JWT", "Session", "Basic", "Knox", "other"]
+
+    static func schemeNumber(_ scheme: String) -> Int { schemes.firstIndex(of: scheme) ?? schemes.count - 1 }
+
+    func requests(view: Int, scheme: Int, outcome: Int) -> UInt64 {
+        sum(Word(view: view, scheme * Self.outcomeCount + outcome))
+    }
+
+    func times(view: Int) -> LatencyHistogram {
+        LatencyHistogram(words: (0...LatencyHistogram.bucketCount).map { sum(Word(view: view, Self.timeWords + $0)) })
+    }
+
+    var syncTimes: LatencyHistogram {
+        LatencyHistogram(words: (0...LatencyHistogram.bucketCount).map { sum(Word(general: Self.syncWords + $0)) })
+    }
+
+    subscript(refusal: Refusal) -> UInt64 { sum(Word(general: refusal.rawValue)) }
+
+    subscript(event: Event) -> UInt64 { sum(Word(general: Self.eventWords + event.rawValue)) }
+
+    private func sum(_ word: Word) -> UInt64 {
+        (0..<Layout.stripeCount).reduce(0) { $0 &+ atomic(word, $1).pointee.load(ordering: .relaxed) }
+    }
+}

@@ -1,0 +1,181 @@
+import Foundation
+import Testing
+
+@testable import Postern
+
+@Suite("The audit log")
+struct AuditLogTests {
+    private let folder: TemporaryFolder
+    private let output: LogOutput
+    private let gate: Gate
+    private let token: String
+
+    init() throws {
+        folder = try TemporaryFolder()
+        output = try LogOutput(.file(folder.path + "/audit"))
+        gate = try Gate(throttlesFailures: true, audit: AuditLog(to: output))
+        token = try gate.accounts.issueToken(for: gate.user("ann")).1.text
+        truncate(folder.path + "/audit", 0)
+    }
+
+    /// What is in it now, without the times.
+    private func lines() throws -> [String] {
+        try String(contentsOfFile: folder.path + "/audit", encoding: .utf8).components(separatedBy: "\n").dropLast()
+            .map { String($0.drop { $0 != " " }.dropFirst()) }
+    }
+
+    private var bearer: [String: String] { ["AUTHORIZATION": "Token " + token] }
+    private let place = [("REQUEST_URI", "/x?secret=1")]
+
+    @Test("Users and tokens: who did what to whom, from where")
+    func changes() throws {
+        let bob = try gate.addUser("bob")
+        try gate.accounts.setPassword(of: bob, to: Array("a much longer phrase".utf8))
+        let issued = gate.ask("tokens", headers: bearer, body: "{}", more: place, address: "127.0.0.9")
+        #expect(issued.status == 201)
+        _ = gate.ask("token.logout", ["AUTHENTICATION": "Token"], headers: bearer, more: place)
+        _ = gate.ask("token.obtain", body: Gate.login("stella"), more: place)
+        #expect(
+            try lines() == [
+                "user-created address=- target=bob who=- scheme=- view=- path=-",
+                "user-changed address=- change=password target=bob who=- scheme=- view=- path=-",
+                "token-issued address=127.0.0.9 target=ann token=2 who=ann scheme=Token view=tokens path=/x",
+                "token-revoked address=127.0.0.1 target=ann token=1 who=ann scheme=Token view=token.logout path=/x",
+                "token-issued address=127.0.0.1 target=stella token=3 who=- scheme=- view=token.obtain path=/x",
+                "login address=127.0.0.1 who=stella scheme=- view=token.obtain path=/x",
+            ]
+        )
+    }
+
+    @Test("To log out everywhere is a change of the user")
+    func logoutAll() throws {
+        _ = gate.ask("token.logoutall", ["AUTHENTICATION": "Token"], headers: bearer, more: place)
+        #expect(
+            try lines() == [
+                "user-changed address=127.0.0.1 change=revoked target=ann who=ann scheme=Token view=token.logoutall path=/x"
+            ]
+        )
+    }
+
+    @Test("A failed login names a user who exists, and never what else was typed")
+    func failedLogins() throws {
+        for name in ["ann", "correct horse", "ann\\nlogin", "ann\\u0000"] {
+            _ = gate.ask("token.obtain", body: #"{"username":"\#(name)","password":"wrong"}"#, more: place)
+        }
+        let basic = ["AUTHORIZATION": "Basic " + Base64.encode(Array("a secret:wrong".utf8))]
+        _ = gate.ask("whoami", method: "GET", headers: basic, more: place)
+        let known =
+            "login-failed address=127.0.0.1 target=ann reason=wrong-password who=- scheme=- view=token.obtain path=/x"
+        let unknown = known.replacingOccurrences(of: "=ann", with: "=unknown")
+        let lines = try lines()
+        #expect(lines.prefix(3) == [known, unknown, unknown])
+        #expect(lines.last == unknown.replacingOccurrences(of: "token.obtain", with: "whoami"))
+        #expect(!lines.joined().contains("horse") && !lines.joined().contains("secret"))
+    }
+
+    @Test("Refused credentials and permissions are in it with the reason; who presents nothing is not")
+    func refusals() throws {
+        func ask(_ location: [String: String], _ headers: [String: String], _ method: String = "GET") {
+            _ = gate.ask("whoami", location, method: method, headers: headers, more: place)
+        }
+        ask([:], [:])
+        ask([:], ["AUTHORIZATION": "Digest x"])
+        ask(["PERMISSION": "IsAdminUser"], [:])
+        ask(["AUTHENTICATION": "None", "PERMISSION": "DenyAll"], [:])
+        ask([:], bearer, "POST")
+        #expect(try lines() == [])
+        ask([:], ["AUTHORIZATION": "Token wrong"])
+        ask(["PERMISSION": "AllowAny", "BAD_CREDENTIAL": "ignore"], ["AUTHORIZATION": "Bearer x.y.z"])
+        ask(["PERMISSION": "IsAdminUser"], bearer)
+        ask(["REQUIRE_HTTPS": "on"], bearer)
+        let limited = try gate.accounts.issueToken(
+            for: gate.user("ann"),
+            limits: TokenLimits(scopes: [], methods: ["POST"], paths: [], networks: [])
+        ).1.text
+        ask([:], ["AUTHORIZATION": "Token " + limited])
+        let lines = try lines().filter { $0.hasPrefix("refused") }
+        let start = "refused address=127.0.0.1 reason="
+        #expect(
+            lines == [
+                start + "bad-credential who=- scheme=- view=whoami path=/x",
+                start + "bad-credential who=- scheme=- view=whoami path=/x",
+                start + "permission-denied who=ann scheme=Token view=whoami path=/x",
+                start + "insecure-transport who=- scheme=- view=whoami path=/x",
+                start + "outside-limits who=ann scheme=Token view=whoami path=/x",
+            ]
+        )
+    }
+
+    @Test("Of one address no more than thirty refusals a minute are written, and few of those that were throttled")
+    func bounded() throws {
+        let start = "refused address=192.0.2.1 reason="
+        func ask(_ address: String, _ location: [String: String] = [:]) {
+            let location = location.merging(["REQUIRE_HTTPS": "off"]) { $1 }
+            _ = gate.ask(
+                "whoami",
+                location,
+                method: "GET",
+                headers: ["AUTHORIZATION": "Token wrong"],
+                more: place,
+                address: address
+            )
+        }
+        for _ in 0..<100 { ask("192.0.2.1") }
+        var lines = try lines()
+        #expect(lines.count { $0.hasPrefix(start + "bad-credential ") } == 30)
+        #expect(lines.count { $0.hasPrefix(start + "too-many-failures ") } == 5)
+        #expect(lines.count == 35)
+        // Nor where nothing is throttled; others are written as before.
+        for _ in 0..<100 { ask("192.0.2.2", ["FAILURE_THROTTLE": "off"]) }
+        for _ in 0..<10 { ask("192.0.2.3") }
+        lines = try self.lines()
+        #expect(lines.count == 35 + 30 + 10)
+        let metrics = try #require(gate.application.metrics)
+        #expect(metrics[.auditLinesLeftOut] == 65 + 70)
+        #expect(metrics[.auditLines] >= 75)
+    }
+
+    @Test(
+        "Whatever a client sends stays in its field",
+        arguments: [
+            ("/a b", #"path="/a b""#),
+            ("/a\nlogin-failed address=6.6.6.6", #"path="/a\x0alogin-failed address=6.6.6.6""#),
+            ("/a\"b", #"path="/a\x22b""#), ("/a\\b", #"path="/a\x5cb""#),
+            ("/é\u{2028}", #"path="/\xc3\xa9\xe2\x80\xa8""#),
+            ("/a=b", #"path="/a=b""#), ("", #"path="""#),
+        ]
+    )
+    func forgeries(target: String, field: String) throws {
+        let wrong = ["AUTHORIZATION": "Token wrong"]
+        _ = gate.ask("whoami", method: "GET", headers: wrong, more: [("REQUEST_URI", target)])
+        let all = try lines()
+        #expect(all == ["refused address=127.0.0.1 reason=bad-credential who=- scheme=- view=whoami \(field)"])
+    }
+
+    @Test("A name with spaces and quotes stands in quotes, and one of other letters as it is")
+    func names() throws {
+        try gate.addUser("émile \"x\" who=root")
+        #expect(
+            try lines() == [#"user-created address=- target="émile \x22x\x22 who=root" who=- scheme=- view=- path=-"#]
+        )
+    }
+
+    @Test("As JSON it says the same, an object a line")
+    func json() throws {
+        output.format = .json
+        _ = gate.ask(
+            "whoami",
+            method: "GET",
+            headers: ["AUTHORIZATION": "Token wrong"],
+            more: [("REQUEST_URI", "/a\n\"b")]
+        )
+        let text = try String(contentsOfFile: folder.path + "/audit", encoding: .utf8)
+        #expect(text.count { $0 == "\n" } == 1)
+        let start = try #require(text.firstRange(of: #","event""#))
+        #expect(
+            text[start.lowerBound...]
+                == #","event":"refused","address":"127.0.0.1","reason":"bad-credential","who":"-","scheme":"-","view":"whoami","path":"/a\\x0a\"b"}"#
+                + "\n"
+        )
+    }
+}
