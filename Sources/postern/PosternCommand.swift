@@ -16,7 +16,7 @@ struct PosternCommand: ParsableCommand {
             ServeCommand.self, UserCommand.self, GroupCommand.self, TokenCommand.self, SessionCommand.self,
             KeyCommand.self,
             JWTCommand.self, StoreCommand.self, ImportCommand.self, ExportCommand.self, ExplainCommand.self,
-            LintCommand.self,
+            LintCommand.self, SettingsCommand.self,
         ]
     )
 

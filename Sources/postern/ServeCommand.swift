@@ -12,41 +12,29 @@ struct ServeCommand: ParsableCommand {
         discussion: """
             The socket is file descriptor 0 (spawn-fcgi), those of systemd (LISTEN_FDS), or the one that \
             --listen names. Started by a web server as a CGI program it answers one request. SIGTERM and \
-            SIGINT end it when the requests that run are answered.
+            SIGINT end it when the requests that run are answered. SIGHUP opens the logs again, and reads the file \
+            of settings again: what it says of logs counts at once. postern settings lists what can be set.
             """
     )
 
-    @OptionGroup var store: StoreOptions
-    @Option(help: ArgumentHelp("Listen there: /path.sock, 127.0.0.1:9000 or [::1]:9000.", valueName: "address"))
-    var listen: String?
-    @Flag(
-        help: "Let --listen take a TCP address that other machines reach. Whoever can connect can claim to be anybody."
-    )
-    var allowRemote = false
-    @Option(
-        help: ArgumentHelp(
-            "Take connections to a Unix socket from processes of this user only, and of root and ours; may be repeated.",
-            valueName: "user"
-        )
-    )
-    var allowUser: [String] = []
-    @Flag(help: "Make a token whenever a user is made through this server.")
-    var withToken = false
-    @Option(help: "What to log: trace, debug, info, notice, warning, error or critical.", transform: level)
-    var logLevel: Logger.Level = .notice
+    @OptionGroup var options: ServeOptions
 
     func run() throws {
-        let stopSignals = StopSignals()
+        let signals = ServerSignals()
         forbidCoreDumps()
-        let store = try store.open()
-        // As a CGI program we find our parameters in the environment, and this is none of them.
-        unsetenv("POSTERN_STORE")
-        var logger = Logger(label: "postern") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = logLevel
-        let application = Application(accounts: Accounts(store: store, issuesTokenWithUser: withToken), logger: logger)
+        let source = try SettingsSource(options)
+        let settings = try source.read()
+        source.clearEnvironment()
+        let store = try Store(opening: try settings.store())
+        let logs = try ServerLogs(settings)
+        let application = Application(
+            accounts: Accounts(store: store, issuesTokenWithUser: settings.withToken),
+            logger: logs.logger,
+            audit: logs.auditLog
+        )
         let handler: Handler = { application.respond(to: $0) }
 
-        let listeners = try listeners()
+        let listeners = try listeners(settings)
         guard !listeners.isEmpty else {
             guard CGI.isRequested else {
                 throw Failure(
@@ -58,36 +46,30 @@ struct ServeCommand: ParsableCommand {
         }
         store.maintainByItself()
         raiseDescriptorLimit()
-        var options = ServerOptions()
-        options.allowsRemote = allowRemote
-        if !allowUser.isEmpty { options.allowedUsers = Set(try allowUser.map(userID) + [0, geteuid()]) }
-        let server = try Server(listeners: listeners, options: options, handler: handler)
-        stopSignals.whenReceived { server.stop() }
-        logger.info("serving")
-        server.run()
-        logger.info("stopped")
-    }
-
-    @Sendable
-    private static func level(_ name: String) throws -> Logger.Level {
-        guard let level = Logger.Level(rawValue: name) else {
-            throw ValidationError("\(printable(name)) is not a log level.")
+        let server = try Server(listeners: listeners, options: try serverOptions(settings), handler: handler)
+        application.observeConnections { [weak server] in server?.connectionCount ?? 0 }
+        signals.whenReceived(settings) { signal, settings in
+            if signal == SIGHUP { settings = logs.reload(source, current: settings) } else { server.stop() }
         }
-        return level
+        logs.logger.info("serving")
+        server.run()
+        logs.logger.info("stopped")
     }
 
-    private func listeners() throws -> [Listener] {
-        if let listen {
-            guard let address = ListenAddress(listen) else {
-                throw Failure(
-                    .usage,
-                    "--listen \(printable(listen)) is not an address: write /path.sock, 127.0.0.1:9000 or [::1]:9000."
-                )
-            }
+    private func serverOptions(_ settings: Settings) throws -> ServerOptions {
+        var options = ServerOptions()
+        options.allowsRemote = settings.allowsRemote
+        let users = settings.allowedUsers
+        if !users.isEmpty { options.allowedUsers = Set(try users.map(userID) + [0, geteuid()]) }
+        return options
+    }
+
+    private func listeners(_ settings: Settings) throws -> [Listener] {
+        if let text = settings.listen, let address = ListenAddress(text) {
             do {
-                return [try Listener.bind(to: address, allowsRemote: allowRemote)]
+                return [try Listener.bind(to: address, allowsRemote: settings.allowsRemote)]
             } catch {
-                throw Failure(error == .remote(listen) ? .usage : .unavailable, error.description)
+                throw Failure(error == .remote(text) ? .usage : .unavailable, error.description)
             }
         }
         let inherited = Listener.systemd()
@@ -117,27 +99,32 @@ struct ServeCommand: ParsableCommand {
     }
 }
 
-/// SIGTERM and SIGINT, which wait from the first moment on for somebody to take them: none is lost that comes
+/// SIGTERM, SIGINT and SIGHUP, which wait from the first moment on for somebody to take them: none is lost that comes
 /// while the server starts, and no handler that a library installs gets one.
-private struct StopSignals {
+private struct ServerSignals {
     init() { Self.block() }
 
-    func whenReceived(_ body: @escaping @Sendable () -> Void) {
+    /// Calls `body` with each of them, one after the other, on a thread of its own.
+    /// - Parameter state: Handed from one call to the next.
+    func whenReceived<State: Sendable>(
+        _ state: State,
+        _ body: @escaping @Sendable (_ signal: Int32, _ state: inout State) -> Void
+    ) {
         DispatchQueue.global().async {
-            var signals = Self.block()
-            var received: Int32 = 0
-            sigwait(&signals, &received)
-            body()
+            var (signals, state) = (Self.block(), state)
+            while true {
+                var received: Int32 = 0
+                if sigwait(&signals, &received) == 0 { body(received, &state) }
+            }
         }
     }
 
     /// In the calling thread, and in those that it makes from now on.
     @discardableResult
-    private static func block() -> sigset_t {
+    fileprivate static func block() -> sigset_t {
         var signals = sigset_t()
         sigemptyset(&signals)
-        sigaddset(&signals, SIGTERM)
-        sigaddset(&signals, SIGINT)
+        for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&signals, signal) }
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         return signals
     }

@@ -184,7 +184,7 @@ struct CommandTests {
             (["user", "add", "ann"], 73, "already"),
             (["user", "set-password", "ann", "--minimum-password-length", "7"], 64, "8"),
             (["serve", "--listen", "x"], 64, "--listen"),
-            (["serve", "--log-level", "loud", "--listen", "x"], 64, "loud"),
+            (["serve", "--log-level", "loud", "--listen", "/x"], 64, "loud"),
             (["store", "init", "/proc/none"], 66, "/proc/none"),
         ] as [([String], Int32, String)]
     )

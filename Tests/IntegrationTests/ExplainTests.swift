@@ -111,11 +111,16 @@ struct ExplainTests {
     @Test("The log says the same at level debug")
     func log() throws {
         _ = try site.get("/admin-only/", token: site.tokens["ann"])
-        #expect(
-            site.log.contains(
-                "GET policy: view message, authentication Token JWT Session Basic, permission IsAdminUser; recognised: ann by Token, token "
-            )
+        let line = try #require(
+            site.log.split(separator: "\n").last {
+                $0.contains(
+                    "policy: view message, authentication Token JWT Session Basic, permission IsAdminUser; recognised: ann by Token, token "
+                )
+            }
         )
+        // One line says all that there is to say of the request.
+        #expect(line.contains(" debug GET answered 403: You do not have permission to perform this action.; policy: "))
+        #expect(line.contains(#/duration_us=\d+ path=/admin-only/ status=403$/#), "\(line)")
     }
 
     @Test("lint lists locations with their policies, and exits 1 where something is wrong")

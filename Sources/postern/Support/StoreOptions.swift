@@ -8,7 +8,8 @@ struct StoreOptions: ParsableArguments {
         name: .long,
         help: ArgumentHelp(
             "The folder of the store.",
-            discussion: "Default: the environment variable POSTERN_STORE.",
+            discussion:
+                "Default: the environment variable POSTERN_STORE, or the setting of postern serve's file.",
             valueName: "path"
         )
     )
@@ -18,8 +19,16 @@ struct StoreOptions: ParsableArguments {
     func path() throws -> String {
         if let store { return store }
         if let path = getenv("POSTERN_STORE") { return String(cString: path) }
-        throw Failure(.usage, "Name the store: --store PATH, or the environment variable POSTERN_STORE.")
+        guard let path = try SettingsFile(at: SettingsFile.standardPath)?.values[.store]?.text else {
+            throw Self.noStore
+        }
+        return path
     }
+
+    static let noStore = Failure(
+        .usage,
+        "Name the store: --store PATH, the environment variable POSTERN_STORE, or store in \(SettingsFile.standardPath)."
+    )
 
     func open() throws -> Store { try Store(opening: try path()) }
 

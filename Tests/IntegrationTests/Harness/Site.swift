@@ -139,14 +139,18 @@ final class Site: @unchecked Sendable {
         tokens[name] = result.output.trimmingCharacters(in: .newlines)
     }
 
-    /// - Parameter program: What starts the server, with its arguments; it has to become it.
+    /// - Parameters:
+    ///   - arguments: `{folder}` in them stands for the site's folder.
+    ///   - program: What starts the server, with its arguments; it has to become it.
     func startServer(
         _ arguments: [String] = [],
         by program: [String] = [],
         environment: [String: String] = [:],
         log: String? = nil
     ) throws {
-        let command = program + [Self.binary, "serve", "--listen", socket, "--log-level", "debug"] + arguments
+        let arguments = arguments.map { $0.replacingOccurrences(of: "{folder}", with: folder) }
+        let level = arguments.contains("--config") ? [] : ["--log-level", "debug"]
+        let command = program + [Self.binary, "serve", "--listen", socket] + level + arguments
         servers.append(
             try Child(
                 command[0],
