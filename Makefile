@@ -8,6 +8,7 @@ FOR_SWIFT := ca-certificates curl g++ git libncurses6 libsqlite3-0 libxml2 tzdat
 TO_BUILD := libcrypt-dev libfcgi-dev libsodium-dev pkg-config
 TO_RUN := curl nginx spawn-fcgi
 TO_TEST := $(TO_RUN) apache2-utils lighttpd python3 python3-venv chromium chromium-driver caddy apache2-bin strace libfaketime
+TO_TEST += fail2ban prometheus
 TO_BENCH := binutils gcc libssl-dev nginx openssl php-fpm php-sqlite3 python3 python3-venv strace \
 	uwsgi-core uwsgi-plugin-python3 wrk
 
