@@ -9,13 +9,11 @@ extension JournalFolder {
     /// - Throws: ``JournalError`` for what may not be written, a file system that can only be read, and one that is full.
     package func checkWritable(_ journals: [String]) throws(JournalError) {
         for name in [""] + journals.map({ "/" + $0 }) {
+            // Also of a file system that has become one that can only be read.
             guard access(path + name, W_OK) == 0 else { throw File.error("access", path + name) }
         }
         var system = statvfs()
         guard statvfs(path, &system) == 0 else { throw File.error("statvfs", path) }
-        guard system.f_flag & UInt(ST_RDONLY) == 0 else {
-            throw .system(call: "statvfs", path: path, errno: EROFS)
-        }
         guard UInt64(system.f_bavail) * UInt64(system.f_frsize) >= Self.neededRoom else {
             throw .system(call: "statvfs", path: path, errno: ENOSPC)
         }
