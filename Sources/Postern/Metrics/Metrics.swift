@@ -134,22 +134,26 @@ final class Metrics: Sendable {
     func countRequest(view: Int, scheme: Int, status: Int, nanoseconds: UInt64) {
         // 1xx does not occur: statuses are from 200 to 599.
         let outcome = min(max(status / 100 - 2, 0), Self.outcomeCount - 1)
-        add(1, to: Word(view: view, scheme * Self.outcomeCount + outcome))
-        add(1, to: Word(view: view, Self.timeWords + LatencyHistogram.bucket(of: nanoseconds)))
-        add(nanoseconds, to: Word(view: view, Self.timeWords + LatencyHistogram.bucketCount))
+        let stripe = Self.ownStripe
+        add(1, to: Word(view: view, scheme * Self.outcomeCount + outcome), stripe)
+        add(1, to: Word(view: view, Self.timeWords + LatencyHistogram.bucket(of: nanoseconds)), stripe)
+        add(nanoseconds, to: Word(view: view, Self.timeWords + LatencyHistogram.bucketCount), stripe)
     }
 
-    func count(_ refusal: Refusal) { add(1, to: Word(general: refusal.rawValue)) }
+    func count(_ refusal: Refusal) { add(1, to: Word(general: refusal.rawValue), Self.ownStripe) }
 
-    func count(_ event: Event) { add(1, to: Word(general: Self.eventWords + event.rawValue)) }
+    func count(_ event: Event) { add(1, to: Word(general: Self.eventWords + event.rawValue), Self.ownStripe) }
 
     func countSync(nanoseconds: UInt64) {
-        add(1, to: Word(general: Self.syncWords + LatencyHistogram.bucket(of: nanoseconds)))
-        add(nanoseconds, to: Word(general: Self.syncWords + LatencyHistogram.bucketCount))
+        let stripe = Self.ownStripe
+        add(1, to: Word(general: Self.syncWords + LatencyHistogram.bucket(of: nanoseconds)), stripe)
+        add(nanoseconds, to: Word(general: Self.syncWords + LatencyHistogram.bucketCount), stripe)
     }
 
-    private func add(_ number: UInt64, to word: Word) {
-        let stripe = Int(linux_processor()) & (Layout.stripeCount - 1)
+    /// That of the processor on which the thread runs. Where it is moved to another one meanwhile, nothing is lost.
+    private static var ownStripe: Int { Int(linux_processor()) & (Layout.stripeCount - 1) }
+
+    private func add(_ number: UInt64, to word: Word, _ stripe: Int) {
         atomic(word, stripe).pointee.wrappingAdd(number, ordering: .relaxed)
     }
 

@@ -26,7 +26,8 @@ public final class Accounts: Sendable {
 
     /// Counts from now on what is done with passwords and on disk.
     func observe(by metrics: Metrics) {
-        _ = store.metrics.put(metrics)
+        // One pipeline counts for all that have the same accounts.
+        guard store.metrics.put(metrics) === metrics else { return }
         _ = hasher.metrics.put(metrics)
         store.folder.whenSynced { nanoseconds, isGood in
             if isGood { metrics.countSync(nanoseconds: nanoseconds) } else { metrics.count(.failedSyncs) }
