@@ -60,15 +60,7 @@ enum GateDialect: Sendable {
     /// end of a name.
     private static func encoded(_ bytes: [UInt8]) -> String {
         if bytes.allSatisfy(isPlain) { return String(decoding: bytes, as: UTF8.self) }
-        var text = ""
-        for byte in bytes {
-            if isPlain(byte) {
-                text.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                text += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-            }
-        }
-        return text
+        return Percent.encoded(bytes, keeping: isPlain)
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {

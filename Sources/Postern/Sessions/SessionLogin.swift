@@ -69,12 +69,6 @@ struct SessionLogin {
             !next.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 == UInt8(ascii: "\\") }),
             next.utf8.dropFirst().first != UInt8(ascii: "/")
         else { return "/" }
-        return next.utf8.reduce(into: "") { path, byte in
-            if Base62.contains(byte) || "-._/#%[]=:;$&()+,!?*@'~".utf8.contains(byte) {
-                path.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                path += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-            }
-        }
+        return Percent.encoded(next.utf8) { Base62.contains($0) || "-._/#%[]=:;$&()+,!?*@'~".utf8.contains($0) }
     }
 }
