@@ -20,11 +20,15 @@ public enum APIError: Error {
     /// No credential was presented where one is needed: 401 or 403 likewise.
     case notAuthenticated
     case permissionDenied
+    /// Likewise, with the reason: DRF's `PermissionDenied` with a detail.
+    case denied(String)
     /// The credential is good, but not for this: what it is not good for, for the log.
     case outsideLimits(String)
     /// A credential came over a connection that is not encrypted.
     case insecureTransport
     case notFound
+    /// Likewise, with what was not found: DRF's `NotFound` with a detail.
+    case notFoundBecause(String)
     case methodNotAllowed(Method)
     case notAcceptable
     case contentTooLarge
@@ -54,7 +58,8 @@ public enum APIError: Error {
     /// One sentence for the client.
     var detail: String {
         switch self {
-        case .authenticationFailed(let text), .passwordRefused(let text), .parseError(let text), .notReady(let text, _):
+        case .authenticationFailed(let text), .passwordRefused(let text), .denied(let text), .notFoundBecause(let text),
+            .parseError(let text), .notReady(let text, _):
             text
         case .throttled(let seconds), .tooManyFailures(let seconds):
             "Request was throttled. Expected available in \(seconds) second\(seconds == 1 ? "" : "s")."
@@ -95,8 +100,8 @@ public enum APIError: Error {
     var status: Int {
         switch self {
         case .authenticationFailed, .credentialRefused, .credentialExpired, .passwordRefused, .notAuthenticated: 401
-        case .permissionDenied, .outsideLimits, .insecureTransport, .csrfFailed: 403
-        case .notFound: 404
+        case .permissionDenied, .denied, .outsideLimits, .insecureTransport, .csrfFailed: 403
+        case .notFound, .notFoundBecause: 404
         case .methodNotAllowed: 405
         case .notAcceptable: 406
         case .contentTooLarge: 413

@@ -26,8 +26,8 @@ enum Metadata {
         }
     }
 
-    static func actions(_ fields: [Field]) -> JSONValue {
-        .object([("POST", .object(fields.map { ($0.name, $0.value) }))])
+    static func actions(_ fields: [Field], for method: Method = .post) -> JSONValue {
+        .object([(method.name, .object(fields.map { ($0.name, $0.value) }))])
     }
 
     static func body(of view: any APIView) -> JSONValue {

@@ -7,8 +7,8 @@ public final class Accounts: Sendable {
     public let signals = Signals()
     let hasher: PasswordHasher
     private let memo = PasswordMemo()
-    private let rules: PasswordRules
-    private let issuesTokenWithUser: Bool
+    let rules: PasswordRules
+    let issuesTokenWithUser: Bool
 
     /// - Parameter issuesTokenWithUser: Makes a token whenever a user is made, as the `post_save` receiver in
     ///   DRF's documentation of `TokenAuthentication` does.

@@ -39,11 +39,14 @@ public struct PermissionName: Sendable, Hashable, Comparable, CustomStringConver
 /// What a text should have been the name of.
 public enum NameError: Error, Equatable, CustomStringConvertible {
     case group, permission
+    /// A group's that cannot stand in a path.
+    case groupInPath
 
     public var description: String {
         switch self {
         case .group:
             "A group's name has 1 to 150 characters, no comma, no colon, no control character, and no white space at its ends."
+        case .groupInPath: "A group whose name holds a slash is made by the command line alone."
         case .permission: "A permission is an application's label, a full stop and a codename, as shop.change_thing."
         }
     }

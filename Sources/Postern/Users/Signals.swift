@@ -5,6 +5,8 @@ public enum Signal: Sendable {
     case userCreated(User)
     /// A user as they are now; of one who was deleted, as they were.
     case userChanged(User, UserChange)
+    /// A group was made, got other permissions, or was deleted.
+    case groupChanged(GroupName, GroupChange)
     /// A credential was handed out for a password.
     case loggedIn(User)
     /// A password was not accepted. The name is as the client sent it, of any bytes: never log it as it is,
@@ -17,11 +19,17 @@ public enum Signal: Sendable {
 /// What was changed of a user.
 public enum UserChange: String, Sendable {
     case password, enabled, disabled
+    case renamed
     /// Flags, groups or permissions.
     case granted
     /// Every credential was ended.
     case revoked
     case deleted
+}
+
+/// What was done with a group.
+public enum GroupChange: String, Sendable {
+    case created, changed, deleted
 }
 
 /// Who made something happen, and from where.

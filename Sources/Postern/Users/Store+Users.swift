@@ -167,7 +167,7 @@ extension Store {
 
     /// Epochs go by the clock, so that one which was lost with a failed sync, or a store that was restored, does not come
     /// again: what was issued under it stays dead.
-    private func nextEpoch(after epoch: Int64) -> Int64 { max(epoch &+ 1, now().seconds) }
+    func nextEpoch(after epoch: Int64) -> Int64 { max(epoch &+ 1, now().seconds) }
 
     /// Writes nothing when `body` leaves the record as it is.
     private func change(

@@ -9,7 +9,7 @@ internal import Journal
 ///
 /// `TIME  group  NAME  PERMISSIONS` says all about a group. After `TIME  group-deleted  NAME` nobody is in it.
 struct UserTable: EventSourced {
-    private var byID = Parted<User.ID, User>()
+    private(set) var byID = Parted<User.ID, User>()
     private var idByName = Parted<Username, User.ID>()
     private var members: [GroupName: Set<User.ID>] = [:]
     /// Ids of those who have a password, or had one before they went.

@@ -1,0 +1,109 @@
+/// Takes fields of several kinds out of a body, and keeps the messages for those that are wrong: for views whose
+/// fields are not all texts, as ``Serializer`` has them.
+struct BodyFields {
+    private let members: [(name: String, value: JSONValue)]
+    /// Whether a field that comes several times is a list.
+    private let isForm: Bool
+    private var errors: [(name: String, value: JSONValue)] = []
+
+    /// - Throws: ``APIError`` when the body cannot be read, or has no fields.
+    init(_ request: APIRequest) throws(APIError) {
+        let data = try request.data()
+        // What is not an object gets the serializer's answer.
+        _ = try Serializer(fields: []).validate(data)
+        members = if case .object(let members) = data { members } else { [] }
+        isForm = !request.isJSON
+    }
+
+    private subscript(name: String) -> JSONValue? { members.last { $0.name.hasSameBytes(as: name) }?.value }
+
+    /// - Returns: nil for one that may be missing and is, or is wrong.
+    mutating func text(_ field: CharField) -> String? {
+        let value = self[field.name]
+        if value == nil, !field.isRequired { return nil }
+        switch field.validate(value) {
+        case .success(let text): return text
+        case .failure(let messages):
+            errors.append((field.name, .array(messages.texts.map { .string($0) })))
+            return nil
+        }
+    }
+
+    /// DRF's `BooleanField`.
+    mutating func boolean(_ name: String) -> Bool? {
+        switch self[name] {
+        case nil: return nil
+        case .bool(let value)?: return value
+        case .integer(let number)? where number == 0 || number == 1: return number == 1
+        case .string(let text)? where Boolean.parse(text) != nil: return Boolean.parse(text)
+        case .null?: refuse(name, "This field may not be null.")
+        default: refuse(name, "Must be a valid boolean.")
+        }
+        return nil
+    }
+
+    /// DRF's `ListField` of texts: an array, or the field several times in a form.
+    mutating func list(_ name: String) -> [String]? {
+        guard let value = self[name] else { return nil }
+        if isForm {
+            return members.filter { $0.name.hasSameBytes(as: name) }.compactMap(\.value.text)
+        }
+        guard case .array(let elements) = value else {
+            if case .null = value {
+                refuse(name, "This field may not be null.")
+            } else {
+                refuse(name, "Expected a list of items but got type \"\(value.pythonType)\".")
+            }
+            return nil
+        }
+        let texts = elements.compactMap(\.text)
+        guard texts.count == elements.count else {
+            refuse(name, "Not a valid string.")
+            return nil
+        }
+        return texts
+    }
+
+    /// Likewise, with each made what it is the name of.
+    mutating func names<Name: Hashable>(
+        _ field: String,
+        _ make: ([UInt8]) throws(NameError) -> Name
+    ) -> Set<Name>? {
+        guard let texts = list(field) else { return nil }
+        do throws(NameError) {
+            var names: Set<Name> = []
+            for text in texts { names.insert(try make(Array(text.utf8))) }
+            return names
+        } catch {
+            refuse(field, error.description)
+            return nil
+        }
+    }
+
+    mutating func refuse(_ name: String, _ message: String) {
+        errors.append((name, .array([.string(message)])))
+    }
+
+    /// Whether the body has the field, with whatever value.
+    func has(_ name: String) -> Bool { self[name] != nil }
+
+    /// - Throws: ``APIError/invalid(_:)`` with the messages of all fields that are wrong.
+    func check() throws(APIError) {
+        guard errors.isEmpty else { throw .invalid(.object(errors)) }
+    }
+}
+
+/// What DRF's `BooleanField` takes for yes and no.
+enum Boolean {
+    static func parse(_ text: String) -> Bool? {
+        if isYes.contains(text) { return true }
+        return isNo.contains(text) ? false : nil
+    }
+
+    private static let isYes: Set = [
+        "t", "T", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1",
+    ]
+    private static let isNo: Set = [
+        "f", "F", "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF", "0",
+    ]
+}
