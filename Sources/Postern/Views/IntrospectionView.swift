@@ -11,6 +11,8 @@ struct IntrospectionView: APIView {
     let mayWait = false
     let tokens: JSONWebTokens
 
+    var actions: JSONValue? { Metadata.actions([.init("token")]) }
+
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
         var members: [(name: String, value: JSONValue)] = [("active", .bool(false))]
         switch try GoodToken(in: request, tokens) {

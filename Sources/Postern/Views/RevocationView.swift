@@ -7,6 +7,8 @@ struct RevocationView: APIView {
     let accounts: Accounts
     let tokens: JSONWebTokens
 
+    var actions: JSONValue? { Metadata.actions([.init("token")]) }
+
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
         do {
             switch try GoodToken(in: request, tokens) {

@@ -40,6 +40,7 @@ public struct ViewRegistry: Sendable {
             "health": { _ in HealthView(store: accounts.store) },
             "metrics": { _ in MetricsView(accounts: accounts) },
         ]
+        makers["openapi"] = OpenAPIView.maker(describing: makers)
     }
 
     /// Binds `name`, as `POSTERN_VIEW` has it, to a view of your own; in place of ours if it is the same.
@@ -48,6 +49,9 @@ public struct ViewRegistry: Sendable {
     }
 
     subscript(name: String) -> Maker? { makers[name] }
+
+    /// Of all views, in no order.
+    var names: [String] { Array(makers.keys) }
 }
 
 /// What a location says to its view.
