@@ -17,10 +17,13 @@ struct BodyFields {
 
     private subscript(name: String) -> JSONValue? { members.last { $0.name.hasSameBytes(as: name) }?.value }
 
+    /// A number is no text here.
     /// - Returns: nil for one that may be missing and is, or is wrong.
     mutating func text(_ field: CharField) -> String? {
         let value = self[field.name]
         if value == nil, !field.isRequired { return nil }
+        var field = field
+        field.takesNumbers = false
         switch field.validate(value) {
         case .success(let text): return text
         case .failure(let messages):
@@ -29,13 +32,12 @@ struct BodyFields {
         }
     }
 
-    /// DRF's `BooleanField`.
+    /// DRF's `BooleanField`, which takes numbers and texts from JSON as well.
     mutating func boolean(_ name: String) -> Bool? {
         switch self[name] {
         case nil: return nil
         case .bool(let value)?: return value
-        case .integer(let number)? where number == 0 || number == 1: return number == 1
-        case .string(let text)? where Boolean.parse(text) != nil: return Boolean.parse(text)
+        case .string(let text)? where isForm && Boolean.parse(text) != nil: return Boolean.parse(text)
         case .null?: refuse(name, "This field may not be null.")
         default: refuse(name, "Must be a valid boolean.")
         }

@@ -38,6 +38,8 @@ struct CharField {
     var trimsWhitespace = true
     var isRequired = true
     var allowsBlank = false
+    /// DRF's takes a number for its digits; views that are ours alone do not.
+    var takesNumbers = true
     /// In code points; nil: none.
     var maximumLength: Int?
 
@@ -54,6 +56,8 @@ struct CharField {
         var surrogate: UInt16?
         let text: String
         switch value {
+        case .integer where !takesNumbers, .bigInteger where !takesNumbers, .number where !takesNumbers:
+            return .failure(Messages("Not a valid string."))
         case nil: return .failure(Messages("This field is required."))
         case .null: return .failure(Messages("This field may not be null."))
         case .string(let string): text = string

@@ -15,7 +15,7 @@ struct TokensView: APIView {
     private static let limit = 100
 
     private static let serializer = Serializer(fields: [
-        CharField(name: "label", isRequired: false, allowsBlank: true, maximumLength: 100),
+        CharField(name: "label", isRequired: false, allowsBlank: true, takesNumbers: false, maximumLength: 100),
         CharField(name: "expiry", isRequired: false),
     ])
 

@@ -34,7 +34,7 @@ struct UsersView: APIView {
         } catch {
             throw APIError(error)
         }
-        if !filter.isEmpty { request.willWait() }
+        request.willWait()
         let (count, users) = list.page(filter, offset: page.offset, size: page.size)
         let results = users.map { JSONValue.object(UserFields.members(of: $0)) }
         return APIResponse(try page.body(count: count, results, query, for: request), fields: [APIResponse.noStore])

@@ -11,6 +11,7 @@ import requests
 import schemathesis
 
 SITE, TOKEN = os.environ["POSTERN_SITE"], os.environ["POSTERN_TOKEN"]
+TOKEN_ID = os.environ["POSTERN_TOKEN_ID"]
 KEPT = os.environ["POSTERN_KEPT"].split()
 PASSWORD = "correct horse battery staple"
 # They end the credential with which they are asked.
@@ -39,11 +40,14 @@ class Superuser:
 
 @schemathesis.hook
 def filter_case(context, case):
-    """Leaves out what would end the run, and TRACE, which nginx answers by itself."""
+    """Leaves out what would end the run, TRACE, which nginx answers by itself, and wrong types in forms: a form has no
+    types, so a single 0.5 is a list of one text there."""
     if case.method == "TRACE":
+        return False
+    is_form = case.media_type not in (None, "application/json")
+    if is_form and case.meta and case.meta.generation.mode.is_negative:
         return False
     number = str((case.path_parameters or {}).get("id"))
     if case.path.startswith("/api/users/") and case.method != "GET":
         return number not in KEPT
-    # The superuser's tokens, of which this is one.
-    return not (case.path.startswith("/api/tokens/") and case.method == "DELETE" and number == os.environ["POSTERN_TOKEN_ID"])
+    return not (case.path.startswith("/api/tokens/") and case.method == "DELETE" and number == TOKEN_ID)

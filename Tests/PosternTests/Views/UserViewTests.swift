@@ -131,6 +131,10 @@ struct UserViewTests {
             ("", #"{"username":["This field is required."]}"#),
             ("[]", #"{"non_field_errors":["Invalid data. Expected a dictionary, but got list."]}"#),
             (#"{"username":"ann"}"#, #"{"username":["A user with that username already exists."]}"#),
+            (
+                #"{"username":5,"is_staff":1}"#,
+                #"{"username":["Not a valid string."],"is_staff":["Must be a valid boolean."]}"#
+            ),
             (#"{"username":""}"#, #"{"username":["This field may not be blank."]}"#),
             (
                 #"{"username":null,"is_staff":null}"#,
