@@ -12,13 +12,15 @@ TO_TEST += fail2ban prometheus
 TO_BENCH := binutils gcc libssl-dev nginx openssl php-fpm php-sqlite3 python3 python3-venv strace \
 	uwsgi-core uwsgi-plugin-python3 wrk
 
-.PHONY: help run build test test-long fuzz lint bench bench-store clean install-dependencies swift
+.PHONY: help run build test test-long test-example fuzz lint docs bench bench-store clean install-dependencies swift
 
 help:
 	@echo "make run      build, and run the example on 127.0.0.1:$(PORT) until Ctrl-C (PORT=8081 for another port)"
 	@echo "make build    build the release binary, .build/release/postern"
 	@echo "make test     build and run all tests"
 	@echo "make test-long    crashes, power cuts, faults and contention in large numbers, for hours"
+	@echo "make test-example build the package in Tests/Example as its own, and everything that it needs once more"
+	@echo "make docs     make web pages of the libraries' documentation, in .build/documentation"
 	@echo "make fuzz     put made-up files to the journal's reader for SECONDS=60"
 	@echo "make lint     check the formatting"
 	@echo "make bench    compare with the smallest C responder, with DRF, php-fpm and nginx's own, behind the same nginx"
@@ -42,6 +44,7 @@ test: swift
 	@Tests/Fuzzing/run 30 >.build/fuzzing.log 2>&1 || { tail -40 .build/fuzzing.log; exit 1; }
 	@set -o pipefail; swift test --skip-build 2>&1 | tee .build/test.log || \
 		{ echo; echo "What failed:"; grep -A 3 '✘ Test' .build/test.log; exit 1; }
+	@[ -z "$$POSTERN_LONG_TESTS" ] || $(MAKE) test-example
 
 # Those suites whose figures POSTERN_LONG_TESTS changes.
 LONG := Crash|Compact|PowerCut|Fault|Damage|Contention|TokenIndex
@@ -50,6 +53,16 @@ test-long: swift
 	@./install-missing $(TO_BUILD) $(TO_TEST)
 	swift build --build-tests
 	POSTERN_LONG_TESTS=1 swift test --skip-build --filter '$(LONG)'
+
+# Its sources are a target of this package as well, which `make test` builds and asks.
+test-example: swift
+	@./install-missing $(TO_BUILD)
+	swift build --package-path Tests/Example --scratch-path .build-example
+
+docs: swift
+	@./install-missing $(TO_BUILD)
+	swift build
+	./build-documentation
 
 fuzz: swift
 	Tests/Fuzzing/run $(SECONDS)

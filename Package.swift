@@ -81,9 +81,16 @@ let package = Package(
             path: "Tests/StoreExerciser",
             swiftSettings: settings
         ),
+        // The sources of the example package, so that each build holds them against the library.
+        .executableTarget(
+            name: "Hello",
+            dependencies: ["FastCGI", "Postern", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/Example/Sources/Hello",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["Postern", "PosternCommand", "WebServerConfiguration", "store-exerciser"],
+            dependencies: ["Hello", "Postern", "PosternCommand", "WebServerConfiguration", "store-exerciser"],
             exclude: ["Peer"],
             swiftSettings: settings
         ),

@@ -10,9 +10,9 @@ internal import Synchronization
 /// parameters has arrived. So an idle connection, which nginx keeps by the dozen, costs a descriptor and no thread, and
 /// a peer that stops in the middle holds nobody up.
 ///
-/// There is an ``EventLoop`` a core, with connections of its own; a ``Worker`` holds each of them, answers what comes,
+/// There is an `EventLoop` a core, with connections of its own; a `Worker` holds each of them, answers what comes,
 /// and hands it on before it waits for something slow. A request that is there whole, as all without a body are, is read by
-/// ``RecordScanner`` and answered by ``RecordWriter``; what comes with a body goes through libfcgi.
+/// `RecordScanner` and answered by `RecordWriter`; what comes with a body goes through libfcgi.
 public final class Server: Sendable {
     let options: ServerOptions
     let handler: Handler

@@ -100,7 +100,7 @@ public final class JournalFolder: Sendable {
     }
 
     /// - Parameters:
-    ///   - kind: As given to ``create(at:kind:version:journals:)``.
+    ///   - kind: As given to ``create(at:kind:version:journals:folders:)``.
     ///   - patience: How long a writer waits for the lock.
     ///   - unsaved: Bytes by which a journal may grow, where that is more than a 24th, before it is worth saving what it
     ///     adds up to.
