@@ -62,6 +62,8 @@ public final class AuditLog: Sendable {
         case .userCreated(let user): line("user-created", [("target", user.username.description)], origin)
         case .userChanged(let user, let change):
             line("user-changed", [("change", change.rawValue), ("target", user.username.description)], origin)
+        case .groupChanged(let group, let change):
+            line("group-changed", [("change", change.rawValue), ("target", group.description)], origin)
         case .loggedIn(let user): line("login", [], origin, who: user)
         case .loginFailed(let typed):
             line("login-failed", [("target", knownName(typed, store)), ("reason", "wrong-password")], origin)

@@ -55,10 +55,10 @@ extension APIError {
         case .throttled: .throttled
         case .csrfFailed: .csrf
         case .notAuthenticated: .notAuthenticated
-        case .permissionDenied: .permissionDenied
+        case .permissionDenied, .denied: .permissionDenied
         case .outsideLimits: .outsideLimits
         case .insecureTransport: .insecureTransport
-        case .notFound: .notFound
+        case .notFound, .notFoundBecause: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .notAcceptable: .notAcceptable
         case .contentTooLarge: .tooLarge
