@@ -7,16 +7,24 @@ SECONDS ?= 60
 FOR_SWIFT := ca-certificates curl g++ git libncurses6 libsqlite3-0 libxml2 tzdata
 TO_BUILD := libcrypt-dev libfcgi-dev libsodium-dev pkg-config
 TO_RUN := curl nginx spawn-fcgi
-TO_TEST := $(TO_RUN) apache2-utils lighttpd python3 python3-venv chromium chromium-driver caddy apache2-bin strace libfaketime
-TO_TEST += fail2ban prometheus
+TO_TEST := $(TO_RUN) apache2-utils lighttpd python3 python3-venv chromium chromium-driver caddy apache2-bin strace \
+	fail2ban prometheus libfaketime fish groff logrotate man-db mandoc systemd zsh
+TO_INSTALL := python3
+TO_PACKAGE := dpkg-dev binutils lintian
+TO_TEST_PACKAGE := debootstrap
 TO_BENCH := binutils gcc libssl-dev nginx openssl php-fpm php-sqlite3 python3 python3-venv strace \
 	uwsgi-core uwsgi-plugin-python3 wrk
 
 .PHONY: help run build test test-long test-example fuzz lint docs bench bench-store clean install-dependencies swift
+.PHONY: install uninstall deb test-deb
 
 help:
 	@echo "make run      build, and run the example on 127.0.0.1:$(PORT) until Ctrl-C (PORT=8081 for another port)"
 	@echo "make build    build the release binary, .build/release/postern"
+	@echo "make install      put what was built below PREFIX=/usr/local, with the includes for the web servers"
+	@echo "make uninstall    take that away again"
+	@echo "make deb      build a Debian package, .build/deb/postern_*.deb"
+	@echo "make test-deb     install, upgrade, remove and purge the package in a Debian of its own; minutes, as root"
 	@echo "make test     build and run all tests"
 	@echo "make test-long    crashes, power cuts, faults and contention in large numbers, for hours"
 	@echo "make test-example build the package in Tests/Example as its own, and everything that it needs once more"
@@ -80,8 +88,56 @@ bench-store: swift
 	swift build -c release --static-swift-stdlib --product store-benchmark
 	Benchmarks/run-store .build/release/store-benchmark
 
+# Where things go. DESTDIR stands before all of it, for packages.
+PREFIX ?= /usr/local
+DESTDIR ?=
+BINARY ?= .build/release/postern
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+BASHDIR := $(PREFIX)/share/bash-completion/completions
+FISHDIR := $(PREFIX)/share/fish/vendor_completions.d
+SHARED := $(PREFIX)/share/postern
+DOCUMENTS := $(PREFIX)/share/doc/postern
+INCLUDES := $(wildcard nginx/*.conf lighttpd/*.conf apache/*.conf caddy/Caddyfile fail2ban/*/*.conf grafana/*.json)
+INSTALLED := $(PREFIX)/bin/postern $(PREFIX)/share/man/man1/postern.1 $(BASHDIR)/postern $(ZSHDIR)/_postern \
+	$(FISHDIR)/postern.fish $(UNITDIR)/postern.service $(UNITDIR)/postern.socket \
+	$(PREFIX)/lib/sysusers.d/postern.conf $(PREFIX)/lib/tmpfiles.d/postern.conf
+
+# Builds nothing, so that root needs no toolchain: make build && sudo make install
+install:
+	@test -x "$(BINARY)" || { echo "There is no $(BINARY): run make build first." >&2; exit 1; }
+	@./install-missing $(TO_INSTALL)
+	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
+	install -m 755 "$(BINARY)" $(DESTDIR)$(PREFIX)/bin/postern
+	"$(BINARY)" --experimental-dump-help | man/make-page "$$("$(BINARY)" --version)" \
+		"$$(date -ud "$$(sed -n 's/^ -- .*  //p;T;q' debian/changelog)" +%Y-%m-%d)" man/sections.man \
+		>$(DESTDIR)$(PREFIX)/share/man/man1/postern.1
+	"$(BINARY)" --generate-completion-script bash >$(DESTDIR)$(BASHDIR)/postern
+	"$(BINARY)" --generate-completion-script zsh >$(DESTDIR)$(ZSHDIR)/_postern
+	"$(BINARY)" --generate-completion-script fish >$(DESTDIR)$(FISHDIR)/postern.fish
+	sed 's#/usr/bin/postern#$(PREFIX)/bin/postern#' systemd/postern.service >$(DESTDIR)$(UNITDIR)/postern.service
+	install -m 644 systemd/postern.socket $(DESTDIR)$(UNITDIR)/
+	install -m 644 systemd/postern.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/postern.conf
+	install -m 644 systemd/postern.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/postern.conf
+	@for file in $(INCLUDES); do install -D -m 644 $$file $(DESTDIR)$(SHARED)/$$file; done
+	@for file in README.md SECURITY.md Security/statement.md; do \
+		install -D -m 644 $$file $(DESTDIR)$(DOCUMENTS)/$$file; done
+
+# The store, the user and what was copied to a web server stay.
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	rm -rf $(DESTDIR)$(SHARED) $(DESTDIR)$(DOCUMENTS)
+
+deb: build
+	@./install-missing $(TO_INSTALL) $(TO_PACKAGE)
+	debian/build .build/release/postern .build/deb
+
+test-deb: deb
+	@./install-missing $(TO_TEST_PACKAGE)
+	debian/test .build/deb
+
 install-dependencies:
-	@./install-missing $(FOR_SWIFT) $(TO_BUILD) $(TO_TEST) $(TO_BENCH)
+	@./install-missing $(FOR_SWIFT) $(TO_BUILD) $(TO_TEST) $(TO_BENCH) $(TO_PACKAGE) $(TO_TEST_PACKAGE)
 
 clean:
 	swift package clean

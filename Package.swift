@@ -49,7 +49,7 @@ let package = Package(
         .executableTarget(
             name: "PosternCommand",
             dependencies: [
-                "FastCGI", "Journal", "WebServerConfiguration", "Postern",
+                "CLinux", "FastCGI", "Journal", "WebServerConfiguration", "Postern",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -90,7 +90,7 @@ let package = Package(
         ),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["Hello", "Postern", "PosternCommand", "WebServerConfiguration", "store-exerciser"],
+            dependencies: ["Hello", "Journal", "Postern", "PosternCommand", "WebServerConfiguration", "store-exerciser"],
             exclude: ["Peer"],
             swiftSettings: settings
         ),

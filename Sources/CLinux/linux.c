@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 int linux_lock_exclusive(int fd, int64_t byte, bool lock) {
@@ -23,6 +24,11 @@ int linux_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid) {
     *uid = peer.uid;
     *gid = peer.gid;
     return 0;
+}
+
+bool linux_clock_is_synchronized(void) {
+    struct timex reading = {.modes = 0};
+    return adjtimex(&reading) != -1 && !(reading.status & STA_UNSYNC);
 }
 
 int linux_accept(int fd) {

@@ -19,11 +19,18 @@ struct ExplainCommand: ParsableCommand {
     @OptionGroup var store: StoreOptions
     @OptionGroup var nginx: NginxOptions
     @OptionGroup var output: OutputOptions
-    @Argument(help: "The method.")
+    @Argument(
+        help: "The method.",
+        completion: .list(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+    )
     var method: String
     @Argument(help: "The URL: https://host/path?query, or the path.")
     var url: String
-    @Option(name: .customLong("as"), help: ArgumentHelp("Who asks, whatever the credential.", valueName: "user"))
+    @Option(
+        name: .customLong("as"),
+        help: ArgumentHelp("Who asks, whatever the credential.", valueName: "user"),
+        completion: .username
+    )
     var user: String?
     @Option(help: ArgumentHelp("The client's address.", valueName: "address"))
     var from = "127.0.0.1"

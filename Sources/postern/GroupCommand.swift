@@ -16,7 +16,7 @@ struct GroupCommand: ParsableCommand {
         )
 
         @OptionGroup var store: StoreOptions
-        @Argument(help: "The group's name.")
+        @Argument(help: "The group's name.", completion: .groupName)
         var name: String
         @Option(help: ArgumentHelp("A permission, as shop.change_thing; may be repeated.", valueName: "permission"))
         var permission: [String] = []
@@ -54,9 +54,16 @@ struct GroupCommand: ParsableCommand {
         )
 
         @OptionGroup var store: StoreOptions
-        @Argument(help: "The group's name.")
+        @Argument(help: "The group's name.", completion: .groupName)
         var name: String
+        @OptionGroup var confirmation: Confirmation
 
-        func run() throws { try store.open().deleteGroup(try GroupName(name.utf8)) }
+        func run() throws {
+            let group = try GroupName(name.utf8)
+            let store = try store.open()
+            guard try store.groups()[group] != nil else { throw StoreError.noSuchGroup(group) }
+            try confirmation.require("delete the group \(group)")
+            try store.deleteGroup(group)
+        }
     }
 }

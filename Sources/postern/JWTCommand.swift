@@ -22,7 +22,8 @@ struct JWTCommand: ParsableCommand {
             help: ArgumentHelp(
                 "A folder of JWK files, as the store's keys, or a file with a JWK Set.",
                 valueName: "path"
-            )
+            ),
+            completion: .file()
         )
         var keys: String
         @Option(help: "What iss has to be.")

@@ -23,13 +23,13 @@ struct KeyCommand: ParsableCommand {
         )
 
         @OptionGroup var store: StoreOptions
+        @OptionGroup var output: OutputOptions
         @Option(help: "HS256, EdDSA or ES256.")
         var algorithm: Algorithm = .init(value: .hs256)
         @OptionGroup var start: SigningStart
 
         func run() throws {
-            let key = try store.open().generateKey(algorithm.value, delay: start.delay())
-            StandardOutput.write(key.id + "\n")
+            output.printID(of: try store.open().generateKey(algorithm.value, delay: start.delay()))
         }
     }
 
@@ -66,6 +66,7 @@ struct KeyCommand: ParsableCommand {
         )
 
         @OptionGroup var store: StoreOptions
+        @OptionGroup var output: OutputOptions
         @OptionGroup var start: SigningStart
 
         func run() throws {
@@ -73,8 +74,7 @@ struct KeyCommand: ParsableCommand {
             guard let current = try store.keyRing().signer(at: store.now()) else {
                 throw Failure(.dataError, "There is no key that signs: run postern key generate.")
             }
-            let key = try store.generateKey(current.key.algorithm, delay: start.delay())
-            StandardOutput.write(key.id + "\n")
+            output.printID(of: try store.generateKey(current.key.algorithm, delay: start.delay()))
         }
     }
 
@@ -88,13 +88,7 @@ struct KeyCommand: ParsableCommand {
             let store = try store.open()
             let ring = try store.keyRing()
             let signer = ring.signer(at: store.now())?.id
-            let rows: [[(key: String, value: JSONValue)]] = ring.keys.map { key in
-                [
-                    ("id", .string(key.id)), ("algorithm", .string(key.key.algorithm.rawValue)),
-                    ("created", .string(key.created.rfc3339)), ("signs_from", .string(key.signsFrom.rfc3339)),
-                    ("signs", .bool(key.id == signer)),
-                ]
-            }
+            let rows = ring.keys.map { $0.members + [("signs", .bool($0.id == signer))] }
             output.print(rows, headings: ["ID", "ALGORITHM", "CREATED", "SIGNS FROM", "SIGNS"])
         }
     }
@@ -105,13 +99,17 @@ struct KeyCommand: ParsableCommand {
         )
 
         @OptionGroup var store: StoreOptions
-        @Argument(help: "The ids, as postern key list shows them.")
+        @Argument(help: "The ids, as postern key list shows them.", completion: .keyID)
         var ids: [String]
         @Flag(help: "Also the key that signs now, as after a leak. Without another one there are no new tokens.")
         var force = false
+        @OptionGroup var confirmation: Confirmation
 
         func run() throws {
             let store = try store.open()
+            let known = Set(try store.keyRing().keys.map(\.id))
+            guard ids.allSatisfy(known.contains) else { throw StoreError.noSuchKey }
+            try confirmation.require("retire \(ids.joined(separator: " "))")
             for id in ids { try store.retireKey(id, force: force) }
         }
     }
@@ -127,6 +125,23 @@ struct KeyCommand: ParsableCommand {
     }
 }
 
+extension StoredKey {
+    /// Never the key itself.
+    fileprivate var members: [(key: String, value: JSONValue)] {
+        [
+            ("id", .string(id)), ("algorithm", .string(key.algorithm.rawValue)),
+            ("created", .string(created.rfc3339)), ("signs_from", .string(signsFrom.rfc3339)),
+        ]
+    }
+}
+
+extension OutputOptions {
+    /// Of a key that was made: alone on its line, or with what else there is to say of it.
+    fileprivate func printID(of key: StoredKey) {
+        json ? print(key.members) : StandardOutput.write(key.id + "\n")
+    }
+}
+
 struct Algorithm: ExpressibleByArgument, CustomStringConvertible {
     let value: JSONWebKey.Algorithm
 
@@ -138,6 +153,8 @@ struct Algorithm: ExpressibleByArgument, CustomStringConvertible {
     }
 
     var description: String { value.rawValue }
+
+    static let defaultCompletionKind = CompletionKind.list(["HS256", "EdDSA", "ES256"])
 }
 
 /// When a new key begins to sign.

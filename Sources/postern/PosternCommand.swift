@@ -12,11 +12,12 @@ struct PosternCommand: ParsableCommand {
             whether they may. The store is a folder of flat files, named by --store or by the environment \
             variable POSTERN_STORE; any number of processes may use it at the same time.
             """,
+        version: Version.current,
         subcommands: [
             ServeCommand.self, UserCommand.self, GroupCommand.self, TokenCommand.self, SessionCommand.self,
             KeyCommand.self,
             JWTCommand.self, StoreCommand.self, ImportCommand.self, ExportCommand.self, ExplainCommand.self,
-            LintCommand.self, SettingsCommand.self,
+            LintCommand.self, SettingsCommand.self, DoctorCommand.self,
         ]
     )
 

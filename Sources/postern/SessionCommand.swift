@@ -17,7 +17,7 @@ struct SessionCommand: ParsableCommand {
 
         @OptionGroup var store: StoreOptions
         @OptionGroup var output: OutputOptions
-        @Argument(help: "Only this user's.")
+        @Argument(help: "Only this user's.", completion: .username)
         var name: String?
 
         func run() throws {

@@ -17,7 +17,7 @@ struct StoreCommand: ParsableCommand {
             discussion: "The folder must not exist or be empty. There is no account in a new store."
         )
 
-        @Argument(help: "The folder.")
+        @Argument(help: "The folder.", completion: .directory)
         var path: String
 
         func run() throws {
@@ -32,9 +32,15 @@ struct StoreCommand: ParsableCommand {
         )
 
         @OptionGroup var store: StoreOptions
+        @OptionGroup var output: OutputOptions
 
         func run() throws {
-            for name in try Store.upgrade(at: try store.path()) { StandardOutput.write(name + "\n") }
+            let made = try Store.upgrade(at: try store.path())
+            if output.json {
+                output.print([("made", .array(made.map { .string($0) }))])
+            } else {
+                for name in made { StandardOutput.write(name + "\n") }
+            }
         }
     }
 
@@ -101,7 +107,7 @@ struct StoreCommand: ParsableCommand {
         )
 
         @OptionGroup var store: StoreOptions
-        @Argument(help: "A folder that is not there yet.")
+        @Argument(help: "A folder that is not there yet.", completion: .directory)
         var path: String
 
         func run() throws {
@@ -119,9 +125,9 @@ struct StoreCommand: ParsableCommand {
                 """
         )
 
-        @Argument(help: "What postern store backup made.")
+        @Argument(help: "What postern store backup made.", completion: .directory)
         var backup: String
-        @Argument(help: "The folder of the store, which is not there yet.")
+        @Argument(help: "The folder of the store, which is not there yet.", completion: .directory)
         var path: String
         @Flag(help: "End every token, session and JSON Web Token.")
         var revokeAll = false
@@ -149,9 +155,11 @@ struct StoreCommand: ParsableCommand {
 
         @OptionGroup var store: StoreOptions
         @OptionGroup var output: OutputOptions
+        @OptionGroup var confirmation: Confirmation
 
         func run() throws {
             let path = try store.path()
+            try confirmation.require("take what cannot be believed out of \(printable(path))")
             let results = try Progress.showing("repairing") { try Store.repair(at: path, progress: $0) }
             output.print(
                 results.map { result in

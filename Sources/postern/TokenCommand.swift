@@ -17,7 +17,7 @@ struct TokenCommand: ParsableCommand {
 
         @OptionGroup var store: StoreOptions
         @OptionGroup var output: OutputOptions
-        @Argument(help: "The username.")
+        @Argument(help: "The username.", completion: .username)
         var name: String
         @Option(help: "What to call it.")
         var label = ""
@@ -26,7 +26,8 @@ struct TokenCommand: ParsableCommand {
         @Option(help: ArgumentHelp("A scope that it carries, for HasScope; may be repeated.", valueName: "scope"))
         var scope: [String] = []
         @Option(
-            help: ArgumentHelp("A method that it is good for, and no others; may be repeated.", valueName: "method")
+            help: ArgumentHelp("A method that it is good for, and no others; may be repeated.", valueName: "method"),
+            completion: .list(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
         )
         var method: [String] = []
         @Option(
@@ -63,7 +64,7 @@ struct TokenCommand: ParsableCommand {
 
         @OptionGroup var store: StoreOptions
         @OptionGroup var output: OutputOptions
-        @Argument(help: "Only this user's.")
+        @Argument(help: "Only this user's.", completion: .username)
         var name: String?
 
         func run() throws {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import Journal
 import Postern
 
@@ -132,9 +131,15 @@ struct UserCommand: ParsableCommand {
         var staff: Bool?
         @Flag(inversion: .prefixedNo, help: "DRF's is_superuser.")
         var superuser: Bool?
-        @Option(help: ArgumentHelp("Put the user into this group; may be repeated.", valueName: "group"))
+        @Option(
+            help: ArgumentHelp("Put the user into this group; may be repeated.", valueName: "group"),
+            completion: .groupName
+        )
         var group: [String] = []
-        @Option(help: ArgumentHelp("Take the user out of this group; may be repeated.", valueName: "group"))
+        @Option(
+            help: ArgumentHelp("Take the user out of this group; may be repeated.", valueName: "group"),
+            completion: .groupName
+        )
         var noGroup: [String] = []
         @Option(
             help: ArgumentHelp("Give a permission, as shop.change_thing; may be repeated.", valueName: "permission")
@@ -187,21 +192,12 @@ struct UserCommand: ParsableCommand {
         )
 
         @OptionGroup var target: UserArgument
-        @Flag(help: "Do not ask.")
-        var yes = false
+        @OptionGroup var confirmation: Confirmation
 
         func run() throws {
             let (store, user) = try target.user()
-            guard yes || confirms() else {
-                throw Failure(.usage, "Not deleted: say --yes, or answer yes at the terminal.")
-            }
+            try confirmation.require("delete the user \(printable(target.name))")
             try store.deleteUser(user.id)
-        }
-
-        private func confirms() -> Bool {
-            guard isatty(STDIN_FILENO) == 1 else { return false }
-            StandardError.write("Delete \(printable(target.name)) for good? Type yes: ")
-            return readLine() == "yes"
         }
     }
 }
@@ -209,7 +205,7 @@ struct UserCommand: ParsableCommand {
 /// An existing user in a store.
 struct UserArgument: ParsableArguments {
     @OptionGroup var store: StoreOptions
-    @Argument(help: "The username.")
+    @Argument(help: "The username.", completion: .username)
     var name: String
 
     func user() throws -> (Store, User) {

@@ -58,7 +58,8 @@ struct CommandTests {
         for (arguments, code) in [
             (["user", "grant", "ann", "--group", "nobodys"], Int32(65)),
             (["user", "grant", "ann", "--permission", "ab"], 65),
-            (["user", "grant", "ann"], 64), (["group", "set", "a,b"], 65), (["group", "delete", "nobodys"], 65),
+            (["user", "grant", "ann"], 64), (["group", "set", "a,b"], 65),
+            (["group", "delete", "nobodys", "--yes"], 65),
         ] {
             let refused = try postern(arguments)
             #expect(
@@ -67,7 +68,7 @@ struct CommandTests {
             )
         }
         try postern(["user", "grant", "ann", "--no-group", "ops", "--no-permission", "a.b"]).expectSuccess()
-        try postern(["group", "delete", "ops"]).expectSuccess()
+        try postern(["group", "delete", "ops", "--yes"]).expectSuccess()
         let after = try #require(try object(try postern(["user", "show", "ann", "--json"]).output) as? [String: Any])
         #expect(after["groups"] as? [String] == [] && after["permissions"] as? [String] == [])
         #expect(try postern(["group", "list", "--json"]).output == "[]\n")
@@ -127,7 +128,7 @@ struct CommandTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try postern(["user", "add", "ann", "--no-password"]).expectSuccess()
         for _ in 0..<5 { try postern(["token", "create", "ann"]).expectSuccess() }
-        #expect(try postern(["store", "repair"]).output.contains("tokens       5     0"))
+        #expect(try postern(["store", "repair", "--yes"]).output.contains("tokens       5     0"))
         let path = store + "/tokens"
         var text = try String(contentsOfFile: path, encoding: .utf8)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
@@ -141,7 +142,7 @@ struct CommandTests {
             checked.code == 65 && checked.error.contains("store/tokens") && checked.error.contains("line \(third)"),
             "\(checked.error)"
         )
-        let repaired = try postern(["store", "repair", "--json"])
+        let repaired = try postern(["store", "repair", "--yes", "--json"])
         let rows = try #require(try object(repaired.output) as? [[String: Any]])
         #expect(rows[1]["events"] as? Int == 4 && rows[1]["dropped"] as? Int == lines[third].utf8.count + 1)
         #expect(repaired.error.contains("postern user revoke-all"))

@@ -44,12 +44,12 @@ struct KeyCommandTests {
             let attributes = try FileManager.default.attributesOfItem(atPath: store + "/keys/" + file)
             #expect(attributes[.posixPermissions] as? Int == 0o600)
         }
-        let used = try postern(["key", "retire", rotated])
+        let used = try postern(["key", "retire", rotated, "--yes"])
         #expect(used.code == 65 && used.error.contains("rotate first"))
-        try postern(["key", "retire", id]).expectSuccess()
-        #expect(try postern(["key", "retire", id]).code == 65)
-        #expect(try postern(["key", "retire", "../users"]).code == 65)
-        try postern(["key", "retire", rotated, "--force"]).expectSuccess()
+        try postern(["key", "retire", id, "--yes"]).expectSuccess()
+        #expect(try postern(["key", "retire", id, "--yes"]).code == 65)
+        #expect(try postern(["key", "retire", "../users", "--yes"]).code == 65)
+        try postern(["key", "retire", rotated, "--force", "--yes"]).expectSuccess()
         #expect(try keys().count == 2)
         for arguments in [
             ["generate", "--algorithm", "RS256"], ["generate", "--algorithm", "none"], ["rotate", "--after", "soon"],

@@ -189,10 +189,10 @@ struct ProcessTests {
         let list = try site.postern(["key", "list"]).output.split(separator: "\n").dropFirst()
         #expect(list.count == 13)
         let signing = try #require(list.first { $0.hasSuffix("yes") }?.split(separator: " ").first)
-        #expect(try site.postern(["key", "retire", String(signing)]).code == 65)
+        #expect(try site.postern(["key", "retire", String(signing), "--yes"]).code == 65)
         try expect(site, 200, [("JWT", [("Authorization", "Bearer " + (old["access"] ?? ""))])])
         let first = try #require(list.first?.split(separator: " ").first)
-        try site.postern(["key", "retire", String(first)]).expectSuccess()
+        try site.postern(["key", "retire", String(first), "--yes"]).expectSuccess()
         try expect(site, 401, [("JWT", [("Authorization", "Bearer " + (old["access"] ?? ""))])])
         withExtendedLifetime(servers) {}
     }

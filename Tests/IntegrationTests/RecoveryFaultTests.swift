@@ -73,7 +73,7 @@ struct RecoveryFaultTests {
             try damaged.write(to: tokens)
         }
         let areReads = ["openat", "pread64"].contains(fault.call)
-        try site.forEveryCall(["store", "repair"], fault, ofStoreOnly: areReads, prepare: damage) { finished in
+        try site.forEveryCall(["store", "repair", "--yes"], fault, ofStoreOnly: areReads, prepare: damage) { finished in
             let isDamaged = try Data(contentsOf: tokens) == damaged
             #expect(!isDamaged || finished.code != 0)
             if isDamaged {

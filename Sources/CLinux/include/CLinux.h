@@ -19,6 +19,9 @@ int linux_lock_exclusive(int fd, int64_t byte, bool lock);
 /// The process at the other end of a connected Unix socket. Returns 0, or -1 with errno. unix(7).
 int linux_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
 
+/// Whether somebody keeps the system's clock right, as far as the kernel knows. adjtimex(2).
+bool linux_clock_is_synchronized(void);
+
 /// accept4(2) with SOCK_CLOEXEC; the connection is blocking.
 int linux_accept(int fd);
 

@@ -8,10 +8,11 @@ struct NginxOptions: ParsableArguments {
             "What nginx -T has printed: a file, or - for standard input.",
             discussion: "Without it, nginx -T is run.",
             valueName: "path"
-        )
+        ),
+        completion: .file()
     )
     var config: String?
-    @Option(help: ArgumentHelp("The program to run.", valueName: "path"))
+    @Option(help: ArgumentHelp("The program to run.", valueName: "path"), completion: .file())
     var nginx = "nginx"
 
     /// What was handed over, or what nginx prints.

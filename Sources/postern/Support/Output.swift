@@ -89,8 +89,19 @@ private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     while !rest.isEmpty {
         let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         if written < 0, errno == EINTR { continue }
-        guard written > 0 else { return false }
+        guard written > 0 else {
+            endIfLost(descriptor, errno)
+            return false
+        }
         rest = rest.dropFirst(written)
     }
     return true
+}
+
+/// Ends the process when what it was to print is lost, as on a full disk: whoever asked for a token has none. A reader that
+/// went away, as `head`, had enough.
+private func endIfLost(_ descriptor: Int32, _ number: Int32) {
+    guard descriptor == STDOUT_FILENO, number != EPIPE else { return }
+    StandardError.write("postern: Standard output cannot be written: \(String(cString: strerror(number))).\n")
+    exit(Failure.Code.inputOutput.rawValue)
 }

@@ -11,7 +11,8 @@ struct StoreOptions: ParsableArguments {
             discussion:
                 "Default: the environment variable POSTERN_STORE, or the setting of postern serve's file.",
             valueName: "path"
-        )
+        ),
+        completion: .directory
     )
     var store: String?
 

@@ -30,8 +30,23 @@ final class Child: Sendable {
 
     /// - Parameters:
     ///   - log: A file to which both outputs are appended.
-    convenience init(_ path: String, _ arguments: [String], environment: [String: String] = [:], log: String) throws {
-        try self.init(path, arguments, environment: environment, input: "/dev/null", output: log, error: log)
+    ///   - inherited: A descriptor that the process gets as 3, as systemd hands over a socket.
+    convenience init(
+        _ path: String,
+        _ arguments: [String],
+        environment: [String: String] = [:],
+        log: String,
+        inherited: Int32? = nil
+    ) throws {
+        try self.init(
+            path,
+            arguments,
+            environment: environment,
+            input: "/dev/null",
+            output: log,
+            error: log,
+            inherited: inherited
+        )
     }
 
     private init(
@@ -40,7 +55,8 @@ final class Child: Sendable {
         environment: [String: String],
         input: String,
         output: String,
-        error: String
+        error: String,
+        inherited: Int32? = nil
     ) throws {
         _ = Self.endAtExit
         var actions = posix_spawn_file_actions_t()
@@ -49,6 +65,7 @@ final class Child: Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, error, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        if let inherited { posix_spawn_file_actions_adddup2(&actions, inherited, 3) }
         // Threads of a test runner block signals, and a child inherits that.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
