@@ -58,7 +58,7 @@ struct SocketActivationTests {
         try site.addUser("ann")
         site.endServers()
         let log = site.folder + "/strace"
-        try site.startServer(by: [FaultySite.strace, "-f", "-qq", "-o", log, "--"])
+        try site.startServer(by: [FaultySite.strace, "-D", "-f", "-qq", "-o", log, "--"])
         #expect(try site.login("ann").status == 200)
         #expect(try site.get("/secure/", token: site.tokens["ann"]).status == 200)
         #expect(try site.get("/secure/", token: "wrong").status == 401)

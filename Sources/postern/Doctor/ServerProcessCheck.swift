@@ -15,19 +15,25 @@ struct ServerProcessCheck: DoctorCheck {
             state: processes.isEmpty ? "no server runs" : "process " + processes.map { "\($0)" }.joined(separator: ", ")
         )
         for process in processes {
-            let limits = SmallFile.text(at: "/proc/\(process)/limits") ?? ""
-            if let most = Self.softLimit("Max open files", in: limits), most < Self.fewestDescriptors {
-                diagnosis.findings.append(
-                    "The server with process id \(process) may open only \(most) files: raise LimitNOFILE in its unit, or ulimit -n."
-                )
-            }
-            if let core = Self.softLimit("Max core file size", in: limits), core > 0 {
-                diagnosis.findings.append(
-                    "The server with process id \(process) may leave a core dump with the secrets in its memory: set LimitCORE=0."
-                )
-            }
+            diagnosis.findings += Self.findings(of: process, in: SmallFile.text(at: "/proc/\(process)/limits") ?? "")
         }
         return diagnosis
+    }
+
+    /// - Parameter limits: What `/proc/PID/limits` holds.
+    static func findings(of process: pid_t, in limits: String) -> [String] {
+        var findings: [String] = []
+        if let most = Self.softLimit("Max open files", in: limits), most < Self.fewestDescriptors {
+            findings.append(
+                "The server with process id \(process) may open only \(most) files: raise LimitNOFILE in its unit, or ulimit -n."
+            )
+        }
+        if let core = Self.softLimit("Max core file size", in: limits), core > 0 {
+            findings.append(
+                "The server with process id \(process) may leave a core dump with the secrets in its memory: set LimitCORE=0."
+            )
+        }
+        return findings
     }
 
     /// The one that listens; where systemd does, all that are called so.
@@ -43,7 +49,7 @@ struct ServerProcessCheck: DoctorCheck {
     }
 
     /// proc(5): the name, the soft limit, the hard one, the unit. nil where it cannot be read, and for no limit.
-    static func softLimit(_ name: String, in limits: String) -> UInt64? {
+    private static func softLimit(_ name: String, in limits: String) -> UInt64? {
         guard let line = limits.split(separator: "\n").first(where: { $0.hasPrefix(name) }) else { return nil }
         guard let word = line.dropFirst(name.count).split(separator: " ").first else { return nil }
         return word == "unlimited" ? .max : UInt64(word)
