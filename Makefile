@@ -112,13 +112,14 @@ install:
 	"$(BINARY)" --experimental-dump-help | man/make-page "$$("$(BINARY)" --version)" \
 		"$$(date -ud "$$(sed -n 's/^ -- .*  //p;T;q' debian/changelog)" +%Y-%m-%d)" man/sections.man \
 		>$(DESTDIR)$(PREFIX)/share/man/man1/postern.1
-	"$(BINARY)" --generate-completion-script bash >$(DESTDIR)$(BASHDIR)/postern
+	"$(BINARY)" --generate-completion-script bash | sed '1{/^#!/d}' >$(DESTDIR)$(BASHDIR)/postern
 	"$(BINARY)" --generate-completion-script zsh >$(DESTDIR)$(ZSHDIR)/_postern
 	"$(BINARY)" --generate-completion-script fish >$(DESTDIR)$(FISHDIR)/postern.fish
 	sed 's#/usr/bin/postern#$(PREFIX)/bin/postern#' systemd/postern.service >$(DESTDIR)$(UNITDIR)/postern.service
 	install -m 644 systemd/postern.socket $(DESTDIR)$(UNITDIR)/
 	install -m 644 systemd/postern.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/postern.conf
 	install -m 644 systemd/postern.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/postern.conf
+	@chmod 644 $(addprefix $(DESTDIR),$(filter-out %/bin/postern,$(INSTALLED)))
 	@for file in $(INCLUDES); do install -D -m 644 $$file $(DESTDIR)$(SHARED)/$$file; done
 	@for file in README.md SECURITY.md Security/statement.md; do \
 		install -D -m 644 $$file $(DESTDIR)$(DOCUMENTS)/$$file; done

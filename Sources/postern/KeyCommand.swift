@@ -44,12 +44,13 @@ struct KeyCommand: ParsableCommand {
         )
 
         @OptionGroup var store: StoreOptions
+        @OptionGroup var output: OutputOptions
 
         func run() throws {
             let store = try store.open()
             let secret = try PasswordInput.secret()
             do {
-                StandardOutput.write(try store.importKey(secret).id + "\n")
+                output.printID(of: try store.importKey(secret))
             } catch let error as JSONWebKeyError {
                 throw Failure(.dataError, "The secret \(error): HS256 needs 32 bytes.")
             }

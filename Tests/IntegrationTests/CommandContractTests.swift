@@ -30,7 +30,7 @@ struct CommandContractTests {
         environment: [String: String] = [:]
     ) throws -> Child.Finished {
         let environment = ["POSTERN_STORE": store ?? self.store].merging(environment) { $1 }
-        return try Child.run(Site.binary, arguments, input: Site.password + "\n", environment: environment)
+        return try Child.run(Site.binary, arguments, input: Site.password + " and more\n", environment: environment)
     }
 
     private func keys() throws -> [String] {
@@ -45,9 +45,11 @@ struct CommandContractTests {
         ["user", "revoke-all", "ann"], ["user", "delete", "ann", "--yes"], ["group", "set", "ops"], ["group", "list"],
         ["group", "delete", "ops", "--yes"], ["token", "create", "ann"], ["token", "list"], ["token", "revoke", "1"],
         ["session", "list"], ["session", "end", "1"], ["session", "end-all", "ann"], ["key", "list"],
-        ["key", "generate"], ["key", "rotate"], ["key", "retire", "x", "--yes"], ["key", "jwks"], ["store", "check"],
+        ["key", "generate"], ["key", "rotate"], ["key", "import"], ["key", "retire", "x", "--yes"], ["key", "jwks"],
+        ["store", "check"],
         ["store", "compact"], ["store", "stats"], ["store", "repair", "--yes"], ["store", "upgrade"],
-        ["store", "backup", "/tmp/postern-none/copy"], ["explain", "GET", "/", "--parameter", "POSTERN_VIEW=whoami"],
+        ["store", "backup", "/tmp/postern-none/copy"], ["export"], ["import", "htpasswd"],
+        ["explain", "GET", "/", "--parameter", "POSTERN_VIEW=whoami"],
         ["serve"],
     ]
 
@@ -134,7 +136,7 @@ struct CommandContractTests {
         let printing: [[String]] = [
             ["user", "add", "ben"], ["user", "list"], ["user", "show", "ann"], ["group", "list"],
             ["token", "create", "ann"], ["token", "list"], ["session", "list"], ["key", "list"], ["key", "generate"],
-            ["key", "rotate"], ["store", "check"], ["store", "compact"], ["store", "stats"],
+            ["key", "rotate"], ["key", "import"], ["store", "check"], ["store", "compact"], ["store", "stats"],
             ["store", "repair", "--yes"], ["store", "upgrade"], ["doctor"],
             ["explain", "GET", "/", "--parameter", "POSTERN_VIEW=whoami"],
         ]
