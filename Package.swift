@@ -90,7 +90,9 @@ let package = Package(
         ),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["Hello", "Journal", "Postern", "PosternCommand", "WebServerConfiguration", "store-exerciser"],
+            dependencies: [
+                "Hello", "Journal", "Postern", "PosternCommand", "WebServerConfiguration", "store-exerciser",
+            ],
             exclude: ["Peer"],
             swiftSettings: settings
         ),

@@ -49,9 +49,12 @@ struct ServeCommand: ParsableCommand {
         let server = try Server(listeners: listeners, options: try serverOptions(settings), handler: handler)
         application.observeConnections { [weak server] in server?.connectionCount ?? 0 }
         signals.whenReceived(settings) { signal, settings in
-            guard signal != SIGHUP else { return settings = logs.reload(source, current: settings) }
-            ServiceManager.notify(.stopping)
-            server.stop()
+            if signal == SIGHUP {
+                settings = logs.reload(source, current: settings)
+            } else {
+                ServiceManager.notify(.stopping)
+                server.stop()
+            }
         }
         logs.logger.info("serving")
         ServiceManager.notify(.ready)

@@ -68,6 +68,16 @@ struct DoctorCheckTests {
         #expect(diagnosis.state?.contains(version ?? "not Debian's") == true)
     }
 
+    @Test("A file of settings that is not understood, by its line")
+    func settings() throws {
+        defer { remove() }
+        let file = folder + "/postern.conf"
+        #expect(SettingsCheck(path: file).diagnose().findings == [])
+        try "# nothing yet\nlisten = nowhere\n".write(toFile: file, atomically: false, encoding: .utf8)
+        chmod(file, 0o644)
+        #expect(SettingsCheck(path: file).diagnose().findings.first?.hasPrefix("\(file):2: ") == true)
+    }
+
     @Test("Limits of a process, as proc(5) has them")
     func limits() {
         defer { remove() }

@@ -46,7 +46,7 @@ struct DoctorTests {
         #expect(report.states["includes"] == "9 found")
         #expect(report.states["lock"] == "free" && report.states["key"]?.hasSuffix("HS256, 0 days old") == true)
         let names = Set([
-            "lock", "journals", "key", "clock", "files", "space", "socket", "limits", "libfcgi", "includes",
+            "lock", "journals", "key", "clock", "settings", "files", "space", "socket", "limits", "libfcgi", "includes",
         ])
         #expect(Set(report.states.keys) == names)
     }

@@ -57,7 +57,7 @@ struct DoctorCommand: ParsableCommand {
     /// What is about the contents of a store needs one that can be opened.
     private func checks() throws -> [any DoctorCheck] {
         let path = try store.path()
-        let files: [any DoctorCheck] = [StoreFilesCheck(path: path), FreeSpaceCheck(path: path)]
+        let files: [any DoctorCheck] = [SettingsCheck(), StoreFilesCheck(path: path), FreeSpaceCheck(path: path)]
         let opened: [any DoctorCheck]
         do {
             let store = try Store(opening: path)

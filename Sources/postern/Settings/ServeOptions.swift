@@ -15,21 +15,21 @@ struct ServeOptions: ParsableArguments {
         help: Setting.store.help(" Default: the environment variable POSTERN_STORE.")
     )
     var store: String?
-    @Option(name: Setting.listen.flag, help: Setting.listen.help())
+    @Option(name: Setting.listen.flag, help: Setting.listen.help(), completion: .file())
     var listen: String?
     @Flag(name: Setting.allowRemote.flag, inversion: .prefixedNo, help: Setting.allowRemote.help())
     var allowRemote: Bool?
-    @Option(name: Setting.allowUser.flag, help: Setting.allowUser.help(" May be repeated."))
+    @Option(name: Setting.allowUser.flag, help: Setting.allowUser.help(" May be repeated."), completion: .systemUser)
     var allowUser: [String] = []
     @Flag(name: Setting.withToken.flag, inversion: .prefixedNo, help: Setting.withToken.help())
     var withToken: Bool?
     @Option(name: Setting.logLevel.flag, help: Setting.logLevel.help())
     var logLevel: String?
-    @Option(name: Setting.logFormat.flag, help: Setting.logFormat.help())
+    @Option(name: Setting.logFormat.flag, help: Setting.logFormat.help(), completion: .list(["text", "json"]))
     var logFormat: String?
-    @Option(name: Setting.logFile.flag, help: Setting.logFile.help())
+    @Option(name: Setting.logFile.flag, help: Setting.logFile.help(), completion: .file())
     var logFile: String?
-    @Option(name: Setting.auditFile.flag, help: Setting.auditFile.help())
+    @Option(name: Setting.auditFile.flag, help: Setting.auditFile.help(), completion: .file())
     var auditFile: String?
 
     /// What was said by flags.

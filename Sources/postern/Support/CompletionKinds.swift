@@ -30,6 +30,7 @@ extension CompletionKind {
         if let word = words.first(where: { $0.hasPrefix("--store=") }) {
             return String(word.dropFirst("--store=".count))
         }
-        return getenv("POSTERN_STORE").map { String(cString: $0) }
+        if let path = getenv("POSTERN_STORE") { return String(cString: path) }
+        return (try? SettingsFile(at: SettingsFile.standardPath))?.values[.store]?.text
     }
 }

@@ -68,40 +68,37 @@ func printable(_ text: String) -> String {
 }
 
 enum StandardOutput {
-    static func write(_ text: String) { write(Array(text.utf8)) }
-
-    /// - Returns: Whether all of it was written.
-    @discardableResult
-    static func write(_ bytes: [UInt8]) -> Bool { writeAll(bytes, to: STDOUT_FILENO) }
+    static func write(_ text: String) { endIfLost(writeAll(Array(text.utf8), to: STDOUT_FILENO)) }
 
     /// JSON on a line of its own.
-    static func write(_ value: JSONValue) { writeAll(JSONWriter.bytes(of: value) + [0x0A], to: STDOUT_FILENO) }
+    static func write(_ value: JSONValue) {
+        endIfLost(writeAll(JSONWriter.bytes(of: value) + [0x0A], to: STDOUT_FILENO))
+    }
+
+    /// - Returns: Whether all of it was written.
+    static func write(_ bytes: [UInt8]) -> Bool { writeAll(bytes, to: STDOUT_FILENO) == 0 }
+
+    /// Ends the process when what it was to print is lost, as on a full disk: whoever asked for a token has none. A reader
+    /// that went away, as `head`, had enough.
+    private static func endIfLost(_ number: Int32) {
+        guard number != 0, number != EPIPE else { return }
+        StandardError.write("postern: Standard output cannot be written: \(String(cString: strerror(number))).\n")
+        exit(Failure.Code.inputOutput.rawValue)
+    }
 }
 
 enum StandardError {
-    static func write(_ text: String) { writeAll(Array(text.utf8), to: STDERR_FILENO) }
+    static func write(_ text: String) { _ = writeAll(Array(text.utf8), to: STDERR_FILENO) }
 }
 
-/// - Returns: Whether all of it was written.
-@discardableResult
-private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+/// - Returns: 0, or the number of the error that kept the rest from being written.
+private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
     var rest = bytes[...]
     while !rest.isEmpty {
         let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         if written < 0, errno == EINTR { continue }
-        guard written > 0 else {
-            endIfLost(descriptor, errno)
-            return false
-        }
+        guard written > 0 else { return written == 0 ? EIO : errno }
         rest = rest.dropFirst(written)
     }
-    return true
-}
-
-/// Ends the process when what it was to print is lost, as on a full disk: whoever asked for a token has none. A reader that
-/// went away, as `head`, had enough.
-private func endIfLost(_ descriptor: Int32, _ number: Int32) {
-    guard descriptor == STDOUT_FILENO, number != EPIPE else { return }
-    StandardError.write("postern: Standard output cannot be written: \(String(cString: strerror(number))).\n")
-    exit(Failure.Code.inputOutput.rawValue)
+    return 0
 }
