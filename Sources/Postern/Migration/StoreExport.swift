@@ -1,4 +1,4 @@
-public import Journal
+internal import Journal
 
 /// All of a store but its secrets, as JSON Lines: groups, users without their password hashes, and tokens without their
 /// digests. ``Store/importExport(_:isDryRun:progress:)`` reads it.
