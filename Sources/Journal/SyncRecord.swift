@@ -74,11 +74,13 @@ struct SyncRecord: Equatable {
 
     /// The id that Linux gives to each boot, its 32 digits. Where it cannot be read no record is believed.
     private static let boot: [UInt8] = {
+        // Not of the process's number, which a process of the next boot may have.
+        let unknown = Array("unknown \(UInt64.random(in: .min ... .max))".utf8)
         let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return Array("unknown \(getpid())".utf8) }
+        guard descriptor >= 0 else { return unknown }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: 36)
-        guard read(descriptor, &bytes, bytes.count) == bytes.count else { return Array("unknown \(getpid())".utf8) }
+        guard read(descriptor, &bytes, bytes.count) == bytes.count else { return unknown }
         return bytes.filter { $0 != UInt8(ascii: "-") }
     }()
 }

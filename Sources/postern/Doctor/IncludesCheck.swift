@@ -41,12 +41,13 @@ struct IncludesCheck: DoctorCheck {
             var status = stat()
             guard lstat(inside, &status) == 0 else { return [] }
             if status.st_mode & S_IFMT == S_IFDIR { return depth > 0 ? files(at: inside, depth: depth - 1) : [] }
-            return isOurs(name) ? [inside] : []
+            return status.st_mode & S_IFMT == S_IFREG && isOurs(name, in: path) ? [inside] : []
         }
     }
 
-    private static func isOurs(_ name: String) -> Bool {
-        if name == "postern.conf" || name.hasSuffix("-postern.conf") { return true }
+    private static func isOurs(_ name: String, in folder: String) -> Bool {
+        // A site of one's own may have such a name at nginx.
+        if name == "postern.conf" || name.hasSuffix("-postern.conf") { return folder.contains("lighttpd") }
         guard name.hasPrefix("postern-"), name.hasSuffix(".conf") else { return false }
         return ["cache", "endpoints", "fastcgi", "gate", "guard", "identity-fastcgi", "identity-uwsgi", "upstream"]
             .contains(name.dropFirst("postern-".count).dropLast(".conf".count))
