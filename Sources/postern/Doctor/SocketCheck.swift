@@ -28,7 +28,7 @@ struct SocketCheck: DoctorCheck {
         guard let server = ServerSocket(parsed) else {
             // The socket is the web server's: the owner of the store may not connect to it, and need not.
             guard errno != EACCES else {
-                return Diagnosis(state: "who runs this may not connect: root can say whether it answers", findings: findings)
+                return Diagnosis(state: "not allowed to connect: root can say who answers", findings: findings)
             }
             return Diagnosis(
                 findings: findings + [
