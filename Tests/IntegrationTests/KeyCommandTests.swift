@@ -105,4 +105,24 @@ struct KeyCommandTests {
             #expect(attributes[.posixPermissions] as? Int == 0o600)
         }
     }
+
+    @Test("A secret is all of standard input: no line that another program prints before it becomes the key")
+    func importedSecret() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let secret = "a secret of the project, long enough for HS256"
+        let first = try postern(["key", "import"], input: secret + "\n")
+        try first.expectSuccess()
+        #expect(try postern(["key", "import"], input: secret + "\r\n").output == first.output)
+        #expect(try postern(["key", "import"], input: secret).output == first.output)
+        for (input, text) in [
+            ("12 objects imported automatically (use -v 2 for details).\n\n" + secret + "\n", "more than one line"),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "PEM"), ("", "holds no secret"), ("short", "32 bytes"),
+            (String(repeating: "k", count: 1025), "more than 1024 bytes"),
+        ] {
+            let result = try postern(["key", "import"], input: input)
+            #expect(result.code == 65 || result.code == 66, "\(input)")
+            #expect(result.error.contains(text) && !result.error.contains(secret), "\(result.error)")
+        }
+        #expect(try postern(["key", "list", "--json"]).output.components(separatedBy: "\"id\"").count == 3)
+    }
 }

@@ -48,8 +48,8 @@ public final class AuditLog: Sendable {
     }
 
     private func write(_ line: AuditLine) {
-        output.write(line.bytes(at: .now(), output.format))
-        metrics.value?.count(.auditLines)
+        let isWritten = output.write(line.bytes(at: .now(), output.format))
+        metrics.value?.count(isWritten ? .auditLines : .auditLinesFailed)
     }
 
     // MARK: What lines say

@@ -65,7 +65,9 @@ public final class LogOutput: Sendable {
     }
 
     /// - Parameter line: Without a line feed, which it gets.
-    func write(_ line: [UInt8]) {
+    /// - Returns: Whether all of it was written.
+    @discardableResult
+    func write(_ line: [UInt8]) -> Bool {
         // What is left of a line that did not fit is not to become the beginning of this one.
         let start: [UInt8] = isLineOpen.exchange(false, ordering: .relaxed) ? [0x0A] : []
         let bytes = start + line + [0x0A]
@@ -74,7 +76,7 @@ public final class LogOutput: Sendable {
             if count < 0, errno == EINTR { continue }
             // Nobody is there to be told, and what is decided does not depend on the log.
             if count < bytes.count, count > 0 || !start.isEmpty { isLineOpen.store(true, ordering: .relaxed) }
-            return
+            return count == bytes.count
         }
     }
 

@@ -41,7 +41,7 @@ final class Metrics: Sendable {
         case tokenHits, tokenMisses
         case passwordHits, passwordMisses
         case failedSyncs
-        case auditLines, auditLinesLeftOut
+        case auditLines, auditLinesLeftOut, auditLinesFailed
     }
 
     /// - Throws: ``JournalError`` when the file can be neither opened nor made.

@@ -87,7 +87,7 @@ struct MetricsView: APIView {
 
     private func writeCaches(_ metrics: Metrics, _ text: inout PrometheusText) {
         // Every request looks its policy up, but for those that make no sense.
-        let lookups = metrics.viewNames.indices.reduce(UInt64(0)) { $0 + metrics.times(view: $1).count }
+        let lookups = metrics.viewNames.indices.reduce(UInt64(0)) { $0 &+ metrics.times(view: $1).count }
         let misses = metrics[.policyMisses]
         let caches: [(name: String, hits: UInt64, misses: UInt64)] = [
             ("policy", lookups > misses ? lookups - misses : 0, misses),
@@ -141,6 +141,7 @@ struct MetricsView: APIView {
             [
                 ([("outcome", "written")], Double(metrics[.auditLines])),
                 ([("outcome", "left-out")], Double(metrics[.auditLinesLeftOut])),
+                ([("outcome", "failed")], Double(metrics[.auditLinesFailed])),
             ]
         )
         if let count = metrics.openConnections {

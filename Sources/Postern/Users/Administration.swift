@@ -100,8 +100,9 @@ struct Administration {
         var deleted: User?
         try decide { table, administrator throws(APIError) in
             guard let user = table[id] else { throw .notFound }
-            try administrator.checkAccess(to: user)
             guard id != administrator.user.id else { throw Serializer.nonFieldError("You cannot delete yourself.") }
+            // The name is free then.
+            try administrator.checkTakeover(of: user)
             deleted = user
             return [UserTable.deletion(of: id)]
         }
@@ -165,8 +166,9 @@ struct Administration {
         do throws(StoreError) {
             try accounts.store.users.write { table in
                 do throws(APIError) {
+                    // By what they were, the location let the request in.
                     guard let known = request.user, let user = table[known.id], user.isActive,
-                        user.epoch == known.epoch
+                        user.epoch == known.epoch, user.hasRights(of: known)
                     else { throw .permissionDenied }
                     return try body(table, Administrator(user: user))
                 } catch {

@@ -1,6 +1,6 @@
 /// What whoever administers users may do to them.
 ///
-/// A superuser may do everything, and others nothing to superusers. Others also give nothing that they do not have: no
+/// A superuser may do everything, and others nothing to superusers. Others also give and take nothing that they do not have: no
 /// flag, no group, no permission, and no password of an account that has more than theirs, for who sets a password can
 /// log in with it. Nobody shuts out themselves. Django's admin lets everybody who may change users do all of this.
 struct Administrator {
@@ -26,6 +26,15 @@ struct Administrator {
         }
         for permission in new.permissions.subtracting(old.permissions).sorted() where !user.has(permission) {
             throw .denied("You cannot give the permission \(permission), which you do not have.")
+        }
+        // Whom somebody could take rights from, and then the account, gets them back one day; and one may be let in for not
+        // being in a group.
+        for group in old.groups where !new.groups.contains(group) && (old.id == user.id || !user.groups.contains(group))
+        {
+            throw .denied("You cannot take the group \(group) from this user.")
+        }
+        for permission in old.permissions.subtracting(new.permissions).sorted() where !user.has(permission) {
+            throw .denied("You cannot take the permission \(permission), which you do not have.")
         }
         // Names may be what an upstream, or IsOwner, goes by.
         if new.username != old.username { try checkTakeover(of: old) }

@@ -50,6 +50,12 @@ public struct User: Sendable, Equatable {
         self.created = created
     }
 
+    /// Whether both are let in by the same.
+    func hasRights(of other: User) -> Bool {
+        isStaff == other.isStaff && isSuperuser == other.isSuperuser && groups == other.groups
+            && permissions == other.permissions && groupPermissions == other.groupPermissions
+    }
+
     /// Django's `has_perm`: a superuser has every permission.
     public func has(_ permission: PermissionName) -> Bool {
         isSuperuser || permissions.contains(permission) || groupPermissions.contains(permission)

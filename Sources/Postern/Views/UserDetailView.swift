@@ -41,7 +41,9 @@ struct UserPasswordView: APIView {
     let takesSecret = true
     let accounts: Accounts
 
-    private static let serializer = Serializer(fields: [CharField(name: "password", trimsWhitespace: false)])
+    private static let serializer = Serializer(fields: [
+        CharField(name: "password", trimsWhitespace: false, takesNumbers: false)
+    ])
 
     var actions: JSONValue? { Metadata.actions([.init("password")]) }
 

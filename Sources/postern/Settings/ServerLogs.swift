@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import Postern
 
@@ -31,6 +32,9 @@ struct ServerLogs {
     func reload(_ source: SettingsSource, current: Settings) -> Settings {
         var settings = current
         do {
+            if let path = current.filePath, access(path, F_OK) != 0 {
+                throw Failure(.noInput, "\(printable(path)) is gone.")
+            }
             settings = try source.read()
         } catch {
             logger.error("the settings stay as they are: \(Failure(error)?.message ?? "\(error)")")

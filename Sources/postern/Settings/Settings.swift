@@ -99,6 +99,12 @@ struct Settings: Sendable {
 
     subscript(setting: Setting) -> Value { values[setting] ?? Value(text: setting.standard, origin: .standard) }
 
+    /// Of the file that said something; nil: none did.
+    var filePath: String? {
+        for value in values.values { if case .file(let path, _) = value.origin { return path } }
+        return nil
+    }
+
     /// - Throws: ``Failure`` when no store is named.
     func store() throws -> String {
         guard let path = self[.store].text else { throw StoreOptions.noStore }
