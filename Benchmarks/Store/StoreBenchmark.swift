@@ -56,7 +56,7 @@ enum StoreBenchmark {
     private static func digest(_ id: Int) -> SecretDigest { SecretDigest(of: Array("token \(id)".utf8)[...]) }
 
     private static func index(_ path: String) throws {
-        for name in try names(in: path) where name.hasPrefix("tokens.index") { unlink(path + "/" + name) }
+        for name in Folder.names(in: path) ?? [] where name.hasPrefix("tokens.index") { unlink(path + "/" + name) }
         let made = try ContinuousClock().measure { _ = try Store(opening: path) }
         let before = memory()
         let store = try Store(opening: path)
@@ -193,15 +193,5 @@ enum StoreBenchmark {
             if let name = words.first, words.count > 1 { kilobytes[name] = Int(words[1]) }
         }
         return ((kilobytes["Anonymous:"] ?? 0) * 1024, (kilobytes["Rss:"] ?? 0) * 1024)
-    }
-
-    private static func names(in folder: String) throws -> [String] {
-        guard let folder = opendir(folder) else { exit(66) }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            names.append(withUnsafePointer(to: &entry.pointee.d_name.0) { String(cString: $0) })
-        }
-        return names
     }
 }

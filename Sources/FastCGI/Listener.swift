@@ -89,12 +89,12 @@ public final class Listener: Sendable {
     }
 
     private static func bind(_ path: String) throws(ListenerError) -> Listener {
-        guard var address = unixAddress(path) else { throw .pathTooLong(path) }
-        try removeStale(path, &address)
+        guard let address = UnixAddress(path) else { throw .pathTooLong(path) }
+        try removeStale(path, address)
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw .system(call: "socket", address: path, errno: errno) }
         let mask = umask(0o117)
-        let result = withSocketAddress(&address) { Glibc.bind(descriptor, $0, $1) }
+        let result = address.withSocketAddress { Glibc.bind(descriptor, $0, $1) }
         let error = errno
         umask(mask)
         var status = stat()
@@ -107,14 +107,14 @@ public final class Listener: Sendable {
     }
 
     /// - Throws: When somebody listens there, or what is there is no socket.
-    private static func removeStale(_ path: String, _ address: inout sockaddr_un) throws(ListenerError) {
+    private static func removeStale(_ path: String, _ address: UnixAddress) throws(ListenerError) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFSOCK else { throw .notASocket(path) }
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard probe >= 0 else { throw .system(call: "socket", address: path, errno: errno) }
         defer { close(probe) }
-        let result = withSocketAddress(&address) { connect(probe, $0, $1) }
+        let result = address.withSocketAddress { connect(probe, $0, $1) }
         guard result != 0, errno == ECONNREFUSED else { throw .inUse(path) }
         guard unlink(path) == 0 else { throw .system(call: "unlink", address: path, errno: errno) }
     }
@@ -140,28 +140,6 @@ public final class Listener: Sendable {
             throw number == EADDRINUSE ? .inUse(text) : .system(call: "bind", address: text, errno: number)
         }
         return Listener(descriptor, isOurs: true)
-    }
-
-    private static func unixAddress(_ path: String) -> sockaddr_un? {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        return withUnsafeMutableBytes(of: &address.sun_path) { field in
-            guard bytes.count < field.count else { return false }
-            field.copyBytes(from: bytes)
-            return true
-        } ? address : nil
-    }
-
-    private static func withSocketAddress(
-        _ address: inout sockaddr_un,
-        _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
-    ) -> Int32 {
-        withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
     }
 }
 

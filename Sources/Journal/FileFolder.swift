@@ -41,16 +41,8 @@ public final class FileFolder: Sendable {
 
     /// Names of the files that end with `suffix`, in order.
     public func names(endingWith suffix: String) throws(JournalError) -> [String] {
-        guard let folder = opendir(path) else { throw File.error("opendir", path) }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name.hasSuffix(suffix), !name.hasPrefix(".") { names.append(name) }
-        }
-        return names.sorted()
+        guard let names = Folder.names(in: path) else { throw File.error("opendir", path) }
+        return names.filter { $0.hasSuffix(suffix) && !$0.hasPrefix(".") }.sorted()
     }
 
     /// - Parameter name: One of ``names(endingWith:)``.

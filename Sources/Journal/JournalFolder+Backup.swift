@@ -33,7 +33,7 @@ extension JournalFolder {
             try File.syncFolder(path)
             try File.syncFolder(Self.parent(of: path))
         } catch {
-            Self.removeTree(path)
+            Folder.removeTree(path)
             throw error
         }
     }
@@ -112,18 +112,5 @@ extension JournalFolder {
         let file = try File(creating: path, owner: owner, group: group)
         try file.write(bytes, at: 0, with: calls)
         try file.sync(with: calls)
-    }
-
-    /// Removes a folder and all that is in it. Follows no link.
-    public static func removeTree(_ path: String) {
-        guard unlink(path) != 0, let folder = opendir(path) else { return }
-        while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { removeTree(path + "/" + name) }
-        }
-        closedir(folder)
-        rmdir(path)
     }
 }

@@ -152,16 +152,7 @@ public final class JournalFolder: Sendable {
 
     /// Names of files in the folder, none where it cannot be read.
     func names(startingWith prefix: String) -> [String] {
-        guard let folder = opendir(path) else { return [] }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name.hasPrefix(prefix) { names.append(name) }
-        }
-        return names
+        Folder.names(in: path)?.filter { $0.hasPrefix(prefix) } ?? []
     }
 
     /// Calls `body` after each sync of a journal, on the thread that did it.

@@ -52,15 +52,9 @@ struct JWTCommand: ParsableCommand {
         }
 
         private static func token() throws -> [UInt8] {
-            var bytes: [UInt8] = []
-            var chunk = [UInt8](repeating: 0, count: 4096)
             // One more than any token has is enough to refuse it.
-            while bytes.count < 65536 {
-                let count = read(STDIN_FILENO, &chunk, chunk.count)
-                if count < 0, errno == EINTR { continue }
-                guard count >= 0 else { throw Failure(.inputOutput, "Standard input cannot be read.") }
-                if count == 0 { break }
-                bytes += chunk[..<count]
+            guard var bytes = WholeFile.bytes(of: STDIN_FILENO, atMost: 65536) else {
+                throw Failure(.inputOutput, "Standard input cannot be read.")
             }
             while let last = bytes.last, last == 0x0A || last == 0x0D { bytes.removeLast() }
             guard !bytes.isEmpty else { throw Failure(.noInput, "Standard input holds no token.") }

@@ -1,5 +1,5 @@
-/// The members of a JSON object inside of a token or a key, read strictly (RFC 7515, section 4; RFC 7519,
-/// section 4): UTF-8, no name twice, and not endless.
+/// The members of a JSON object. One inside of a token or a key is read strictly (RFC 7515, section 4; RFC 7519, section 4):
+/// UTF-8, no name twice, and not endless.
 struct JSONObject {
     let members: [(name: String, value: JSONValue)]
 

@@ -26,12 +26,8 @@ public struct JWTVerifier: Sendable {
     /// - Throws: ``KeysError``.
     public init(keysAt path: String, issuer: String? = nil, audience: String? = nil, leeway: Int64 = 0) throws {
         var keys: [JSONWebKey] = []
-        if let folder = opendir(path) {
-            defer { closedir(folder) }
-            while let entry = readdir(folder) {
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                }
+        if let names = Folder.names(in: path) {
+            for name in names {
                 guard !name.hasPrefix("."), name.hasSuffix(".jwk") || name.hasSuffix(".json") else { continue }
                 let file = path + "/" + name
                 do {

@@ -11,9 +11,7 @@ enum ProcessState {
         let descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 128)
-        let count = read(descriptor, &bytes, bytes.count)
-        let words = bytes.prefix(max(0, count)).split(separator: 0x20)
+        let words = (WholeFile.bytes(of: descriptor, atMost: 128) ?? []).split(separator: 0x20)
         guard words.count > 1, let pages = Decimal.parse(words[1]) else { return nil }
         return Int(pages) * sysconf(Int32(_SC_PAGESIZE))
     }

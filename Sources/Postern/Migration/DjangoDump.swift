@@ -23,7 +23,7 @@ struct DjangoDump: ImportSource {
         self.file = file
         self.model = model
         var references = DjangoReferences()
-        try Self.eachObject(of: file, model) { object, _ throws(ImportError) in references.take(object, model) }
+        try file.eachObject(Self.word, DjangoObject.init) { object, _ in references.take(object, model) }
         self.references = references
     }
 
@@ -31,31 +31,13 @@ struct DjangoDump: ImportSource {
         for (key, group) in references.groups.sorted(by: { $0.key < $1.key }) {
             try body(record(group), ImportPlace(description: "auth.group \(key)", bytes: 0))
         }
-        try Self.eachObject(of: file, model) { object, place throws(ImportError) in
-            if let record = record(object) { try body(record, place) }
+        try file.eachObject(Self.word, DjangoObject.init) { object, place throws(ImportError) in
+            guard let record = record(object) else { return }
+            try body(record, ImportPlace(description: "\(place.description), \(object.name)", bytes: place.bytes))
         }
     }
 
-    private static func eachObject(
-        of file: ImportFile,
-        _ model: UserModel,
-        _ body: (DjangoObject, ImportPlace) throws(ImportError) -> Void
-    ) throws(ImportError) {
-        var objects = JSONObjects()
-        try file.read { part throws(ImportError) in
-            try objects.take(part, of: file.path) { bytes, objects throws(ImportError) in
-                let place = "object \(objects.count)"
-                let object: DjangoObject
-                do throws(JSONError) {
-                    object = try DjangoObject(try JSONReader.read(bytes))
-                } catch {
-                    throw .malformed(path: file.path, place: place, reason: error.description + ".")
-                }
-                try body(object, ImportPlace(description: "\(place), \(object.name)", bytes: objects.bytes))
-            }
-        }
-        try objects.finish(file.path)
-    }
+    private static let word = "object"
 
     /// nil for what is no record of its own.
     private func record(_ object: DjangoObject) -> ImportRecord? {

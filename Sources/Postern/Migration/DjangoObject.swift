@@ -2,18 +2,18 @@
 struct DjangoObject {
     let model: String
     let key: JSONValue
-    private let fields: [(name: String, value: JSONValue)]
+    private let fields: JSONObject
 
-    init(_ value: JSONValue) throws(JSONError) {
-        guard case .object(let members) = value, let model = members.last(where: { $0.name == "model" })?.value.text,
-            case .object(let fields)? = members.last(where: { $0.name == "fields" })?.value
-        else { throw JSONError("This is no object of manage.py dumpdata, which has model and fields") }
+    init(_ object: JSONObject) throws(JSONError) {
+        guard let model = object.string("model"), case .object(let fields)? = object["fields"] else {
+            throw JSONError("This is no object of manage.py dumpdata, which has model and fields")
+        }
         self.model = model.lowercased()
-        self.fields = fields
-        key = members.last { $0.name == "pk" }?.value ?? .null
+        self.fields = JSONObject(fields)
+        key = object["pk"] ?? .null
     }
 
-    subscript(name: String) -> JSONValue? { fields.last { $0.name == name }?.value }
+    subscript(name: String) -> JSONValue? { fields[name] }
 
     /// nil where there is none.
     /// - Throws: ``ImportRecordError`` where something else stands there.

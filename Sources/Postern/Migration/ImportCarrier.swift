@@ -17,7 +17,7 @@ struct ImportCarrier<Source: ImportSource> {
     private var nextID: User.ID = 0
     /// Of users who bring no id.
     private var givenIDs: [Username: User.ID] = [:]
-    private var tokens: [Token] = []
+    private var tokens: [(token: ImportedToken, owner: User.ID)] = []
     private var revocations: [(jti: [UInt8], expires: Timestamp)] = []
 
     /// Events that are synced together.
@@ -139,19 +139,7 @@ struct ImportCarrier<Source: ImportSource> {
         case .name(let name): owner = plan.users[name].map { $0 ?? id(of: name) }
         }
         guard let owner, token.expires.map({ now < $0 }) ?? true else { return }
-        tokens.append(
-            Token(
-                id: 0,
-                digest: token.digest,
-                user: owner,
-                epoch: epoch,
-                label: token.label,
-                created: min(token.created ?? now, now),
-                expires: token.expires,
-                renewal: nil,
-                limits: nil
-            )
-        )
+        tokens.append((token, owner))
         if tokens.count == Self.batch { try writeTokens() }
     }
 
@@ -166,12 +154,12 @@ struct ImportCarrier<Source: ImportSource> {
                 var events: [Event] = []
                 var written: Set<SecretDigest> = []
                 var id = table.nextID
-                for token in batch where written.insert(token.digest).inserted {
+                for (token, owner) in batch where written.insert(token.digest).inserted {
                     if let known = try table[token.digest] {
-                        guard known.epoch < token.epoch, owners[known.user] == nil else { throw .conflict }
+                        guard known.epoch < epoch, owners[known.user] == nil else { throw .conflict }
                         events.append(TokenTable.revocation(of: known.id))
                     }
-                    events.append(token.with(id: id).issued)
+                    events.append(issued(token, to: owner, id).issued)
                     id += 1
                 }
                 return events
@@ -179,6 +167,20 @@ struct ImportCarrier<Source: ImportSource> {
         } catch {
             throw .store(error)
         }
+    }
+
+    private func issued(_ token: ImportedToken, to owner: User.ID, _ id: Token.ID) -> Token {
+        Token(
+            id: id,
+            digest: token.digest,
+            user: owner,
+            epoch: epoch,
+            label: token.label,
+            created: min(token.created ?? now, now),
+            expires: token.expires,
+            renewal: nil,
+            limits: nil
+        )
     }
 
     private mutating func writeRevocations() throws(ImportError) {
@@ -196,21 +198,5 @@ struct ImportCarrier<Source: ImportSource> {
         } catch {
             throw .store(error)
         }
-    }
-}
-
-extension Token {
-    fileprivate func with(id: ID) -> Token {
-        Token(
-            id: id,
-            digest: digest,
-            user: user,
-            epoch: epoch,
-            label: label,
-            created: created,
-            expires: expires,
-            renewal: renewal,
-            limits: limits
-        )
     }
 }

@@ -38,6 +38,33 @@ public final class ImportFile: Sendable {
         }
     }
 
+    /// Calls `body` with each object of JSON in it, which ``JSONObjects`` finds, and with where it stands.
+    ///
+    /// - Parameters:
+    ///   - word: What a place is called, as `object`.
+    ///   - read: Makes of the object what `body` wants.
+    func eachObject<Value>(
+        _ word: String,
+        _ read: (JSONObject) throws(JSONError) -> Value,
+        _ body: (Value, ImportPlace) throws(ImportError) -> Void
+    ) throws(ImportError) {
+        var objects = JSONObjects()
+        try self.read { part throws(ImportError) in
+            try objects.take(part, of: path) { bytes, objects throws(ImportError) in
+                let place = ImportPlace(description: "\(word) \(objects.count)", bytes: objects.bytes)
+                let value: Value
+                do throws(JSONError) {
+                    guard case .object(let members) = try JSONReader.read(bytes) else { return }
+                    value = try read(JSONObject(members))
+                } catch {
+                    throw .malformed(path: path, place: place.description, reason: error.description + ".")
+                }
+                try body(value, place)
+            }
+        }
+        try objects.finish(path)
+    }
+
     /// It is read more than once, and has to say the same each time.
     private func checkUnchanged(_ offset: off_t) throws(ImportError) {
         var status = stat()

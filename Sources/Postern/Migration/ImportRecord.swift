@@ -15,43 +15,19 @@ enum ImportRecord {
 
 struct ImportedUser {
     /// nil: the next one that is free.
-    let id: User.ID?
+    var id: User.ID?
     let username: Username
     /// As a store writes it; nil where no password opens the account.
     let passwordHash: String?
     /// The name of a kind of hash that we cannot verify, so that a new password is needed.
-    let unknownHash: String?
-    let isActive: Bool
-    let isStaff: Bool
-    let isSuperuser: Bool
-    let groups: [GroupName]
-    let permissions: Set<PermissionName>
+    var unknownHash: String?
+    var isActive = true
+    var isStaff = false
+    var isSuperuser = false
+    var groups: [GroupName] = []
+    var permissions: Set<PermissionName> = []
     /// nil: now.
-    let created: Timestamp?
-
-    init(
-        id: User.ID? = nil,
-        username: Username,
-        passwordHash: String?,
-        unknownHash: String? = nil,
-        isActive: Bool = true,
-        isStaff: Bool = false,
-        isSuperuser: Bool = false,
-        groups: [GroupName] = [],
-        permissions: Set<PermissionName> = [],
-        created: Timestamp? = nil
-    ) {
-        self.id = id
-        self.username = username
-        self.passwordHash = passwordHash
-        self.unknownHash = unknownHash
-        self.isActive = isActive
-        self.isStaff = isStaff
-        self.isSuperuser = isSuperuser
-        self.groups = groups
-        self.permissions = permissions
-        self.created = created
-    }
+    var created: Timestamp?
 }
 
 struct ImportedToken {

@@ -56,42 +56,18 @@ struct StoreExport: ImportSource {
     init(_ file: ImportFile) { self.file = file }
 
     func eachRecord(_ body: (ImportRecord, ImportPlace) throws(ImportError) -> Void) throws(ImportError) {
-        var objects = JSONObjects()
-        try file.read { part throws(ImportError) in
-            try objects.take(part, of: path) { bytes, objects throws(ImportError) in
-                let place = ImportPlace(description: "line \(objects.count)", bytes: objects.bytes)
-                let value: JSONValue
-                do throws(JSONError) {
-                    value = try JSONReader.read(bytes)
-                } catch {
-                    throw .malformed(path: path, place: place.description, reason: error.description + ".")
-                }
-                guard case .object(let members) = value else { return }
-                try body(Self.record(Members(members)), place)
-            }
-        }
-        try objects.finish(path)
-    }
-
-    private struct Members {
-        private let members: [(name: String, value: JSONValue)]
-
-        init(_ members: [(name: String, value: JSONValue)]) { self.members = members }
-
-        subscript(name: String) -> JSONValue? { members.last { $0.name == name }?.value }
-
-        func flag(_ name: String) -> Bool { if case .bool(true)? = self[name] { true } else { false } }
-
-        func texts(_ name: String) -> [String] {
-            if case .array(let values)? = self[name] { values.map { $0.text ?? "" } } else { [] }
+        try file.eachObject("line") {
+            $0
+        } _: { members, place throws(ImportError) in
+            try body(Self.record(members), place)
         }
     }
 
-    private static func record(_ members: Members) -> ImportRecord {
+    private static func record(_ members: JSONObject) -> ImportRecord {
         do {
-            switch members["model"]?.text {
+            switch members.string("model") {
             case "postern.group":
-                return .group(try GroupName((members["name"]?.text ?? "").utf8), try permissions(members))
+                return .group(try GroupName((members.string("name") ?? "").utf8), try permissions(members))
             case "postern.user": return .user(try user(members))
             case "postern.token": return .leftOut("tokens, whose secrets are in no export")
             default: return .problem("this is nothing that postern export wrote.")
@@ -101,24 +77,32 @@ struct StoreExport: ImportSource {
         }
     }
 
-    private static func user(_ members: Members) throws -> ImportedUser {
+    private static func user(_ members: JSONObject) throws -> ImportedUser {
         guard case .integer(let id)? = members["id"] else { throw ImportRecordError("it has no id.") }
         return ImportedUser(
             id: id,
-            username: try Username((members["username"]?.text ?? "").utf8),
+            username: try Username((members.string("username") ?? "").utf8),
             passwordHash: nil,
-            isActive: members.flag("is_active"),
-            isStaff: members.flag("is_staff"),
-            isSuperuser: members.flag("is_superuser"),
-            groups: try members.texts("groups").map { try GroupName($0.utf8) }.sorted(),
+            isActive: isTrue("is_active", members),
+            isStaff: isTrue("is_staff", members),
+            isSuperuser: isTrue("is_superuser", members),
+            groups: try texts("groups", members).map { try GroupName($0.utf8) }.sorted(),
             permissions: try permissions(members),
-            created: members["created"]?.text.flatMap { Timestamp(rfc3339: Array($0.utf8)[...]) }
+            created: members.string("created").flatMap { Timestamp(rfc3339: Array($0.utf8)[...]) }
         )
     }
 
-    private static func permissions(_ members: Members) throws(NameError) -> Set<PermissionName> {
+    private static func permissions(_ members: JSONObject) throws(NameError) -> Set<PermissionName> {
         var names: Set<PermissionName> = []
-        for text in members.texts("permissions") { names.insert(try PermissionName(text.utf8)) }
+        for text in texts("permissions", members) { names.insert(try PermissionName(text.utf8)) }
         return names
+    }
+
+    private static func isTrue(_ name: String, _ members: JSONObject) -> Bool {
+        if case .bool(true)? = members[name] { true } else { false }
+    }
+
+    private static func texts(_ name: String, _ members: JSONObject) -> [String] {
+        if case .array(let values)? = members[name] { values.map { $0.text ?? "" } } else { [] }
     }
 }

@@ -19,7 +19,7 @@ struct Endpoint {
         let summary: String
         /// Parameters of the query with their schemas.
         var query: Schema.Members = []
-        /// The status of success and the name of its schema; nil for an answer without a body.
+        /// The status of success, and the schema of its body; nil for none.
         let status: Int
         let schema: JSONValue?
         /// Statuses of errors beside those that the view's ways make possible.
@@ -31,27 +31,7 @@ struct Endpoint {
             _ method: Method,
             _ summary: String,
             _ status: Int = 200,
-            _ schema: String? = nil,
-            query: Schema.Members = [],
-            errors: [Int] = [],
-            optionalFields: [String] = []
-        ) {
-            self.init(
-                method,
-                summary,
-                status,
-                schema.map(Schema.reference),
-                query: query,
-                errors: errors,
-                optionalFields: optionalFields
-            )
-        }
-
-        init(
-            _ method: Method,
-            _ summary: String,
-            _ status: Int,
-            _ schema: JSONValue?,
+            _ answer: Answer? = nil,
             query: Schema.Members = [],
             errors: [Int] = [],
             optionalFields: [String] = []
@@ -59,11 +39,22 @@ struct Endpoint {
             self.method = method
             self.summary = summary
             self.status = status
-            self.schema = schema
+            schema = answer?.schema
             self.query = query
             self.errors = errors
             self.optionalFields = optionalFields
         }
+    }
+
+    /// What the body of an answer looks like: the name of one of ``Schemas/components``.
+    struct Answer: ExpressibleByStringLiteral {
+        let schema: JSONValue
+
+        init(stringLiteral name: String) { schema = Schema.reference(name) }
+
+        private init(schema: JSONValue) { self.schema = schema }
+
+        static func list(of name: String) -> Answer { Answer(schema: Schema.list(of: Schema.reference(name))) }
     }
 
     /// Parameters in braces of the path.
@@ -99,7 +90,7 @@ extension Endpoint {
         Endpoint(
             "/api/tokens/",
             "tokens",
-            Operation(.get, "The caller's tokens", 200, Schema.list(of: Schema.reference("OwnToken"))),
+            Operation(.get, "The caller's tokens", 200, .list(of: "OwnToken")),
             Operation(.post, "Another token", 201, "NewToken")
         ),
         Endpoint(

@@ -193,9 +193,6 @@ extension APIRequest {
     /// `POSTERN_VIEW`.
     var viewName: String? { parameters.value(of: "POSTERN_VIEW").map { String(decoding: $0, as: UTF8.self) } }
 
-    /// ``target``, without what careless clients put secrets into. For logs only, as it is.
-    var targetWithoutQuery: ArraySlice<UInt8> { target.prefix { $0 != UInt8(ascii: "?") } }
-
     /// The path as the web server routes by it: decoded and simplified. Without a final slash it is none of ours.
     var path: ArraySlice<UInt8> {
         if let path = parameters.value(of: "DOCUMENT_URI") { return path }
@@ -226,4 +223,11 @@ extension APIRequest {
 
     /// `X-CSRFToken`.
     var csrfToken: ArraySlice<UInt8>? { parameters.value(of: "HTTP_X_CSRFTOKEN") }
+}
+
+extension FastCGI.Request {
+    /// The request target as the client typed it, without the query, into which careless clients put secrets. For logs only.
+    var targetWithoutQuery: ArraySlice<UInt8>? {
+        parameters.value(of: "REQUEST_URI")?.prefix { $0 != UInt8(ascii: "?") }
+    }
 }

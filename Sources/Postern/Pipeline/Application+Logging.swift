@@ -34,13 +34,11 @@ extension Application {
         var text = (request.map { "\($0.method) " } ?? "") + "answered \(visit.status)"
         if let error = visit.error { text += ": " + error.reason + Self.explanation(of: error, source) }
         if logger.logLevel <= .debug, let request, let policy { text += "; " + decisionText(request, policy) }
-        // Careless clients put secrets into the query.
-        let path = source.parameters.value(of: "REQUEST_URI")?.prefix { $0 != UInt8(ascii: "?") }
         logger.log(
             level: visit.logLevel,
             "\(LogText(text))",
             metadata: [
-                "path": "\(LogText(path))", "status": "\(visit.status)",
+                "path": "\(LogText(source.targetWithoutQuery))", "status": "\(visit.status)",
                 "duration_us": "\(visit.nanoseconds / 1000)",
             ]
         )

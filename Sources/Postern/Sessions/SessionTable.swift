@@ -53,10 +53,10 @@ struct SessionTable: EventSourced {
     ) throws(JournalError) {
         for id in digestByID.keys.sorted() {
             guard let session = self[id], now < session.ends, isAlive(session.user, session.epoch) else { continue }
-            try file.add(Event(time: now, Self.start(session).columns))
-            try file.add(Event(time: session.lastUsed, Self.use(of: id).columns))
+            try file.add(Self.start(session), at: now)
+            try file.add(Self.use(of: id), at: session.lastUsed)
         }
-        try file.add(Event(time: now, [Array("last-id".utf8), Array(String(lastID).utf8)]))
+        try file.add(Event([Array("last-id".utf8), Array(String(lastID).utf8)]), at: now)
     }
 
     mutating func apply(_ event: EventLine) throws(EventError) {

@@ -45,7 +45,7 @@ extension Store {
             try Store(opening: temporary).begin(revokingAll: revokingAll)
             try JournalFolder.move(temporary, to: path)
         } catch {
-            JournalFolder.removeTree(temporary)
+            Folder.removeTree(temporary)
             if let error = error as? JournalError { throw StoreError(error) }
             throw error as? StoreError ?? .conflict
         }

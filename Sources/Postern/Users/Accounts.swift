@@ -7,7 +7,7 @@ public final class Accounts: Sendable {
     public let signals = Signals()
     let hasher: PasswordHasher
     private let memo = PasswordMemo()
-    let rules: PasswordRules
+    private let rules: PasswordRules
     let issuesTokenWithUser: Bool
 
     /// - Parameter issuesTokenWithUser: Makes a token whenever a user is made, as the `post_save` receiver in
@@ -107,6 +107,12 @@ public final class Accounts: Sendable {
         }
     }
 
+    /// Of a new password, when the rules let it be one.
+    func hash(_ password: [UInt8], for username: Username) throws(PasswordError) -> String {
+        try rules.check(password, for: username)
+        return try hasher.hash(password)
+    }
+
     /// Adds a user, and a token where that is asked for here or by the setting.
     ///
     /// - Parameters:
@@ -122,10 +128,7 @@ public final class Accounts: Sendable {
         withToken: Bool = false,
         for request: APIRequest? = nil
     ) throws -> (User, TokenSecret?) {
-        let hash = try password.map { password in
-            try rules.check(password, for: username)
-            return try hasher.hash(password)
-        }
+        let hash = try password.map { try self.hash($0, for: username) }
         let user = try store.addUser(username, passwordHash: hash, isStaff: isStaff, isSuperuser: isSuperuser)
         signals.send(.userCreated(user), for: request)
         guard withToken || issuesTokenWithUser else { return (user, nil) }
@@ -134,8 +137,7 @@ public final class Accounts: Sendable {
 
     /// - Throws: ``PasswordError`` when a rule refuses the password, ``StoreError``.
     public func setPassword(of user: User, to password: [UInt8], for request: APIRequest? = nil) throws {
-        try rules.check(password, for: user.username)
-        let changed = try store.setPassword(of: user.id, to: try hasher.hash(password))
+        let changed = try store.setPassword(of: user.id, to: try hash(password, for: user.username))
         signals.send(.userChanged(changed, .password), for: request)
     }
 
@@ -150,14 +152,14 @@ public final class Accounts: Sendable {
         for request: APIRequest
     ) throws -> User? {
         guard try verify(old, of: user, name: user.username.bytes, for: request, isRight: { _ in true }),
-            let hash = user.passwordHash
+            let oldHash = user.passwordHash
         else {
             signals.send(.loginFailed(username: user.username.bytes), for: request)
             return nil
         }
-        try rules.check(new, for: user.username)
+        let newHash = try hash(new, for: user.username)
         do {
-            let changed = try store.setPassword(of: user.id, to: try hasher.hash(new), replacing: hash)
+            let changed = try store.setPassword(of: user.id, to: newHash, replacing: oldHash)
             signals.send(.userChanged(changed, .password), for: request)
             return changed
         } catch StoreError.conflict {

@@ -122,8 +122,7 @@ struct Administration {
 
     private func hash(_ password: [UInt8], for username: Username) throws(APIError) -> String {
         do throws(PasswordError) {
-            try accounts.rules.check(password, for: username)
-            return try accounts.hasher.hash(password)
+            return try accounts.hash(password, for: username)
         } catch {
             if case .refused(let reason) = error { throw .invalid("password", reason) }
             throw APIError(any: error)

@@ -51,7 +51,7 @@ public struct Origin: Sendable {
         address = request.map { String(decoding: $0.remoteAddress, as: UTF8.self) }
         scheme = request?.scheme
         view = request?.viewName
-        path = request.map { Array($0.targetWithoutQuery) }
+        path = request.map { Array($0.source.targetWithoutQuery ?? []) }
     }
 }
 

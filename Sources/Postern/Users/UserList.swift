@@ -55,8 +55,9 @@ struct UserList: Sendable {
 
     private var inOrder: some Sequence<User> {
         // Ids may be far apart, as in a store that was restored.
-        let ids = lastID <= 4 * User.ID(users.count) ? Array(1...max(1, lastID)) : users.keys.sorted()
-        return ids.lazy.compactMap { users[$0] }
+        lastID / 4 <= User.ID(users.count)
+            ? AnySequence((1...max(1, lastID)).lazy.compactMap { users[$0] })
+            : AnySequence(users.keys.sorted().lazy.compactMap { users[$0] })
     }
 }
 

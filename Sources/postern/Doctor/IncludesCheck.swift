@@ -1,4 +1,5 @@
 import Glibc
+import Journal
 
 /// Whether the files that the web server includes are those of this program: what they hand over and what it reads belong
 /// together.
@@ -36,7 +37,7 @@ struct IncludesCheck: DoctorCheck {
         var status = stat()
         guard stat(path, &status) == 0 else { return [] }
         guard status.st_mode & S_IFMT == S_IFDIR else { return [path] }
-        return SmallFile.names(in: path).flatMap { name -> [String] in
+        return (Folder.names(in: path) ?? []).sorted().flatMap { name -> [String] in
             let inside = path + "/" + name
             var status = stat()
             guard lstat(inside, &status) == 0 else { return [] }

@@ -1,5 +1,6 @@
 import FastCGI
 import Glibc
+import Journal
 
 /// The limits under which servers run: enough descriptors, and no core dumps, which would hold every secret.
 struct ServerProcessCheck: DoctorCheck {
@@ -40,7 +41,7 @@ struct ServerProcessCheck: DoctorCheck {
     private func processes() -> [pid_t] {
         guard let address = ListenAddress(socket), let server = ServerSocket(address) else { return [] }
         if let pid = server.listeningProcess, Self.isServer(pid) { return [pid] }
-        return SmallFile.names(in: "/proc").compactMap { pid_t($0) }.filter(Self.isServer)
+        return (Folder.names(in: "/proc") ?? []).sorted().compactMap { pid_t($0) }.filter(Self.isServer)
     }
 
     private static func isServer(_ process: pid_t) -> Bool {

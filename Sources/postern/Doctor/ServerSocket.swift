@@ -80,22 +80,11 @@ struct ServerSocket: ~Copyable {
     }
 
     private static func connect(_ path: String) -> Int32? {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let fits = withUnsafeMutableBytes(of: &address.sun_path) { field in
-            guard path.utf8.count < field.count else { return false }
-            field.copyBytes(from: path.utf8)
-            return true
-        }
-        guard fits else {
+        guard let address = UnixAddress(path) else {
             errno = ENAMETOOLONG
             return nil
         }
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(AF_UNIX, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
+        return address.withSocketAddress { connect(AF_UNIX, $0, $1) }
     }
 
     private static func connect(_ host: String, _ port: UInt16) -> Int32? {

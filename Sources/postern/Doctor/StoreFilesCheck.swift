@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Journal
 
 /// The store's folder, what is in it, and the folders above it: who owns them, and who may write there.
 struct StoreFilesCheck: DoctorCheck {
@@ -44,7 +45,7 @@ struct StoreFilesCheck: DoctorCheck {
 
     private func insideFindings(_ folder: String, owner: uid_t) -> [String] {
         var findings: [String] = []
-        for name in SmallFile.names(in: folder) {
+        for name in (Folder.names(in: folder) ?? []).sorted() {
             let path = folder + "/" + name
             var status = stat()
             guard lstat(path, &status) == 0 else { continue }

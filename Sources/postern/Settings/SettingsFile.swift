@@ -1,4 +1,5 @@
 import Glibc
+import Postern
 
 /// The file of settings: a line a setting, `name = value`; what stands behind a `#` at the beginning of a line or after a
 /// space is a comment. It is read strictly: what is not understood lets nothing start.
@@ -74,22 +75,12 @@ struct SettingsFile {
         guard status.st_mode & 0o022 == 0 else {
             throw Failure(.configuration, "\(printable(path)) can be written by others: chmod go-w it.")
         }
-        var bytes = [UInt8](repeating: 0, count: maximumSize + 1)
-        var filled = 0
-        while filled < bytes.count {
-            let count = bytes.withUnsafeMutableBytes {
-                Glibc.read(descriptor, $0.baseAddress.map { $0 + filled }, $0.count - filled)
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else {
-                throw Failure(.noInput, "\(printable(path)) cannot be read: \(String(cString: strerror(errno))).")
-            }
-            if count == 0 { break }
-            filled += count
+        guard let bytes = WholeFile.bytes(of: descriptor, atMost: maximumSize + 1) else {
+            throw Failure(.noInput, "\(printable(path)) cannot be read: \(String(cString: strerror(errno))).")
         }
-        guard filled <= maximumSize else {
+        guard bytes.count <= maximumSize else {
             throw Failure(.configuration, "\(printable(path)) is larger than 64 KiB.")
         }
-        return Array(bytes[..<filled])
+        return bytes
     }
 }

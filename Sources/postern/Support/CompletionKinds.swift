@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import Postern
 
 /// What a shell offers for the arguments of commands.
@@ -30,7 +29,6 @@ extension CompletionKind {
         if let word = words.first(where: { $0.hasPrefix("--store=") }) {
             return String(word.dropFirst("--store=".count))
         }
-        if let path = getenv("POSTERN_STORE") { return String(cString: path) }
-        return (try? SettingsFile(at: SettingsFile.standardPath))?.values[.store]?.text
+        return try? StoreOptions.defaultPath()
     }
 }

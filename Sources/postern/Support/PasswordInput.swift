@@ -21,12 +21,11 @@ enum PasswordInput {
     /// are refused: what another program says before the secret must not become it.
     static func secret() throws -> [UInt8] {
         if isatty(STDIN_FILENO) == 1 { return try prompt("Secret: ") }
-        var secret: [UInt8] = []
-        while let byte = try readByte(from: STDIN_FILENO) {
-            secret.append(byte)
-            guard secret.count <= PasswordRules.maximumBytes else {
-                throw Failure(.dataError, "The secret has more than \(PasswordRules.maximumBytes) bytes.")
-            }
+        guard var secret = WholeFile.bytes(of: STDIN_FILENO, atMost: PasswordRules.maximumBytes + 1) else {
+            throw Failure(.inputOutput, "Standard input cannot be read.")
+        }
+        guard secret.count <= PasswordRules.maximumBytes else {
+            throw Failure(.dataError, "The secret has more than \(PasswordRules.maximumBytes) bytes.")
         }
         if secret.last == 0x0A { secret.removeLast() }
         if secret.last == 0x0D { secret.removeLast() }

@@ -18,12 +18,14 @@ struct StoreOptions: ParsableArguments {
 
     /// - Throws: ``Failure`` when no store is named.
     func path() throws -> String {
-        if let store { return store }
-        if let path = getenv("POSTERN_STORE") { return String(cString: path) }
-        guard let path = try SettingsFile(at: SettingsFile.standardPath)?.values[.store]?.text else {
-            throw Self.noStore
-        }
+        guard let path = try store ?? Self.defaultPath() else { throw Self.noStore }
         return path
+    }
+
+    /// What the environment or the file of settings says; nil: neither.
+    static func defaultPath() throws -> String? {
+        if let path = getenv("POSTERN_STORE") { return String(cString: path) }
+        return try SettingsFile(at: SettingsFile.standardPath)?.values[.store]?.text
     }
 
     static let noStore = Failure(

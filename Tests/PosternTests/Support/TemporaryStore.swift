@@ -11,14 +11,14 @@ enum LongTests {
 
 /// A store in a folder that is gone with the test.
 final class TemporaryStore: Sendable {
-    let path: String
+    private let folder: TemporaryFolder
     let store: Store
 
+    var path: String { folder.path + "/store" }
+
     init() throws {
-        var template = Array("/tmp/postern-test-XXXXXX".utf8CString)
-        try #require(mkdtemp(&template) != nil)
-        let parent = String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-        path = parent + "/store"
+        folder = try TemporaryFolder()
+        let path = folder.path + "/store"
         try Store.create(at: path)
         store = try Store(opening: path)
     }
@@ -34,10 +34,6 @@ final class TemporaryStore: Sendable {
         var bytes = [UInt8](repeating: 0, count: 1 << 20)
         let count = read(descriptor, &bytes, bytes.count)
         return Array(bytes.prefix(max(0, count)))
-    }
-
-    deinit {
-        try? FileManager.default.removeItem(atPath: String(path.dropLast("/store".count)))
     }
 }
 
