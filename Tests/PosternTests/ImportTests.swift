@@ -273,6 +273,15 @@ struct ImportTests {
         #expect(try owner(of: Self.key) == nil)
     }
 
+    @Test("A token that comes twice, however far apart, is imported once")
+    func twice() throws {
+        let keys = (0..<5000).map { String(repeating: "0", count: 36) + String($0 + 1000) }
+        let dump = Self.user("1", "ann") + (keys + keys.prefix(2)).map { Self.token($0, of: "1") }.joined()
+        _ = try importDjango(dump)
+        #expect(try store.allTokens().count == 5000)
+        #expect(try owner(of: keys[0]) == "ann" && owner(of: keys[4999]) == "ann")
+    }
+
     @Test("The same import after one that was interrupted brings everything")
     func again() throws {
         let dump = Self.user("5", "bob") + Self.token(Self.key, of: "5")

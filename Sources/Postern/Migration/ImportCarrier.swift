@@ -156,6 +156,7 @@ struct ImportCarrier<Source: ImportSource> {
                 var id = table.nextID
                 for (token, owner) in batch where written.insert(token.digest).inserted {
                     if let known = try table[token.digest] {
+                        if known.user == owner, known.epoch == epoch { continue }
                         guard known.epoch < epoch, owners[known.user] == nil else { throw .conflict }
                         events.append(TokenTable.revocation(of: known.id))
                     }
