@@ -23,8 +23,7 @@ final class EventLoop: @unchecked Sendable {
     let open = Atomic(0)
     /// How many of them have sent part of a request.
     let incomplete = Atomic(0)
-    /// How long a request may take to arrive.
-    private let timeout: Duration
+    private let options: ServerOptions
 
     enum Event {
         /// - Parameter isHalfClosed: Whether the peer sends nothing any more, so that no event will tell of its end.
@@ -38,9 +37,9 @@ final class EventLoop: @unchecked Sendable {
     }
 
     /// nil when the system gives no epoll set.
-    init?(_ table: ConnectionTable, timeout: Duration) {
+    init?(_ table: ConnectionTable, _ options: ServerOptions) {
         self.table = table
-        self.timeout = timeout
+        self.options = options
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { return nil }
     }
@@ -105,7 +104,7 @@ final class EventLoop: @unchecked Sendable {
         return key == Self.stopKey ? .stop : .listener(Int32(truncatingIfNeeded: key >> 2))
     }
 
-    /// From now on closes the connections on which nothing has arrived.
+    /// From now on hands over, or closes, the connections on which nothing has arrived.
     func drain(_ stopEvent: Int32) {
         ignore(stopEvent)
         isDraining = true
@@ -114,11 +113,19 @@ final class EventLoop: @unchecked Sendable {
     private func keepHouse() {
         guard isDraining || incomplete.load(ordering: .relaxed) > 0 else { return }
         for connection in table.connections(of: self) {
-            var byte: UInt8 = 0
-            let isQuiet =
-                isDraining && connection.pending.isEmpty
-                && recv(connection.descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) <= 0
-            if isQuiet || connection.isOverdue(timeout) { table.close(connection) }
+            if isDraining, connection.pending.isEmpty {
+                var byte: UInt8 = 0
+                let count = recv(connection.descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
+                if count > 0 { continue }
+                if count < 0, errno == EAGAIN, let handOver = options.handOver {
+                    // Whoever keeps it has a descriptor of his own, for which epoll would go on telling of it.
+                    ignore(connection.descriptor)
+                    handOver(connection.descriptor)
+                }
+                table.close(connection)
+            } else if connection.isOverdue(options.receiveTimeout) {
+                table.close(connection)
+            }
         }
     }
 }

@@ -33,7 +33,7 @@ public final class Listener: Sendable {
     private let path: String?
     private let inode: UInt
 
-    private init(_ descriptor: Int32, isOurs: Bool, path: String? = nil, inode: UInt = 0) {
+    init(_ descriptor: Int32, isOurs: Bool, path: String? = nil, inode: UInt = 0) {
         self.descriptor = descriptor
         self.isOurs = isOurs
         self.path = path
@@ -57,15 +57,6 @@ public final class Listener: Sendable {
         isListening(STDIN_FILENO) ? Listener(STDIN_FILENO, isOurs: false) : nil
     }
 
-    /// The sockets that systemd hands over: `LISTEN_FDS` of them from descriptor 3 on, meant for us when
-    /// `LISTEN_PID` says so (sd_listen_fds(3)).
-    public static func systemd() -> [Listener] {
-        guard let pid = getenv("LISTEN_PID").map({ String(cString: $0) }), Int32(pid) == getpid(),
-            let count = getenv("LISTEN_FDS").flatMap({ Int32(String(cString: $0)) }), (1...64).contains(count)
-        else { return [] }
-        return (3..<3 + count).filter(isListening).map { Listener($0, isOurs: false) }
-    }
-
     /// Makes a socket of our own.
     ///
     /// A Unix socket has mode 0660 from its first moment. Where a socket file is there already, it is
@@ -82,7 +73,7 @@ public final class Listener: Sendable {
 
     private static let backlog: Int32 = 4096
 
-    private static func isListening(_ descriptor: Int32) -> Bool {
+    static func isListening(_ descriptor: Int32) -> Bool {
         var isListening: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
         return getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &length) == 0 && isListening == 1

@@ -38,7 +38,7 @@ public final class Server: Sendable {
         stopEvent = eventfd(0, Int32(EFD_CLOEXEC))
         var loops: [EventLoop] = []
         for _ in 0..<max(1, options.pollers ?? max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) {
-            guard let loop = EventLoop(connections, timeout: options.receiveTimeout) else {
+            guard let loop = EventLoop(connections, options) else {
                 throw ServerError(errno: errno)
             }
             loops.append(loop)
@@ -52,7 +52,7 @@ public final class Server: Sendable {
     deinit { Glibc.close(stopEvent) }
 
     /// Serves until ``stop()``: then takes no new connection, answers what has arrived, and returns when every
-    /// connection is closed or the grace period is over.
+    /// connection is handed over or closed, or the grace period is over.
     public func run() {
         let workers = DispatchGroup()
         // While all but one of the workers wait, each loop has somebody.
@@ -128,12 +128,18 @@ public final class Server: Sendable {
                 if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { pauseAccepting() }
                 return errno == ECONNABORTED || errno == EINTR
             }
-            guard isAllowed(descriptor), add(descriptor) else {
-                Glibc.close(descriptor)
-                continue
-            }
+            adopt(descriptor)
         }
         return true
+    }
+
+    /// Serves a connection that a former process has handed over (``ServerOptions/handOver``), whose descriptor is the
+    /// server's from now on. To be called before ``run()``.
+    public func adopt(_ connection: Int32) {
+        guard isAllowed(connection), add(connection) else {
+            Glibc.close(connection)
+            return
+        }
     }
 
     /// Each loop gets as many as the others.

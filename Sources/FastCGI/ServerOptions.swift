@@ -19,6 +19,13 @@ public struct ServerOptions: Sendable {
     /// How long requests that run may go on after ``Server/stop()``.
     public var gracePeriod = Duration.seconds(10)
 
+    /// Gives a connection to whoever keeps it for the server's next process, as systemd's file descriptor store does.
+    ///
+    /// After ``Server/stop()`` it is called for each connection on which no request has begun, on one thread or
+    /// another; the server closes its own descriptor afterwards. nil: the connections end with the server, and with
+    /// them a request that the web server is just about to send.
+    public var handOver: (@Sendable (_ connection: Int32) -> Void)?
+
     /// The users whose processes may connect to a Unix socket, by their ids; nil: whoever its mode lets.
     public var allowedUsers: Set<UInt32>?
 

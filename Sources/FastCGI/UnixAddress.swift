@@ -1,7 +1,7 @@
 package import Glibc
 
 /// The address of a Unix socket (unix(7)).
-package struct UnixAddress {
+package struct UnixAddress: Sendable {
     private var address = sockaddr_un()
     private let length: socklen_t
 

@@ -34,7 +34,8 @@ struct ServeCommand: ParsableCommand {
         )
         let handler: Handler = { application.respond(to: $0) }
 
-        let listeners = try listeners(settings)
+        let inherited = InheritedSockets()
+        let listeners = try listeners(settings, inherited)
         guard !listeners.isEmpty else {
             guard CGI.isRequested else {
                 throw Failure(
@@ -46,18 +47,22 @@ struct ServeCommand: ParsableCommand {
         }
         store.maintainByItself()
         raiseDescriptorLimit()
-        let server = try Server(listeners: listeners, options: try serverOptions(settings), handler: handler)
+        let manager = ServiceManager()
+        var options = try serverOptions(settings)
+        if let manager, manager.keepsConnections { options.handOver = manager.keep }
+        let server = try Server(listeners: listeners, options: options, handler: handler)
+        for connection in inherited.connections { server.adopt(connection) }
         application.observeConnections { [weak server] in server?.connectionCount ?? 0 }
         signals.whenReceived(settings) { signal, settings in
             if signal == SIGHUP {
                 settings = logs.reload(source, current: settings)
             } else {
-                ServiceManager.notify(.stopping)
+                manager?.stopping()
                 server.stop()
             }
         }
         logs.logger.info("serving")
-        ServiceManager.notify(.ready)
+        manager?.ready()
         server.run()
         logs.logger.info("stopped")
     }
@@ -70,7 +75,7 @@ struct ServeCommand: ParsableCommand {
         return options
     }
 
-    private func listeners(_ settings: Settings) throws -> [Listener] {
+    private func listeners(_ settings: Settings, _ inherited: InheritedSockets) throws -> [Listener] {
         if let text = settings.listen, let address = ListenAddress(text) {
             do {
                 return [try Listener.bind(to: address, allowsRemote: settings.allowsRemote)]
@@ -78,8 +83,7 @@ struct ServeCommand: ParsableCommand {
                 throw Failure(error == .remote(text) ? .usage : .unavailable, error.description)
             }
         }
-        let inherited = Listener.systemd()
-        return inherited.isEmpty ? Listener.standardInput().map { [$0] } ?? [] : inherited
+        return inherited.listeners.isEmpty ? Listener.standardInput().map { [$0] } ?? [] : inherited.listeners
     }
 
     private func userID(_ name: String) throws -> uid_t {

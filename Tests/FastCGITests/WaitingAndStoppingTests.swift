@@ -124,6 +124,39 @@ struct WaitingAndStoppingTests {
         #expect(wait { !server.isRunning })
     }
 
+    @Test("a stopped server hands over the connections that stay, and another answers what comes on them")
+    func handingOver() throws {
+        let kept = Mutex<[Int32]>([])
+        var options = ServerOptions.quick()
+        options.handOver = { connection in kept.withLock { $0.append(dup(connection)) } }
+        let gate = Gate()
+        let server = try RunningServer(options, handler: gate.handler())
+        let (idle, fresh, running, begun) =
+            (try server.client(), try server.client(), try server.client(), try server.client())
+        #expect(try idle.ask(Wire.request()).status == 200)
+        running.send(Wire.request([("WAIT", "")]))
+        #expect(gate.waitFor(1))
+        begun.send(Array(Wire.request().dropLast(20)))
+        var gone: Client? = try server.client()
+        #expect(try gone?.ask(Wire.request()).status == 200)
+        gone = nil
+        #expect(wait { server.acceptedConnections == 4 })
+
+        server.server.stop()
+        #expect(wait { kept.withLock { $0.count == 2 } })
+        fresh.send(Wire.request())
+        begun.send(Array(Wire.request().suffix(20)))
+        gate.open()
+        #expect(try begun.answer().status == 200)
+        #expect(try running.answer().status == 200)
+        #expect(wait { !server.isRunning })
+
+        let next = try RunningServer { _ in Response(status: 204, fields: [], body: []) }
+        for connection in kept.withLock({ $0 }) { next.server.adopt(connection) }
+        #expect(try fresh.answer().status == 204)
+        for client in [idle, fresh, running, begun] { #expect(try client.ask(Wire.request()).status == 204) }
+    }
+
     @Test("who has connected but was not accepted yet is answered")
     func backlog() throws {
         let gate = Gate()

@@ -147,7 +147,9 @@ struct ExplainTests {
 
     @Test("lint reads what lighttpd -p prints, too, and finds the commonest mistakes")
     func lighttpd() throws {
-        let printed = try Child.run("/usr/sbin/lighttpd", ["-p", "-f", Site.sources + "/lighttpd/example.conf"]).output
+        let print = try Child.run("/usr/sbin/lighttpd", ["-p", "-f", Site.sources + "/lighttpd/example.conf"])
+        try print.expectSuccess()
+        let printed = print.output
         func rules(_ text: String) throws -> [String] {
             let json = try Child.run(Site.binary, ["lint", "--json", "--config", "-"], input: text)
             let object = try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: [[String: Any]]]

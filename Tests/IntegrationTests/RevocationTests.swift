@@ -146,7 +146,7 @@ struct RevocationTests {
 
 /// Server processes that spawn-fcgi started on the socket of a site, in place of the site's own.
 final class SpawnedServers {
-    let pids: [Int32]
+    let processes: [OtherProcess]
 
     init(_ site: Site, count: Int) throws {
         for server in site.servers { server.end() }
@@ -158,13 +158,14 @@ final class SpawnedServers {
         ]
         // The servers inherit the outputs, so they cannot be pipes whose end is waited for.
         #expect(try Child("/usr/bin/spawn-fcgi", arguments, log: site.folder + "/spawned.log").wait() == 0)
-        pids = try String(contentsOfFile: pidFile, encoding: .utf8).split(separator: "\n").compactMap { Int32($0) }
-        #expect(pids.count == count)
+        processes = try String(contentsOfFile: pidFile, encoding: .utf8).split(separator: "\n").compactMap { Int32($0) }
+            .map(OtherProcess.init)
+        #expect(processes.count == count)
     }
 
     deinit {
-        for pid in pids { kill(pid, SIGKILL) }
+        for process in processes { process.kill(SIGKILL) }
     }
 
-    var runningCount: Int { pids.count { kill($0, 0) == 0 } }
+    var runningCount: Int { processes.count { $0.isRunning } }
 }

@@ -184,11 +184,11 @@ struct ServerFaultTests {
                 }
             }
         }
-        for ended in servers.pids.dropLast() {
+        for ended in servers.processes.dropLast() {
             let before = answers.load(ordering: .relaxed)
             try eventually("requests go on") { answers.load(ordering: .relaxed) > before + 50 }
-            kill(ended, SIGTERM)
-            try eventually("it ends") { !FileManager.default.fileExists(atPath: "/proc/\(ended)/exe") }
+            ended.kill(SIGTERM)
+            try eventually("it ends") { !ended.isRunning }
         }
         let before = answers.load(ordering: .relaxed)
         try eventually("requests go on") { answers.load(ordering: .relaxed) > before + 50 }

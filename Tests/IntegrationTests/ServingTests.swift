@@ -43,11 +43,11 @@ struct ServingTests {
             ).wait()
                 == 0
         )
-        let pid = try #require(Int32(try String(contentsOfFile: pidFile, encoding: .utf8)))
-        defer { kill(pid, SIGKILL) }
+        let server = OtherProcess(pid: try #require(Int32(try String(contentsOfFile: pidFile, encoding: .utf8))))
+        defer { server.kill(SIGKILL) }
         #expect(try ask(socket).hasSuffix(#"{"message":"here"}"#))
-        kill(pid, SIGTERM)
-        try eventually("it ends") { !FileManager.default.fileExists(atPath: "/proc/\(pid)/exe") }
+        server.kill(SIGTERM)
+        try eventually("it ends") { !server.isRunning }
     }
 
     @Test("A TCP address on loopback is listened to, another one only where that is asked for")

@@ -6,7 +6,7 @@ import Testing
 @Suite("Behind a socket that is kept", .serialized)
 struct SocketActivationTests {
     @Test(
-        "A restart loses no request: they wait in the socket; each start says that it is ready, each end that it stops"
+        "A restart loses no request: they wait in the socket, or on a connection that is kept; each start says that it is ready, each end that it stops"
     )
     func restart() throws {
         let site = try Site(users: false)
@@ -36,13 +36,16 @@ struct SocketActivationTests {
             isOver.store(true, ordering: .relaxed)
             group.wait()
         }
-        for _ in 0..<4 {
+        for _ in 0..<8 {
             let before = answers.load(ordering: .relaxed)
             try eventually("requests go on") { answers.load(ordering: .relaxed) > before + 50 }
             #expect(server.end() == 0)
             #expect(try manager.next() == "STOPPING=1")
+            // nginx keeps some of those that it has asked on.
+            try eventually("connections are kept") { manager.connections.count > 0 }
             server = try socket.start(site, manager)
             #expect(try manager.next() == "READY=1")
+            #expect(manager.connections.isEmpty)
         }
         let before = answers.load(ordering: .relaxed)
         try eventually("requests go on") { answers.load(ordering: .relaxed) > before + 50 }
@@ -116,38 +119,84 @@ private final class KeptSocket {
     deinit { close(descriptor) }
 
     func start(_ site: Site, _ manager: ServiceManagerSocket) throws -> Child {
-        try Child(
+        let inherited = [descriptor] + manager.connections
+        return try Child(
             "/bin/sh",
             // sd_listen_fds(3): the number of the process that they are for.
             ["-c", #"LISTEN_PID=$$ exec "$0" "$@""#, Site.binary, "serve", "--store", site.store],
-            environment: ["LISTEN_FDS": "1", "NOTIFY_SOCKET": manager.path],
+            environment: ["LISTEN_FDS": "\(inherited.count)", "NOTIFY_SOCKET": manager.path, "FDSTORE": "64"],
             log: site.folder + "/postern.log",
-            inherited: descriptor
+            inherited: inherited
         )
     }
 }
 
-/// What systemd is told (sd_notify(3)).
-private final class ServiceManagerSocket {
+/// What systemd is told, and what it is given to keep (sd_notify(3)).
+private final class ServiceManagerSocket: Sendable {
     let path: String
     private let descriptor: Int32
+    private let received = Mutex<(states: [String], connections: [Int32])>(([], []))
 
     init(in folder: String) throws {
         path = folder + "/notify"
         let (descriptor, result) = unixSocket(SOCK_DGRAM, boundTo: path)
         guard result == 0 else { throw HarnessError("\(path): \(errno)") }
         self.descriptor = descriptor
-        var timeout = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        // It holds the socket until that is shut down, by `deinit`.
+        DispatchQueue(label: "service manager").async { [weak self] in
+            while let message = Self.receive(descriptor) { self?.take(message) }
+            close(descriptor)
+        }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        for connection in connections { close(connection) }
+    }
 
+    /// The connections that are kept for the next process.
+    var connections: [Int32] { received.withLock { $0.connections } }
+
+    /// What it is told next of the service's state.
     func next() throws -> String {
-        var buffer = [UInt8](repeating: 0, count: 256)
-        let count = recv(descriptor, &buffer, buffer.count, 0)
-        guard count > 0 else { throw HarnessError("nothing was said within 20 seconds") }
-        return String(decoding: buffer[..<count], as: UTF8.self)
+        try eventually("something is said") { received.withLock { !$0.states.isEmpty } }
+        return received.withLock { $0.states.removeFirst() }
+    }
+
+    private func take(_ message: (text: String, connection: Int32?)) {
+        let lines = message.text.split(separator: "\n").map(String.init)
+        received.withLock { received in
+            if lines.contains("FDSTORE=1"), let connection = message.connection {
+                received.connections.append(connection)
+            }
+            if lines.contains("FDSTOREREMOVE=1") {
+                for connection in received.connections { close(connection) }
+                received.connections = []
+            }
+            received.states += lines.filter { ["READY=1", "STOPPING=1"].contains($0) }
+        }
+    }
+
+    /// A datagram, with the descriptor that it brings; nil at the end.
+    private static func receive(_ descriptor: Int32) -> (text: String, connection: Int32?)? {
+        var bytes = [UInt8](repeating: 0, count: 256)
+        // cmsg(3): a header of 16 bytes, then the descriptor.
+        var control = [Int32](repeating: -1, count: 6)
+        let count = bytes.withUnsafeMutableBytes { bytes in
+            control.withUnsafeMutableBytes { control in
+                var vector = iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
+                return withUnsafeMutablePointer(to: &vector) { vector in
+                    var message = msghdr()
+                    message.msg_iov = vector
+                    message.msg_iovlen = 1
+                    message.msg_control = control.baseAddress
+                    message.msg_controllen = control.count
+                    return recvmsg(descriptor, &message, Int32(MSG_CMSG_CLOEXEC))
+                }
+            }
+        }
+        guard count > 0 else { return nil }
+        return (String(decoding: bytes[..<count], as: UTF8.self), control[4] >= 0 ? control[4] : nil)
     }
 }
 

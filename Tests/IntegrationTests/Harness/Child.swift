@@ -30,13 +30,13 @@ final class Child: Sendable {
 
     /// - Parameters:
     ///   - log: A file to which both outputs are appended.
-    ///   - inherited: A descriptor that the process gets as 3, as systemd hands over a socket.
+    ///   - inherited: Descriptors that the process gets as 3, 4 and so on, as systemd hands over sockets.
     convenience init(
         _ path: String,
         _ arguments: [String],
         environment: [String: String] = [:],
         log: String,
-        inherited: Int32? = nil
+        inherited: [Int32] = []
     ) throws {
         try self.init(
             path,
@@ -56,7 +56,7 @@ final class Child: Sendable {
         input: String,
         output: String,
         error: String,
-        inherited: Int32? = nil
+        inherited: [Int32] = []
     ) throws {
         _ = Self.endAtExit
         var actions = posix_spawn_file_actions_t()
@@ -65,7 +65,10 @@ final class Child: Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, error, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        if let inherited { posix_spawn_file_actions_adddup2(&actions, inherited, 3) }
+        // Out of the way of each other.
+        let copies = inherited.map { fcntl($0, F_DUPFD_CLOEXEC, 1000) }
+        defer { for copy in copies { close(copy) } }
+        for (place, copy) in copies.enumerated() { posix_spawn_file_actions_adddup2(&actions, copy, Int32(3 + place)) }
         // Threads of a test runner block signals, and a child inherits that.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -141,5 +144,34 @@ final class Child: Sendable {
             output: try String(contentsOfFile: output, encoding: .utf8),
             error: try String(contentsOfFile: error, encoding: .utf8)
         )
+    }
+}
+
+/// A process that somebody else has started. Its number may become another's when it has ended, and does within seconds
+/// while tests run: so it is known by the time of its start as well.
+struct OtherProcess {
+    let pid: Int32
+    private let start: Substring?
+
+    init(pid: Int32) {
+        self.pid = pid
+        start = Self.state(of: pid)?.start
+    }
+
+    /// Neither ended nor a zombie.
+    var isRunning: Bool {
+        guard let start, let state = Self.state(of: pid) else { return false }
+        return state.start == start && state.letter != "Z"
+    }
+
+    /// Sends it a signal, if it runs.
+    func kill(_ signal: Int32) { if isRunning { Foundation.kill(pid, signal) } }
+
+    /// proc(5): what it does (field 3), and when it started (field 22).
+    private static func state(of pid: Int32) -> (letter: Substring, start: Substring)? {
+        guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+            let fields = text.split(separator: ")").last?.split(separator: " "), fields.count > 19
+        else { return nil }
+        return (fields[0], fields[19])
     }
 }
