@@ -15,6 +15,17 @@ package enum Folder {
         return names
     }
 
+    /// Makes a folder with mode 0700, whatever the umask, for this owner. It is ours that is given away, and nothing that somebody
+    /// has put in its place meanwhile.
+    static func make(_ path: String, owner: uid_t, group: gid_t) throws(JournalError) {
+        guard mkdir(path, 0o700) == 0 else { throw errno == EEXIST ? .notEmpty(path: path) : File.error("mkdir", path) }
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { throw File.error("open", path) }
+        defer { close(descriptor) }
+        guard fchmod(descriptor, 0o700) == 0 else { throw File.error("fchmod", path) }
+        guard geteuid() == owner || fchown(descriptor, owner, group) == 0 else { throw File.error("fchown", path) }
+    }
+
     /// Removes a folder and all that is in it. Follows no link.
     package static func removeTree(_ path: String) {
         guard unlink(path) != 0, let names = names(in: path) else { return }

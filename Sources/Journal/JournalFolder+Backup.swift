@@ -21,7 +21,7 @@ extension JournalFolder {
         progress: (String, Double) -> Void = { _, _ in }
     ) throws(JournalError) {
         let path = Self.withoutSlashes(path)
-        guard mkdir(path, 0o700) == 0 else { throw errno == EEXIST ? .notEmpty(path: path) : File.error("mkdir", path) }
+        try Folder.make(path, owner: owner, group: group)
         do throws(JournalError) {
             try copy(to: path, journals, folders, progress)
             let contents = [
@@ -54,7 +54,6 @@ extension JournalFolder {
         _ folders: [String],
         _ progress: (String, Double) -> Void
     ) throws(JournalError) {
-        guard geteuid() == owner || chown(path, owner, group) == 0 else { throw File.error("chown", path) }
         var files: [(name: String, file: File, size: Int64)] = []
         try lockFile.withLock { lock throws(JournalError) in
             for name in journals {
@@ -70,8 +69,7 @@ extension JournalFolder {
         for name in folders {
             let source = try FileFolder(opening: name, in: self)
             let target = path + "/" + name
-            guard mkdir(target, 0o700) == 0 else { throw File.error("mkdir", target) }
-            guard geteuid() == owner || chown(target, owner, group) == 0 else { throw File.error("chown", target) }
+            try Folder.make(target, owner: owner, group: group)
             for name in try source.names(endingWith: "") where !name.hasPrefix(".") {
                 try write(try source.read(name), to: target + "/" + name)
             }

@@ -52,7 +52,7 @@ public final class JournalFolder: Sendable {
             let status = try checkedStatus(of: path)
             for name in folders {
                 madeFolders.append(path + "/" + name)
-                try makeFolder(path + "/" + name, status)
+                try Folder.make(path + "/" + name, owner: status.st_uid, group: status.st_gid)
             }
             for (name, bytes) in contents {
                 let file = try File(creating: path + "/" + name, owner: status.st_uid, group: status.st_gid)
@@ -71,8 +71,9 @@ public final class JournalFolder: Sendable {
     }
 
     /// Makes those of the journals and folders that a folder from an older version of the caller has not, empty
-    /// and all of it on disk when this returns. Nobody may use it meanwhile.
+    /// and all of it on disk when this returns. Others may use the folder meanwhile.
     /// - Returns: Their names.
+    /// - Throws: ``JournalError/missing(path:)`` for a journal that was there once.
     public static func complete(
         at path: String,
         kind: String,
@@ -80,23 +81,31 @@ public final class JournalFolder: Sendable {
         journals: [String],
         folders: [String]
     ) throws(JournalError) -> [String] {
-        let path = withoutSlashes(path)
-        let status = try checkedStatus(of: path)
-        try checkVersion(in: path, kind: kind, version: version, owner: status.st_uid)
+        let folder = try JournalFolder(opening: path, kind: kind, version: version)
         var made: [String] = []
-        for name in folders + journals where access(path + "/" + name, F_OK) != 0 {
-            guard errno == ENOENT else { throw File.error("access", path + "/" + name) }
-            if folders.contains(name) {
-                try makeFolder(path + "/" + name, status)
-            } else {
-                let file = try File(creating: path + "/" + name, owner: status.st_uid, group: status.st_gid)
+        try folder.lockFile.withLock { lock throws(JournalError) in
+            for name in folders where try !folder.has(name) {
+                try Folder.make(folder.path + "/" + name, owner: folder.owner, group: folder.group)
+                made.append(name)
+            }
+            for name in journals where try !folder.has(name) {
+                let path = folder.path + "/" + name
+                guard try !lock.knows(name) else { throw .missing(path: path) }
+                let file = try File(creating: path, owner: folder.owner, group: folder.group)
                 try file.write(FileHeader(name: name, fileID: randomID()).line, at: 0, with: DiskCalls())
                 try file.sync(with: DiskCalls())
+                try lock.learn(name)
+                made.append(name)
             }
-            made.append(name)
+            try File.syncFolder(folder.path)
         }
-        try File.syncFolder(path)
         return made
+    }
+
+    private func has(_ name: String) throws(JournalError) -> Bool {
+        if access(path + "/" + name, F_OK) == 0 { return true }
+        guard errno == ENOENT else { throw File.error("access", path + "/" + name) }
+        return false
     }
 
     /// - Parameters:
@@ -175,13 +184,6 @@ public final class JournalFolder: Sendable {
     }
 
     static let versionFile = "VERSION"
-
-    private static func makeFolder(_ path: String, _ parent: stat) throws(JournalError) {
-        guard mkdir(path, 0o700) == 0 else { throw File.error("mkdir", path) }
-        guard chmod(path, 0o700) == 0 else { throw File.error("chmod", path) }
-        guard geteuid() == parent.st_uid || chown(path, parent.st_uid, parent.st_gid) == 0
-        else { throw File.error("chown", path) }
-    }
 
     /// Of a folder that only its owner can get at and nobody else can put another in the place of.
     private static func checkedStatus(of path: String) throws(JournalError) -> stat {

@@ -123,6 +123,14 @@ final class LockFile: Sendable {
 
     private static let readings = 100
 
+    /// Whether the folder has, or had, a journal of this name.
+    func knows(_ journal: String) throws(JournalError) -> Bool { try slots().firstIndex(of: journal) != nil }
+
+    /// To be called under the writer's lock, for a journal that is new.
+    func learn(_ journal: String) throws(JournalError) {
+        try writeSlot(max(1, try slots().count), Array(journal.utf8))
+    }
+
     /// In the slot of its journal, or in a new one.
     func setRecord(_ record: SyncRecord) throws(JournalError) {
         let slots = try slots()

@@ -28,7 +28,10 @@ struct StoreCommand: ParsableCommand {
     struct Upgrade: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Give a store that an older version made what it lacks, and print what that was.",
-            discussion: "Stop the servers first. What is in the store stays as it is."
+            discussion: """
+                Servers may run. What is in the store stays as it is; for a journal that the store had and has lost there is a \
+                backup, and no upgrade.
+                """
         )
 
         @OptionGroup var store: StoreOptions

@@ -92,6 +92,7 @@ struct KeyCommandTests {
         for name in ["sessions", "revocations", "keys"] {
             try FileManager.default.removeItem(atPath: store + "/" + name)
         }
+        try forgetJournals(but: 3)
         let before = try postern(["user", "list"])
         #expect(before.code == 66 && before.error.contains("sessions"))
         let upgraded = try postern(["store", "upgrade"])
@@ -104,6 +105,33 @@ struct KeyCommandTests {
             let attributes = try FileManager.default.attributesOfItem(atPath: store + "/" + name)
             #expect(attributes[.posixPermissions] as? Int == 0o600)
         }
+        // What it has made is known from then on.
+        try FileManager.default.removeItem(atPath: store + "/revocations")
+        #expect(try postern(["store", "upgrade"]).code == 66)
+    }
+
+    /// Leaves the lock file as a version made it that had fewer journals: a slot of 160 bytes each, after one for the holder.
+    private func forgetJournals(but count: Int) throws {
+        let lock = try #require(FileHandle(forUpdatingAtPath: store + "/lock"))
+        try lock.truncate(atOffset: UInt64(160 * count))
+        try lock.close()
+    }
+
+    @Test("An upgrade makes no empty journal, and no key, in the place of what was lost")
+    func upgradeOfDamaged() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.removeItem(atPath: store + "/tokens")
+        let lost = try postern(["store", "upgrade"])
+        #expect(lost.code == 66 && lost.error.contains("tokens"), "\(lost.error)")
+        #expect(!FileManager.default.fileExists(atPath: store + "/tokens"))
+
+        let older = folder + "/older"
+        try postern(["store", "init", older]).expectSuccess()
+        for key in try FileManager.default.contentsOfDirectory(atPath: older + "/keys") {
+            try FileManager.default.removeItem(atPath: older + "/keys/" + key)
+        }
+        let upgraded = try postern(["store", "upgrade", "--store", older])
+        #expect(upgraded.code == 0 && upgraded.output.isEmpty)
     }
 
     @Test("A secret is all of standard input: no line that another program prints before it becomes the key")

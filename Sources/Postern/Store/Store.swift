@@ -37,8 +37,9 @@ public final class Store: Sendable {
         _ = try Store(opening: path).generateKey(.hs256)
     }
 
-    /// Gives a store that an older version made what it lacks. No server may run on it meanwhile.
+    /// Gives a store that an older version made what it lacks.
     /// - Returns: The names of what was made in it.
+    /// - Throws: ``StoreError``, also for what it had and has lost.
     public static func upgrade(at path: String) throws(StoreError) -> [String] {
         var made: [String]
         do {
@@ -53,7 +54,7 @@ public final class Store: Sendable {
             throw StoreError(error)
         }
         let store = try Store(opening: path)
-        if try store.keyRing().keys.isEmpty { made.append("keys/" + (try store.generateKey(.hs256).id)) }
+        if made.contains("keys") { made.append("keys/" + (try store.generateKey(.hs256).id)) }
         return made
     }
 
