@@ -40,8 +40,7 @@ int linux_nice_thread(int nice) {
     return setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice);
 }
 
-int linux_send_descriptor(int socket, const struct sockaddr *address, socklen_t length, const void *bytes, size_t count,
-                          int fd) {
+int linux_send_descriptor(int socket, const void *address, uint32_t length, const void *bytes, size_t count, int fd) {
     struct iovec text = {.iov_base = (void *) bytes, .iov_len = count};
     union {
         struct cmsghdr header;

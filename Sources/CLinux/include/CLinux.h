@@ -10,7 +10,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/vfs.h>
 
 /// Takes (`true`) or drops (`false`) an exclusive open-file-description lock on one byte of the file,
@@ -26,9 +25,9 @@ bool linux_clock_is_synchronized(void);
 /// accept4(2) with SOCK_CLOEXEC; the connection is blocking.
 int linux_accept(int fd);
 
-/// Sends a datagram to `address`, with a descriptor beside it. Returns 0, or -1 with errno. sendmsg(2), unix(7).
-int linux_send_descriptor(int socket, const struct sockaddr *address, socklen_t length, const void *bytes, size_t count,
-                          int fd);
+/// Sends a datagram to the `struct sockaddr` at `address`, with a descriptor beside it. Returns 0, or -1 with errno.
+/// sendmsg(2), unix(7).
+int linux_send_descriptor(int socket, const void *address, uint32_t length, const void *bytes, size_t count, int fd);
 
 /// dup3(2) with O_CLOEXEC: `target` stands for what `source` stands for from now on. Returns 0, or -1 with
 /// errno.
