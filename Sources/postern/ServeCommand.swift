@@ -1,5 +1,4 @@
 import ArgumentParser
-import Dispatch
 import FastCGI
 import Glibc
 import Logging
@@ -120,7 +119,7 @@ private struct ServerSignals {
         _ state: State,
         _ body: @escaping @Sendable (_ signal: Int32, _ state: inout State) -> Void
     ) {
-        DispatchQueue.global().async {
+        startThread(stackSize: 1 << 20) {
             var (signals, state) = (Self.block(), state)
             while true {
                 var received: Int32 = 0
