@@ -1,6 +1,4 @@
-internal import Dispatch
 internal import Journal
-internal import Synchronization
 
 /// Files that have grown become small again: what was revoked, has ended or was replaced by a later line leaves them.
 extension Store {
@@ -30,7 +28,9 @@ extension Store {
         watch("tokens", tokens, events)
         watch("sessions", sessions, events)
         watch("revocations", revocations, events)
-        compactSoon(beyond: events)
+        maintenance.begin(every: Self.lookInterval) { [weak self] in
+            (try? self?.compactWhatHasEnded(beyond: events)) != nil
+        }
     }
 
     /// Compacts journals of which more than half is of no use by now: also what has ended, which no event tells of.
@@ -51,38 +51,21 @@ extension Store {
         if load.events > events, load.events > 2 * load.needed { _ = try compact(name, replica) }
     }
 
-    private func compactSoon(beyond events: Int) {
-        DispatchQueue.global(qos: .utility).asyncAfter(deadline: .now() + Self.lookInterval) { [weak self] in
-            guard let self else { return }
-            if !isMaintaining.exchange(true, ordering: .acquiring) {
-                // What fails is due the next time.
-                try? compactWhatHasEnded(beyond: events)
-                isMaintaining.store(false, ordering: .releasing)
-            }
-            compactSoon(beyond: events)
-        }
-    }
-
     /// Seconds between two looks at all that may have ended.
     private static let lookInterval = 4.0 * 3600
 
     private func watch<State>(_ name: String, _ replica: Replica<State>, _ events: Int) {
         replica.whenInNeed(beyond: events) { [weak self] need in
-            guard let self, !isMaintaining.exchange(true, ordering: .acquiring) else { return }
-            DispatchQueue.global(qos: .utility).async {
-                let isDone: Bool
+            self?.maintenance.start { [weak self] in
+                // What fails leaves the files as they were, and whole.
                 do throws(StoreError) {
                     switch need {
-                    case .compaction: _ = try self.compact(name, replica)
+                    case .compaction: _ = try self?.compact(name, replica)
                     case .saving: try replica.save()
                     }
-                    isDone = true
+                    return true
                 } catch {
-                    // The files are as they were, and whole; what is due after a minute tries again.
-                    isDone = false
-                }
-                DispatchQueue.global(qos: .utility).asyncAfter(deadline: isDone ? .now() : .now() + 60) {
-                    self.isMaintaining.store(false, ordering: .releasing)
+                    return false
                 }
             }
         }

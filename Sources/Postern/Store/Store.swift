@@ -1,5 +1,4 @@
 public import Journal
-internal import Synchronization
 
 /// Users and their credentials in a folder of journals, which any number of processes share.
 ///
@@ -17,7 +16,7 @@ public final class Store: Sendable {
     let sessions: Replica<SessionTable>
     let revocations: Replica<RevocationTable>
     let keys: KeyFolder
-    let isMaintaining = Atomic(false)
+    let maintenance = Maintenance()
     /// Where what the store does is counted; nil as long as nobody wants to know.
     let metrics = WriteOnce<Metrics>()
 
@@ -81,6 +80,8 @@ public final class Store: Sendable {
         }
         try checkReadable(progress: progress)
     }
+
+    deinit { maintenance.end() }
 
     /// Whether all journals can be followed to their end, and the keys be read.
     public func checkReadable(progress: Progress = noProgress) throws(StoreError) {
