@@ -9,7 +9,7 @@ struct GroupCommand: ParsableCommand {
         subcommands: [Set.self, List.self, Delete.self]
     )
 
-    struct Set: ParsableCommand {
+    struct Set: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a group, or give it other permissions.",
             discussion: "It has those permissions then that are named here, and no others."
@@ -48,7 +48,7 @@ struct GroupCommand: ParsableCommand {
         }
     }
 
-    struct Delete: ParsableCommand {
+    struct Delete: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Delete a group. Nobody is in it then, also when there is one of the same name later."
         )

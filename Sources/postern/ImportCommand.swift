@@ -14,7 +14,7 @@ struct ImportCommand: ParsableCommand {
         subcommands: [Django.self, Htpasswd.self, Export.self]
     )
 
-    struct Django: ParsableCommand {
+    struct Django: ImportingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read what manage.py dumpdata wrote.",
             discussion: """
@@ -44,7 +44,7 @@ struct ImportCommand: ParsableCommand {
         }
     }
 
-    struct Htpasswd: ParsableCommand {
+    struct Htpasswd: ImportingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read a file of htpasswd.",
             discussion: "Hashes of bcrypt, SHA-crypt, MD5 and SHA-1 stay good, and are replaced at the next login."
@@ -59,7 +59,7 @@ struct ImportCommand: ParsableCommand {
         }
     }
 
-    struct Export: ParsableCommand {
+    struct Export: ImportingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read what postern export wrote.",
             discussion: "Users come without a password, and tokens not at all: their secrets are in no export."
@@ -73,6 +73,15 @@ struct ImportCommand: ParsableCommand {
             }
         }
     }
+}
+
+/// A command that imports into a store.
+protocol ImportingCommand: ChangingCommand {
+    var target: ImportTarget { get }
+}
+
+extension ImportingCommand {
+    func storePath() throws -> String { try target.store.path() }
 }
 
 /// What is imported into which store.

@@ -13,7 +13,7 @@ struct KeyCommand: ParsableCommand {
         subcommands: [Generate.self, Import.self, List.self, Rotate.self, Retire.self, JWKS.self]
     )
 
-    struct Generate: ParsableCommand {
+    struct Generate: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a key, and print its id.",
             discussion: """
@@ -33,7 +33,7 @@ struct KeyCommand: ParsableCommand {
         }
     }
 
-    struct Import: ParsableCommand {
+    struct Import: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take over the secret with which another program signs by HS256, and print the key's id.",
             discussion: """
@@ -57,7 +57,7 @@ struct KeyCommand: ParsableCommand {
         }
     }
 
-    struct Rotate: ParsableCommand {
+    struct Rotate: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a key of the algorithm that signs now, which takes over; print its id.",
             discussion: """
@@ -94,7 +94,7 @@ struct KeyCommand: ParsableCommand {
         }
     }
 
-    struct Retire: ParsableCommand {
+    struct Retire: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take keys away. What they signed is refused from the next request on."
         )

@@ -28,7 +28,9 @@ struct PosternCommand: ParsableCommand {
         signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try parseAsRoot()
+            let audit = try (command as? any ChangingCommand).flatMap { try CommandAudit($0) }
             try command.run()
+            audit?.note()
         } catch {
             guard let failure = Failure(error) else { exit(withError: error) }
             StandardError.write("postern: \(failure.message)\n")

@@ -35,7 +35,7 @@ struct SessionCommand: ParsableCommand {
         }
     }
 
-    struct End: ParsableCommand {
+    struct End: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "End sessions.",
             discussion: "Their cookies are nobody's from the next request on, in every running server."
@@ -51,7 +51,7 @@ struct SessionCommand: ParsableCommand {
         }
     }
 
-    struct EndAll: ParsableCommand {
+    struct EndAll: UserChangingCommand {
         static let configuration = CommandConfiguration(
             commandName: "end-all",
             abstract: "End all sessions of a user; tokens stay good."

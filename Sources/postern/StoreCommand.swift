@@ -25,7 +25,7 @@ struct StoreCommand: ParsableCommand {
         }
     }
 
-    struct Upgrade: ParsableCommand {
+    struct Upgrade: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Give a store that an older version made what it lacks, and print what that was.",
             discussion: """
@@ -147,7 +147,7 @@ struct StoreCommand: ParsableCommand {
         }
     }
 
-    struct Repair: ParsableCommand {
+    struct Repair: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a damaged store one that can be opened, of every line that can be believed.",
             discussion: """

@@ -9,7 +9,7 @@ struct TokenCommand: ParsableCommand {
         subcommands: [Create.self, List.self, Revoke.self]
     )
 
-    struct Create: ParsableCommand {
+    struct Create: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Create a token for a user and print it, for the only time.",
             discussion: "The token stands alone on standard output; the store keeps only its digest."
@@ -81,7 +81,7 @@ struct TokenCommand: ParsableCommand {
         }
     }
 
-    struct Revoke: ParsableCommand {
+    struct Revoke: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Revoke tokens.",
             discussion: "They are refused from the next request on, in every running server."

@@ -12,7 +12,7 @@ struct UserCommand: ParsableCommand {
         ]
     )
 
-    struct Add: ParsableCommand {
+    struct Add: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Add a user.",
             discussion: """
@@ -80,7 +80,7 @@ struct UserCommand: ParsableCommand {
         func run() throws { output.print(try target.user().1.members) }
     }
 
-    struct SetPassword: ParsableCommand {
+    struct SetPassword: UserChangingCommand {
         static let configuration = CommandConfiguration(
             commandName: "set-password",
             abstract: "Set a password. Every credential issued before is dead.",
@@ -97,7 +97,7 @@ struct UserCommand: ParsableCommand {
         }
     }
 
-    struct Enable: ParsableCommand {
+    struct Enable: UserChangingCommand {
         static let configuration = CommandConfiguration(abstract: "Let a disabled user in again, with new credentials.")
 
         @OptionGroup var target: UserArgument
@@ -108,7 +108,7 @@ struct UserCommand: ParsableCommand {
         }
     }
 
-    struct Disable: ParsableCommand {
+    struct Disable: UserChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Keep a user out. Every credential issued before is dead, also after enabling again."
         )
@@ -121,7 +121,7 @@ struct UserCommand: ParsableCommand {
         }
     }
 
-    struct Grant: ParsableCommand {
+    struct Grant: UserChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Give or take a user's flags, groups and permissions."
         )
@@ -171,7 +171,7 @@ struct UserCommand: ParsableCommand {
         }
     }
 
-    struct RevokeAll: ParsableCommand {
+    struct RevokeAll: UserChangingCommand {
         static let configuration = CommandConfiguration(
             commandName: "revoke-all",
             abstract: "End every token, session and JSON Web Token of a user.",
@@ -186,7 +186,7 @@ struct UserCommand: ParsableCommand {
         }
     }
 
-    struct Delete: ParsableCommand {
+    struct Delete: UserChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Delete a user. Their credentials are dead with them."
         )

@@ -122,6 +122,50 @@ struct AuditTests {
         }
     }
 
+    @Test("A command that has changed the server's store is in its audit log, with who ran it; no other one is")
+    func commands() throws {
+        try start("text")
+        let environment = ["POSTERN_STORE": site.store, "POSTERN_SERVE_AUDIT_FILE": audit]
+        func run(_ arguments: [String], _ environment: [String: String]) throws -> Int32 {
+            try Child.run(Site.binary, arguments, input: Site.password + "\n", environment: environment).code
+        }
+        #expect(try run(["user", "add", "bob"], environment) == 0)
+        #expect(try run(["token", "create", "bob", "--label", "a\nb \"c\""], environment) == 0)
+        #expect(try run(["user", "list"], environment) == 0)
+        #expect(try run(["user", "disable", "nobody"], environment) == 67)
+        let other = site.folder + "/other"
+        #expect(try run(["store", "init", other], environment) == 0)
+        #expect(try run(["user", "add", "cid", "--store", other], environment) == 0)
+        let login = try String(contentsOfFile: "/proc/self/loginuid", encoding: .utf8)
+        let who = "uid=\(getuid()) login=\(login == "4294967295" ? "-" : login) who=- scheme=- view=- path=-"
+        let commands = try lines().filter { $0.contains(" command ") }.map { $0.drop { $0 != " " }.dropFirst() }
+        #expect(
+            commands == [
+                #"command address=- arguments="user add bob" \#(who)"#,
+                #"command address=- arguments="token create bob --label 'a\x0ab \x22c\x22'" \#(who)"#,
+            ]
+        )
+        // A log that cannot be opened lets nothing be done; the server's own user makes one that is not there.
+        let nowhere = environment.merging(["POSTERN_SERVE_AUDIT_FILE": site.folder + "/none/audit.log"]) { $1 }
+        #expect(try run(["user", "disable", "bob"], nowhere) == 73)
+        #expect(try site.postern(["user", "show", "bob", "--json"]).output.contains(#""is_active":true"#))
+    }
+
+    @Test("A command that root runs makes the log for the owner of the store", .enabled(if: getuid() == 0))
+    func ownerOfLog() throws {
+        let log = site.folder + "/new.log"
+        chown(site.folder, 65534, 65534)
+        for path in try FileManager.default.subpathsOfDirectory(atPath: site.store) + [""] {
+            chown(site.store + "/" + path, 65534, 65534)
+        }
+        let environment = ["POSTERN_STORE": site.store, "POSTERN_SERVE_AUDIT_FILE": log]
+        try Child.run(Site.binary, ["user", "disable", "ann"], environment: environment).expectSuccess()
+        let attributes = try FileManager.default.attributesOfItem(atPath: log)
+        #expect(attributes[.ownerAccountID] as? Int == 65534 && attributes[.posixPermissions] as? Int == 0o600)
+        let users = try FileManager.default.attributesOfItem(atPath: site.store + "/users")
+        #expect(users[.ownerAccountID] as? Int == 65534)
+    }
+
     @Test("A disk that is full holds nobody up, and what was cut off is not the beginning of the next line")
     func full() throws {
         try start("text")

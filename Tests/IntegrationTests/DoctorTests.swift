@@ -69,6 +69,8 @@ struct DoctorTests {
         let report = try doctor(site)
         #expect(report.findings["store"]?.first?.contains("chmod 600") == true)
         #expect(report.findings["files"]?.first?.contains("is open to other users") == true)
+        try FileManager.default.createSymbolicLink(atPath: site.store + "/a", withDestinationPath: "users")
+        #expect(try doctor(site).findings["files"]?.first?.contains("is a symbolic link") == true)
         // The server cannot read it either.
         #expect(report.findings["socket"]?.first?.contains("cannot answer requests") == true)
         #expect(report.states["lock"] == nil && report.states["key"] == nil)

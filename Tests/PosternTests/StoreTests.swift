@@ -117,7 +117,7 @@ struct StoreTests {
         accounts.signals.connect { signal, _ in
             switch signal {
             case .userCreated(let user): received.append("created \(user.username)")
-            case .userChanged(let user, let change): received.append("\(change) \(user.username)")
+            case .userChanged(let user, let change, _): received.append("\(change) \(user.username)")
             case .groupChanged(let name, let change): received.append("\(change) group \(name)")
             case .loggedIn(let user): received.append("logged in \(user.username)")
             case .loginFailed(let name): received.append("failed \(String(decoding: name, as: UTF8.self))")

@@ -11,7 +11,7 @@ internal import Journal
 /// can it be taken for another field.
 struct AuditLine {
     let event: String
-    let fields: [(name: String, value: Value)]
+    var fields: [(name: String, value: Value)]
 
     enum Value {
         /// Of ours, or a name that obeys the rules of ``Username``.

@@ -47,36 +47,72 @@ public final class AuditLog: Sendable {
         write(Self.line("refused", [("reason", refusal.name)], Origin(request)))
     }
 
-    private func write(_ line: AuditLine) {
+    /// Tells of a command that has changed the store.
+    ///
+    /// - Parameters:
+    ///   - arguments: As they were typed, in which there is no secret.
+    ///   - user: The id of the system's user who ran it.
+    ///   - login: Of who had logged in; nil where the system does not say.
+    /// - Returns: Whether the line was written.
+    public func note(command arguments: [String], user: UInt32, login: UInt32?) -> Bool {
+        let text = arguments.map { $0.contains(" ") || $0.isEmpty ? "'\($0)'" : $0 }.joined(separator: " ")
+        let who = [("uid", String(user)), ("login", login.map { String($0) } ?? "-")]
+        var line = Self.line("command", who, Origin(nil))
+        line.fields.insert(("arguments", .foreign(Array(text.utf8)[...])), at: 1)
+        return write(line)
+    }
+
+    @discardableResult
+    private func write(_ line: AuditLine) -> Bool {
         let isWritten = output.write(line.bytes(at: .now(), output.format))
         metrics.value?.count(isWritten ? .auditLines : .auditLinesFailed)
+        return isWritten
     }
 
     // MARK: What lines say
 
     private static func line(_ signal: Signal, _ origin: Origin, _ store: Store) -> AuditLine? {
-        func name(_ id: User.ID) -> String {
-            (try? store.user(id)).flatMap { $0?.username.description } ?? "unknown"
+        func target(_ id: User.ID) -> [(String, String)] {
+            target((try? store.user(id)).flatMap { $0 }, id)
+        }
+        func target(_ user: User?, _ id: User.ID) -> [(String, String)] {
+            [("target", user?.username.description ?? "-"), ("id", String(id))]
         }
         return switch signal {
-        case .userCreated(let user): line("user-created", [("target", user.username.description)], origin)
-        case .userChanged(let user, let change):
-            line("user-changed", [("change", change.rawValue), ("target", user.username.description)], origin)
+        case .userCreated(let user):
+            line("user-created", target(user, user.id) + given(user.rights), origin)
+        case .userChanged(let user, let change, let old):
+            line(
+                "user-changed",
+                [("change", change.rawValue)] + target(user, user.id)
+                    + (change == .renamed ? [("was", old.username.description)] : [])
+                    + (change == .granted
+                        ? given(user.rights.subtracting(old.rights)) + taken(old.rights.subtracting(user.rights)) : []),
+                origin
+            )
         case .groupChanged(let group, let change):
             line("group-changed", [("change", change.rawValue), ("target", group.description)], origin)
         case .loggedIn(let user): line("login", [], origin, who: user)
         case .loginFailed(let typed):
-            line("login-failed", [("target", knownName(typed, store)), ("reason", "wrong-password")], origin)
+            line("login-failed", Self.target(of: typed, store) + [("reason", "wrong-password")], origin)
         case .tokenIssued(let token):
-            line("token-issued", [("target", name(token.user)), ("token", String(token.id))], origin)
+            line("token-issued", target(token.user) + [("token", String(token.id))], origin)
         case .tokenRevoked(let token):
-            line("token-revoked", [("target", name(token.user)), ("token", String(token.id))], origin)
+            line("token-revoked", target(token.user) + [("token", String(token.id))], origin)
         }
     }
 
-    private static func knownName(_ typed: [UInt8], _ store: Store) -> String {
-        guard let name = try? Username(typed), let user = try? store.user(named: name) else { return "unknown" }
-        return user.username.description
+    private static func given(_ rights: Set<String>) -> [(String, String)] { list("given", rights) }
+    private static func taken(_ rights: Set<String>) -> [(String, String)] { list("taken", rights) }
+
+    private static func list(_ name: String, _ rights: Set<String>) -> [(String, String)] {
+        rights.isEmpty ? [] : [(name, rights.sorted().joined(separator: ", "))]
+    }
+
+    /// Nobody is told from a user by the id, which a user of the name `-` has as well.
+    private static func target(of typed: [UInt8], _ store: Store) -> [(String, String)] {
+        guard let name = try? Username(typed), let user = try? store.user(named: name) else { return [("target", "-")] }
+        return [("target", user.username.description), ("id", String(user.id))]
     }
 
     /// - Parameters:
@@ -97,5 +133,15 @@ public final class AuditLog: Sendable {
         fields.append(("view", .known(origin.view ?? "-")))
         fields.append(("path", .foreign(origin.path?[...] ?? [UInt8(ascii: "-")])))
         return AuditLine(event: event, fields: fields)
+    }
+}
+
+extension User {
+    /// What an administrator gives and takes, by the names of the fields and of groups and permissions.
+    fileprivate var rights: Set<String> {
+        var rights = Set(groups.map { "group \($0)" } + permissions.map { "permission \($0)" })
+        if isStaff { rights.insert("is_staff") }
+        if isSuperuser { rights.insert("is_superuser") }
+        return rights
     }
 }

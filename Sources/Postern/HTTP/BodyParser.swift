@@ -1,21 +1,40 @@
 /// Reads a body by its media type, as DRF's `Request._parse` does with its default parsers.
 enum BodyParser {
-    /// - Parameter contentType: The field `Content-Type`; nil when there is none.
+    /// - Parameters:
+    ///   - contentType: The field `Content-Type`; nil when there is none.
+    ///   - order: Of the parsers: the first that the type, or a range in its place, fits reads the body.
     /// - Returns: What a serializer validates; an empty object for an empty body, whatever its type.
-    static func parse(_ body: [UInt8], contentType: ArraySlice<UInt8>?) throws(ParseError) -> JSONValue {
+    static func parse(
+        _ body: [UInt8],
+        contentType: ArraySlice<UInt8>?,
+        order: [BodyFormat]
+    ) throws(ParseError) -> JSONValue {
         guard !body.isEmpty else { return .object([]) }
         let type = MediaType(contentType ?? [])
-        if type.matches("application", "x-www-form-urlencoded") { return .object(try Form.fields(in: body)) }
-        if type.matches("multipart", "form-data") { return .object(try Multipart.fields(in: body, type: type)) }
-        guard type.matches("application", "json") else {
-            // As WSGI hands it to DRF.
-            throw .unsupportedMediaType(String(decoding: Latin1.utf8(Array(contentType ?? [])), as: UTF8.self))
+        switch order.first(where: { $0.fits(type) }) {
+        case .json?:
+            do {
+                return try JSONReader.read(body)
+            } catch {
+                throw .malformed("JSON parse error - \(error)")
+            }
+        case .form?: return .object(try Form.fields(in: body))
+        case .multipart?: return .object(try Multipart.fields(in: body, type: type))
+        // As WSGI hands it to DRF.
+        case nil: throw .unsupportedMediaType(String(decoding: Latin1.utf8(Array(contentType ?? [])), as: UTF8.self))
         }
-        do {
-            return try JSONReader.read(body)
-        } catch {
-            throw .malformed("JSON parse error - \(error)")
-        }
+    }
+}
+
+/// How a body is written, in the order of DRF's default parsers.
+public enum BodyFormat: String, Sendable, CaseIterable {
+    case json = "application/json"
+    case form = "application/x-www-form-urlencoded"
+    case multipart = "multipart/form-data"
+
+    func fits(_ type: MediaType) -> Bool {
+        let parts = rawValue.split(separator: "/")
+        return type.matches(String(parts[0]), String(parts[1]))
     }
 }
 

@@ -62,7 +62,7 @@ struct OpenAPIDocument {
             )
         }
         if let body {
-            let content = view.parses.map { (name: $0, value: JSONValue.object([("schema", body.schema)])) }
+            let content = view.parses.map { (name: $0.rawValue, value: JSONValue.object([("schema", body.schema)])) }
             members.append(
                 ("requestBody", .object([("required", .bool(body.isNeeded)), ("content", .object(content))]))
             )

@@ -85,11 +85,12 @@ public struct APIRequest {
     }
 
     /// The body as fields: DRF's `request.data`.
+    /// - Parameter order: Of the parsers.
     /// - Throws: ``APIError`` 400, 413 past 64 KiB, 415.
-    func data() throws(APIError) -> JSONValue {
+    func data(_ order: [BodyFormat] = BodyFormat.allCases) throws(APIError) -> JSONValue {
         let body = try body(limit: Self.maximumData)
         do {
-            return try BodyParser.parse(body, contentType: contentType)
+            return try BodyParser.parse(body, contentType: contentType, order: order)
         } catch {
             throw APIError(error)
         }
@@ -184,7 +185,7 @@ extension APIRequest {
         return Form.lastValue(of: name, in: query)
     }
 
-    /// Whether the body says that it is JSON.
+    /// Whether the body says that it is JSON, which no page of another origin can send unasked.
     var isJSON: Bool {
         let type = MediaType(contentType ?? [])
         return type.type.elementsEqual("application".utf8) && type.subtype.elementsEqual("json".utf8)

@@ -35,7 +35,7 @@ enum Metadata {
             ("name", .string(view.name)),
             ("description", .string(view.description)),
             ("renders", .array([.string("application/json")])),
-            ("parses", .array(view.parses.map { .string($0) })),
+            ("parses", .array(view.parses.map { .string($0.rawValue) })),
         ]
         if let actions = view.actions { members.append(("actions", actions)) }
         return .object(members)

@@ -12,7 +12,7 @@ struct BodyFields {
         // What is not an object gets the serializer's answer.
         _ = try Serializer(fields: []).validate(data)
         members = if case .object(let members) = data { members } else { [] }
-        isForm = !request.isJSON
+        isForm = !BodyFormat.json.fits(MediaType(request.contentType ?? []))
     }
 
     private subscript(name: String) -> JSONValue? { members.last { $0.name.hasSameBytes(as: name) }?.value }

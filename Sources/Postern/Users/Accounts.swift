@@ -138,7 +138,7 @@ public final class Accounts: Sendable {
     /// - Throws: ``PasswordError`` when a rule refuses the password, ``StoreError``.
     public func setPassword(of user: User, to password: [UInt8], for request: APIRequest? = nil) throws {
         let changed = try store.setPassword(of: user.id, to: try hash(password, for: user.username))
-        signals.send(.userChanged(changed, .password), for: request)
+        signals.send(.userChanged(changed, .password, from: user), for: request)
     }
 
     /// Changes a user's own password, and raises the epoch: every credential that was issued before is dead.
@@ -160,7 +160,7 @@ public final class Accounts: Sendable {
         let newHash = try hash(new, for: user.username)
         do {
             let changed = try store.setPassword(of: user.id, to: newHash, replacing: oldHash)
-            signals.send(.userChanged(changed, .password), for: request)
+            signals.send(.userChanged(changed, .password, from: user), for: request)
             return changed
         } catch StoreError.conflict {
             return nil
@@ -200,7 +200,7 @@ public final class Accounts: Sendable {
     /// Ends every credential of a user.
     public func revokeAll(of user: User, for request: APIRequest? = nil) throws(StoreError) {
         try store.revokeAll(of: user.id)
-        signals.send(.userChanged(try store.user(user.id) ?? user, .revoked), for: request)
+        signals.send(.userChanged(try store.user(user.id) ?? user, .revoked, from: user), for: request)
     }
 
     public func revokeToken(_ id: Token.ID, for request: APIRequest? = nil) throws(StoreError) {

@@ -58,16 +58,16 @@ struct Administration {
                 new.isActive == old.isActive ? .granted : new.isActive ? .enabled : .disabled
             return [UserTable.event(cause, new)]
         }
-        guard let (old, _) = changed else { throw .notFound }
+        guard let old = changed?.old else { throw .notFound }
         let new = try reread(changed?.new)
-        if new.username != old.username { accounts.signals.send(.userChanged(new, .renamed), for: request) }
+        if new.username != old.username { accounts.signals.send(.userChanged(new, .renamed, from: old), for: request) }
         if new.isActive != old.isActive {
-            accounts.signals.send(.userChanged(new, new.isActive ? .enabled : .disabled), for: request)
+            accounts.signals.send(.userChanged(new, new.isActive ? .enabled : .disabled, from: old), for: request)
         }
         if new.isStaff != old.isStaff || new.isSuperuser != old.isSuperuser || new.groups != old.groups
             || new.permissions != old.permissions
         {
-            accounts.signals.send(.userChanged(new, .granted), for: request)
+            accounts.signals.send(.userChanged(new, .granted, from: old), for: request)
         }
         return new
     }
@@ -106,7 +106,7 @@ struct Administration {
             deleted = user
             return [UserTable.deletion(of: id)]
         }
-        if let deleted { accounts.signals.send(.userChanged(deleted, .deleted), for: request) }
+        if let deleted { accounts.signals.send(.userChanged(deleted, .deleted, from: deleted), for: request) }
     }
 
     func user(_ id: User.ID) throws(APIError) -> User {
@@ -135,14 +135,15 @@ struct Administration {
         signal: UserChange,
         _ body: (inout User, Administrator) throws(APIError) -> Void
     ) throws(APIError) {
-        var changed: User?
+        var changed: (old: User, new: User)?
         try decide { table, administrator throws(APIError) in
-            guard var user = table[id] else { throw .notFound }
+            guard let old = table[id] else { throw .notFound }
+            var user = old
             try body(&user, administrator)
-            changed = user
+            changed = (old, user)
             return [UserTable.event(cause, user)]
         }
-        if let changed { accounts.signals.send(.userChanged(changed, signal), for: request) }
+        if let changed { accounts.signals.send(.userChanged(changed.new, signal, from: changed.old), for: request) }
     }
 
     /// A user with the permissions of the groups that they are in now.

@@ -3,8 +3,8 @@ internal import Synchronization
 /// What happened to users and tokens, told after it is on disk: Django's signals.
 public enum Signal: Sendable {
     case userCreated(User)
-    /// A user as they are now; of one who was deleted, as they were.
-    case userChanged(User, UserChange)
+    /// A user as they are now, and as they were; of one who was deleted, twice as they were.
+    case userChanged(User, UserChange, from: User)
     /// A group was made, got other permissions, or was deleted.
     case groupChanged(GroupName, GroupChange)
     /// A credential was handed out for a password.

@@ -26,8 +26,8 @@ public protocol APIView: Sendable {
     /// Whether it answers in one form, which is not JSON, whatever `Accept` asks for.
     var rendersText: Bool { get }
 
-    /// The media types of the bodies that it reads.
-    var parses: [String] { get }
+    /// How the bodies that it reads may be written, in the order in which they are tried.
+    var parses: [BodyFormat] { get }
 
     /// Whether its body carries a secret, which is then refused over a connection that is not encrypted.
     var takesSecret: Bool { get }
@@ -63,9 +63,7 @@ extension APIView {
     public var challenge: String? { nil }
     public var rendersHTML: Bool { false }
     public var rendersText: Bool { false }
-    public var parses: [String] {
-        ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
-    }
+    public var parses: [BodyFormat] { BodyFormat.allCases }
     public var takesSecret: Bool { false }
     public var needsUnlimitedCredential: Bool { false }
     public var actions: JSONValue? { nil }

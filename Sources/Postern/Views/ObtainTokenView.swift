@@ -6,7 +6,7 @@ struct ObtainTokenView: APIView {
     let name = "Obtain Auth Token"
     let methods: [Method] = [.post]
     let defaultPermission: any Permission = AllowAny()
-    let parses = ["application/x-www-form-urlencoded", "multipart/form-data", "application/json"]
+    let parses: [BodyFormat] = [.form, .multipart, .json]
     let takesSecret = true
     let accounts: Accounts
     let settings: TokenSettings
@@ -16,7 +16,7 @@ struct ObtainTokenView: APIView {
     ])
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
-        let values = try Self.serializer.validate(try request.data())
+        let values = try Self.serializer.validate(try request.data(parses))
         guard let name = values["username"], let password = values["password"],
             let user = try accounts.user(
                 named: Array(name.utf8),

@@ -49,6 +49,10 @@ struct StoreFilesCheck: DoctorCheck {
             let path = folder + "/" + name
             var status = stat()
             guard lstat(path, &status) == 0 else { continue }
+            guard status.st_mode & S_IFMT != S_IFLNK else {
+                findings.append("\(path) is a symbolic link, which is not followed: put there what it leads to.")
+                continue
+            }
             if status.st_uid != owner { findings.append("\(path) belongs to another user than the store: chown it.") }
             if status.st_mode & 0o077 != 0 {
                 findings.append("\(path) is open to other users: chmod go= \(path), and find out who read it.")

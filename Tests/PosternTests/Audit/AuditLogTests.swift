@@ -37,12 +37,34 @@ struct AuditLogTests {
         _ = gate.ask("token.obtain", body: Gate.login("stella"), more: place)
         #expect(
             try lines() == [
-                "user-created address=- target=bob who=- scheme=- view=- path=-",
-                "user-changed address=- change=password target=bob who=- scheme=- view=- path=-",
-                "token-issued address=127.0.0.9 target=ann token=2 who=ann scheme=Token view=tokens path=/x",
-                "token-revoked address=127.0.0.1 target=ann token=1 who=ann scheme=Token view=token.logout path=/x",
-                "token-issued address=127.0.0.1 target=stella token=3 who=- scheme=- view=token.obtain path=/x",
+                "user-created address=- target=bob id=3 who=- scheme=- view=- path=-",
+                "user-changed address=- change=password target=bob id=3 who=- scheme=- view=- path=-",
+                "token-issued address=127.0.0.9 target=ann id=1 token=2 who=ann scheme=Token view=tokens path=/x",
+                "token-revoked address=127.0.0.1 target=ann id=1 token=1 who=ann scheme=Token view=token.logout path=/x",
+                "token-issued address=127.0.0.1 target=stella id=2 token=3 who=- scheme=- view=token.obtain path=/x",
                 "login address=127.0.0.1 who=stella scheme=- view=token.obtain path=/x",
+            ]
+        )
+    }
+
+    @Test("What an administrator gives and takes is in it by its name, and a new name with the old one")
+    func administration() throws {
+        let root = try gate.administrator("root")
+        _ = try gate.store.setGroup(try GroupName("ops".utf8), permissions: [])
+        let bob = try gate.addUser("bob")
+        func ask(_ body: String) {
+            #expect(gate.administer("PATCH", "/api/users/\(bob.id)/", body, root).status == 200)
+        }
+        ask(#"{"is_staff":true,"groups":["ops"],"user_permissions":["shop.sell","shop.buy"]}"#)
+        ask(#"{"is_staff":false,"is_superuser":true,"user_permissions":["shop.sell"],"username":"rob"}"#)
+        let start = "user-changed address=127.0.0.1"
+        let end = #"who=root scheme=Token view=users.detail path="""#
+        let changes = try lines().filter { $0.hasPrefix("user-changed") }
+        #expect(
+            changes == [
+                #"\#(start) change=granted target=bob id=\#(bob.id) given="group ops, is_staff, permission shop.buy, permission shop.sell" \#(end)"#,
+                #"\#(start) change=renamed target=rob id=\#(bob.id) was=bob \#(end)"#,
+                #"\#(start) change=granted target=rob id=\#(bob.id) given=is_superuser taken="is_staff, permission shop.buy" \#(end)"#,
             ]
         )
     }
@@ -52,7 +74,7 @@ struct AuditLogTests {
         _ = gate.ask("token.logoutall", ["AUTHENTICATION": "Token"], headers: bearer, more: place)
         #expect(
             try lines() == [
-                "user-changed address=127.0.0.1 change=revoked target=ann who=ann scheme=Token view=token.logoutall path=/x"
+                "user-changed address=127.0.0.1 change=revoked target=ann id=1 who=ann scheme=Token view=token.logoutall path=/x"
             ]
         )
     }
@@ -65,8 +87,8 @@ struct AuditLogTests {
         let basic = ["AUTHORIZATION": "Basic " + Base64.encode(Array("a secret:wrong".utf8))]
         _ = gate.ask("whoami", method: "GET", headers: basic, more: place)
         let known =
-            "login-failed address=127.0.0.1 target=ann reason=wrong-password who=- scheme=- view=token.obtain path=/x"
-        let unknown = known.replacingOccurrences(of: "=ann", with: "=unknown")
+            "login-failed address=127.0.0.1 target=ann id=1 reason=wrong-password who=- scheme=- view=token.obtain path=/x"
+        let unknown = known.replacingOccurrences(of: "=ann id=1", with: "=-")
         let lines = try lines()
         #expect(lines.prefix(3) == [known, unknown, unknown])
         #expect(lines.last == unknown.replacingOccurrences(of: "token.obtain", with: "whoami"))
@@ -155,8 +177,9 @@ struct AuditLogTests {
     @Test("A name with spaces and quotes stands in quotes, and one of other letters as it is")
     func names() throws {
         try gate.addUser("émile \"x\" who=root")
+        let target = #"target="émile \x22x\x22 who=root" id=3"#
         #expect(
-            try lines() == [#"user-created address=- target="émile \x22x\x22 who=root" who=- scheme=- view=- path=-"#]
+            try lines() == ["user-created address=- \(target) who=- scheme=- view=- path=-"]
         )
     }
 

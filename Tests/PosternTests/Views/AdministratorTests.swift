@@ -198,7 +198,7 @@ struct AdministratorTests {
             let by = origin.user?.username.description ?? "nobody"
             switch signal {
             case .userCreated(let user): told.append("\(by) created \(user.username)")
-            case .userChanged(let user, let change): told.append("\(by) \(change) \(user.username)")
+            case .userChanged(let user, let change, _): told.append("\(by) \(change) \(user.username)")
             case .groupChanged(let group, let change): told.append("\(by) \(change) group \(group)")
             default: break
             }

@@ -123,6 +123,12 @@ struct UserViewTests {
         )
         #expect(form.status == 201 && form.body.contains(#""is_active":false"#))
         #expect(form.body.contains(#""groups":["ops"],"user_permissions":["a.b","c.d"]"#))
+        // Which parser reads it is decided by the first that fits, as in DRF.
+        for (name, type) in [("dora", "*/json"), ("emil", "*/*"), ("fay", "application/*")] {
+            let body = #"{"username":"\#(name)","groups":["ops"]}"#
+            let range = gate.administer("POST", "/api/users/", body, root, type: type)
+            #expect(range.status == 201 && range.body.contains(#""groups":["ops"]"#), "\(type): \(range.body)")
+        }
     }
 
     @Test(
