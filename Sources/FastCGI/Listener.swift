@@ -72,6 +72,8 @@ public final class Listener: Sendable {
     }
 
     private static let backlog: Int32 = 4096
+    /// Of the file of a Unix socket.
+    private static let mode: mode_t = 0o660
 
     static func isListening(_ descriptor: Int32) -> Bool {
         var isListening: Int32 = 0
@@ -84,13 +86,13 @@ public final class Listener: Sendable {
         try removeStale(path, address)
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw .system(call: "socket", address: path, errno: errno) }
-        let mask = umask(0o117)
-        let result = address.withSocketAddress { Glibc.bind(descriptor, $0, $1) }
-        let error = errno
-        umask(mask)
+        // The mode that a socket has when it is bound, less the umask, is its file's: never more than this. The umask itself is
+        // all threads'.
         var status = stat()
-        guard result == 0, lstat(path, &status) == 0, listen(descriptor, backlog) == 0 else {
-            let number = result == 0 ? errno : error
+        guard fchmod(descriptor, mode) == 0, address.withSocketAddress({ Glibc.bind(descriptor, $0, $1) }) == 0,
+            chmod(path, mode) == 0, lstat(path, &status) == 0, listen(descriptor, backlog) == 0
+        else {
+            let number = errno
             close(descriptor)
             throw number == EADDRINUSE ? .inUse(path) : .system(call: "bind", address: path, errno: number)
         }

@@ -213,6 +213,24 @@ struct BadInputTests {
         #expect(answer.status == 404 && answer.text == #"{"detail":"Not found."}"#)
     }
 
+    @Test("TRACE, which would show a credential to whoever reads the answer, is refused by both web servers")
+    func trace() throws {
+        let site = try Site.shared.get()
+        let token = try #require(site.tokens["ann"])
+        for port in [site.nginxPort, site.lighttpdPort] {
+            let request = HTTP.request("TRACE", "/secure/", [("Authorization", "Token " + token)])
+            let answer = try HTTP.exchange(port, request)
+            #expect([405, 501].contains(answer.status) && !answer.text.contains(token))
+        }
+    }
+
+    @Test("No core of a server is written, which would hold every secret")
+    func core() throws {
+        let site = try Site.shared.get()
+        let limits = try String(contentsOfFile: "/proc/\(try #require(site.servers.first).pid)/limits", encoding: .utf8)
+        #expect(limits.contains(#/Max core file size +0 +0\b/#))
+    }
+
     @Test(
         "A body that is too large is 413, and the next request on the server is answered",
         arguments: [70_000, 900_000]

@@ -5,7 +5,10 @@ import Testing
 struct RevocationTests {
     /// Four processes on one socket, as `spawn-fcgi -F 4` makes them, so that every one of them has to see it.
     private func site() throws -> (Site, SpawnedServers) {
-        let site = try Site(users: false)
+        let locations = [("/ops/", "InGroup('ops')"), ("/selling/", "HasPermission('shop.sell')")].map {
+            ($0, [("POSTERN_VIEW", "message"), ("POSTERN_MESSAGE", "x"), ("POSTERN_PERMISSION", $1)])
+        }
+        let site = try Site(users: false, more: locations)
         try site.postern(["user", "add", "ann", "--no-password"]).expectSuccess()
         let servers = try SpawnedServers(site, count: 4)
         return (site, servers)
@@ -36,6 +39,23 @@ struct RevocationTests {
         #expect(servers.runningCount == 4)
     }
 
+    @Test("A token that a request revokes in one process is refused by the next request of every process")
+    func revokedByRequest() throws {
+        let (site, servers) = try site()
+        let owner = try site.token(["ann"])
+        for _ in 0..<10 {
+            let token = try site.token(["ann"])
+            for _ in 0..<16 { #expect(try status(site, token) == 200) }
+            let list = try site.get("/api/tokens/", token: token).text
+            let id = try #require(list.firstMatch(of: /"id":(\d+),[^}]*"current":true/)).1
+            let fields = [("Authorization", "Token " + owner)]
+            let answer = try HTTP.exchange(site.nginxPort, HTTP.request("DELETE", "/api/tokens/\(id)/", fields))
+            #expect(answer.status == 204)
+            for _ in 0..<16 { #expect(try status(site, token) == 401) }
+        }
+        withExtendedLifetime(servers) {}
+    }
+
     @Test("Disabling, enabling, granting and deleting count at the next request of every process")
     func flags() throws {
         let (site, servers) = try site()
@@ -48,6 +68,16 @@ struct RevocationTests {
         try expect(200, "/admin-only/")
         try site.postern(["user", "grant", "ann", "--no-staff"]).expectSuccess()
         try expect(403, "/admin-only/")
+        try expect(403, "/ops/")
+        try site.postern(["group", "set", "ops"]).expectSuccess()
+        try site.postern(["user", "grant", "ann", "--group", "ops"]).expectSuccess()
+        try expect(200, "/ops/")
+        try expect(403, "/selling/")
+        try site.postern(["group", "set", "ops", "--permission", "shop.sell"]).expectSuccess()
+        try expect(200, "/selling/")
+        try site.postern(["user", "grant", "ann", "--no-group", "ops"]).expectSuccess()
+        try expect(403, "/ops/")
+        try expect(403, "/selling/")
         try site.postern(["user", "disable", "ann"]).expectSuccess()
         try expect(401)
         #expect(try site.get("/secure/", token: token).text == #"{"detail":"User inactive or deleted."}"#)

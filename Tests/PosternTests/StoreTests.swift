@@ -121,6 +121,7 @@ struct StoreTests {
             case .groupChanged(let name, let change): received.append("\(change) group \(name)")
             case .loggedIn(let user): received.append("logged in \(user.username)")
             case .loginFailed(let name): received.append("failed \(String(decoding: name, as: UTF8.self))")
+            case .refreshTokenReused(let user): received.append("reused \(user.username)")
             case .tokenIssued(let token): received.append("issued \(token.id)")
             case .tokenRevoked(let token): received.append("revoked \(token.id)")
             }

@@ -77,6 +77,27 @@ struct TokenLimitTests {
         #expect(status(token, address: address) == expected)
     }
 
+    @Test("A superuser's token is good for no more than it says, and what a client says of its address is not believed")
+    func superuser() throws {
+        let root = try gate.addUser("root", isStaff: true)
+        try gate.store.grant(root.id, superuser: true)
+        let limits = try TokenLimits(scopes: [], methods: ["GET"], paths: ["/a/"], networks: ["10.0.0.0/8"])
+        let token = try gate.accounts.issueToken(for: try gate.user("root"), limits: limits).1.text
+        #expect(status(token, path: "/a/b", address: "10.1.1.1", permission: "IsSuperuser") == 200)
+        #expect(status(token, method: "POST", path: "/a/b", address: "10.1.1.1", permission: "IsSuperuser") == 403)
+        #expect(status(token, path: "/b", address: "10.1.1.1", permission: "IsSuperuser") == 403)
+        #expect(status(token, path: "/a/b", address: "192.0.2.1", permission: "IsSuperuser") == 403)
+        let forged = gate.ask(
+            "message",
+            ["MESSAGE": "x", "REQUIRE_HTTPS": "off"],
+            method: "GET",
+            headers: ["AUTHORIZATION": "Token " + token, "X_FORWARDED_FOR": "10.1.1.1", "FORWARDED": "for=10.1.1.1"],
+            more: [("DOCUMENT_URI", "/a/b")],
+            address: "192.0.2.1"
+        )
+        #expect(forged.status == 403)
+    }
+
     @Test(
         "It hands out no credential and ends none",
         arguments: ["tokens", "tokens.detail", "token.login", "token.logoutall", "password"]

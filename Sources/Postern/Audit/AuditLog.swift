@@ -95,6 +95,7 @@ public final class AuditLog: Sendable {
         case .loggedIn(let user): line("login", [], origin, who: user)
         case .loginFailed(let typed):
             line("login-failed", Self.target(of: typed, store) + [("reason", "wrong-password")], origin)
+        case .refreshTokenReused(let user): line("refresh-reused", target(user, user.id), origin)
         case .tokenIssued(let token):
             line("token-issued", target(token.user) + [("token", String(token.id))], origin)
         case .tokenRevoked(let token):

@@ -108,7 +108,7 @@ struct JSONWebTokens: Sendable {
     /// - Parameters:
     ///   - claims: Of a refresh token that was checked.
     ///   - address: The client's.
-    /// - Throws: ``JWTError/blacklisted`` for one that was used up before, whose family is dead then.
+    /// - Throws: ``JWTError/reused`` for one that was used up before, whose family is dead then.
     func refresh(_ claims: JWTClaims, for user: User, address: ArraySlice<UInt8>) throws(JWTError) -> Pair {
         guard let expires = claims.expires else { throw .invalid }
         try confirm(user)
@@ -138,7 +138,7 @@ struct JSONWebTokens: Sendable {
         } catch {
             throw .unavailable(error.description)
         }
-        guard case .successor(let successor) = outcome else { throw .blacklisted }
+        guard case .successor(let successor) = outcome else { throw .reused }
         return try pair(for: user, family, authenticated, refresh: successor, isNew: true, more: claims.passedOn)
     }
 

@@ -7,6 +7,8 @@ enum JWTError: Error, Equatable {
     case noType
     case wrongType
     case blacklisted
+    /// A refresh token that was used up before, by somebody else or long ago: its family is dead now.
+    case reused
     /// The store, a key or a file cannot be had: nothing is known about the token.
     case unavailable(String)
 
@@ -18,7 +20,7 @@ enum JWTError: Error, Equatable {
         case .noID: "Token has no id"
         case .noType: "Token has no type"
         case .wrongType: "Token has wrong type"
-        case .blacklisted: "Token is blacklisted"
+        case .blacklisted, .reused: "Token is blacklisted"
         case .unavailable(let reason): reason
         }
     }

@@ -12,6 +12,8 @@ public enum Signal: Sendable {
     /// A password was not accepted. The name is as the client sent it, of any bytes: never log it as it is,
     /// people type passwords into the wrong field.
     case loginFailed(username: [UInt8])
+    /// A refresh token of this user was used again: somebody has a copy. All that came of its login is dead.
+    case refreshTokenReused(User)
     case tokenIssued(Token)
     case tokenRevoked(Token)
 }

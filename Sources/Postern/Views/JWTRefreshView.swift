@@ -3,6 +3,7 @@ struct JWTRefreshView: JWTView {
     let name = "Token Refresh"
     let description =
         "Takes a refresh type JSON web token and returns an access type JSON web\ntoken if the refresh token is valid."
+    let accounts: Accounts
     let tokens: JSONWebTokens
     let settings: ViewSettings
 
@@ -27,6 +28,7 @@ struct JWTRefreshView: JWTView {
             let pair = try tokens.refresh(claims, for: owner, address: request.remoteAddress)
             return response(pair, request, familyID: claims.familyID)
         } catch {
+            if error == .reused { accounts.signals.send(.refreshTokenReused(owner), for: request) }
             throw refusal(error)
         }
     }

@@ -18,7 +18,7 @@ public struct ViewRegistry: Sendable {
             "tokens": { TokensView(accounts: accounts, settings: $0.token) },
             "tokens.detail": { _ in TokenDetailView(accounts: accounts) },
             "jwt.obtain": { JWTObtainView(accounts: accounts, tokens: tokens($0), settings: $0) },
-            "jwt.refresh": { JWTRefreshView(tokens: tokens($0), settings: $0) },
+            "jwt.refresh": { JWTRefreshView(accounts: accounts, tokens: tokens($0), settings: $0) },
             "jwt.verify": { JWTVerifyView(tokens: tokens($0), settings: $0) },
             "jwt.blacklist": { JWTBlacklistView(tokens: tokens($0), settings: $0) },
             "jwt.jwks": { _ in JWKSView(store: accounts.store) },

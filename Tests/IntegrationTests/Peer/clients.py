@@ -32,7 +32,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import requests
 from selenium import webdriver
-from selenium.common.exceptions import TimeoutException, WebDriverException
+from selenium.common.exceptions import SessionNotCreatedException, TimeoutException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import expected_conditions as expected
@@ -626,20 +626,28 @@ def chromium(base, javascript=True):
         options.add_experimental_option("prefs", preferences)
         # Whatever the browser writes outside its profile goes to the folder too.
         homes = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR"), folder)
-        service = webdriver.ChromeService(
-            CHROMEDRIVER,
-            env={**os.environ, **homes},
-            popen_kw={"start_new_session": True},
-        )
         driver = None
         try:
-            driver = webdriver.Chrome(options=options, service=service)
+            driver, service = start(options, {**os.environ, **homes})
             driver.command_executor.client_config.timeout = 2 * TIMEOUT
             driver.set_page_load_timeout(TIMEOUT)
             driver.set_script_timeout(TIMEOUT)
             yield driver
         finally:
-            stop(driver, service)
+            if driver:
+                stop(driver, service)
+
+
+def start(options, environment, attempts=3):
+    """A driver and its service. On a machine that is very busy a browser may end while it starts."""
+    for attempt in range(1, attempts + 1):
+        service = webdriver.ChromeService(CHROMEDRIVER, env=environment, popen_kw={"start_new_session": True})
+        try:
+            return webdriver.Chrome(options=options, service=service), service
+        except SessionNotCreatedException:
+            stop(None, service)
+            if attempt == attempts:
+                raise
 
 
 def stop(driver, service):

@@ -128,6 +128,29 @@ struct AuditLogTests {
         )
     }
 
+    @Test("A refresh token that comes back is in it, with whose it was")
+    func reuse() throws {
+        func refresh(_ token: String) -> Gate.Answer {
+            gate.ask("jwt.refresh", ["JWT_GRACE": "0s"], body: #"{"refresh":"\#(token)"}"#, more: place)
+        }
+        let first = gate.pair("ann").refresh
+        #expect(refresh(first).status == 200)
+        #expect(refresh(first)["detail"] == "Token is blacklisted")
+        // The family is dead, and its end no news.
+        #expect(refresh(first)["detail"] == "Token is blacklisted")
+        let told = try lines().filter { $0.hasPrefix("refresh-reused") }
+        #expect(told == ["refresh-reused address=127.0.0.1 target=ann id=1 who=- scheme=- view=jwt.refresh path=/x"])
+    }
+
+    @Test("Whom a forged token names is not in it")
+    func forged() throws {
+        let parts = gate.pair("stella").access.split(separator: ".").map(String.init)
+        let mine = gate.pair("ann").access.split(separator: ".").map(String.init)
+        _ = gate.ask("whoami", method: "GET", headers: Gate.bearer("\(parts[0]).\(parts[1]).\(mine[2])"), more: place)
+        let refused = try lines().filter { $0.hasPrefix("refused") }
+        #expect(refused == ["refused address=127.0.0.1 reason=bad-credential who=- scheme=- view=whoami path=/x"])
+    }
+
     @Test("Of one address no more than thirty refusals a minute are written, and few of those that were throttled")
     func bounded() throws {
         let start = "refused address=192.0.2.1 reason="

@@ -36,6 +36,8 @@ struct JWTFlowTests {
             #expect(claims.string("token_type") == kind)
             #expect(claims.string("user_id") == String(try gate.user("ann").id))
             #expect(claims.string("jti")?.utf8.count == 32)
+            let names = ["epoch", "exp", "family", "iat", "jti", "token_type", "user_id"]
+            #expect(claims.members.map(\.name).filter { $0 != "auth_time" }.sorted() == names)
             #expect(seconds(claims, "exp") - seconds(claims, "iat") == Int64(lifetime))
         }
         let other = gate.pair("ann", ["JWT_ACCESS_LIFETIME": "1h", "JWT_REFRESH_LIFETIME": "7d"])

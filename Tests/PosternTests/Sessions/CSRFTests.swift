@@ -176,6 +176,8 @@ struct CSRFTests {
         #expect(answer.status == 200 && answer.body.contains("Please enter a correct username and password."))
         #expect(answer.body.contains(#"value="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;""#))
         #expect(!answer.body.contains("<script") && !answer.body.contains("\"onload"))
+        #expect(answer.body.contains(#"type="password" autocomplete="current-password""#))
+        #expect(answer.body.contains(#"autocomplete="username""#))
         let policy = try #require(answer.values("Content-Security-Policy").first)
         for part in [
             "default-src 'none'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'",

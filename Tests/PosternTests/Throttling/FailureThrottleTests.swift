@@ -41,9 +41,10 @@ struct FailureThrottleTests {
         #expect(gate.ask("whoami", ["PERMISSION": "AllowAny"], method: "GET", address: "192.0.2.1").status == 200)
     }
 
-    @Test("Every scheme and every view that takes a credential counts", arguments: 0..<8)
+    @Test("Every scheme and every view that takes a credential counts", arguments: 0..<13)
     func everyWay(way: Int) throws {
         let jwt = ["REQUIRE_HTTPS": "off"]
+        let good = "Token " + (try gate.accounts.issueToken(for: try gate.user("ann")).1.text)
         func attempt() -> Int {
             let address = "192.0.2.7"
             switch way {
@@ -54,8 +55,25 @@ struct FailureThrottleTests {
             case 4: return gate.ask("jwt.obtain", jwt, body: Self.wrong, address: address).status
             case 5: return gate.ask("jwt.refresh", jwt, body: #"{"refresh":"x.y.z"}"#, address: address).status
             case 6: return gate.ask("jwt.verify", jwt, body: #"{"token":"x.y.z"}"#, address: address).status
-            default: return gate.ask("session.login", jwt, body: Self.wrong, address: address).status
+            case 7: return gate.ask("session.login", jwt, body: Self.wrong, address: address).status
+            case 8: return ask("token.login", ["AUTHENTICATION": "Basic"], ["AUTHORIZATION": "Basic YTpi"])
+            case 9: return ask("jwt.blacklist", [:], [:], #"{"refresh":"x.y.z"}"#)
+            case 10: return ask("oauth.introspect", [:], ["AUTHORIZATION": "Token x"], #"{"token":"x"}"#)
+            case 11:
+                let location = ["AUTHENTICATION": "JWT", "JWT_COOKIE": "access"]
+                return ask("whoami", location, ["COOKIE": "access=x.y.z"])
+            default:
+                let body = #"{"old_password":"wrong","new_password":"another horse battery staple"}"#
+                return ask("password", [:], ["AUTHORIZATION": good], body)
             }
+        }
+        func ask(
+            _ view: String,
+            _ location: [String: String],
+            _ headers: [String: String],
+            _ body: String = ""
+        ) -> Int {
+            gate.ask(view, location.merging(jwt) { $1 }, headers: headers, body: body, address: "192.0.2.7").status
         }
         let statuses = (0..<31).map { _ in attempt() }
         #expect(statuses.last == 429)
@@ -80,6 +98,24 @@ struct FailureThrottleTests {
         // Another account from there, and this one from elsewhere.
         #expect(login(Gate.login("stella"), from: "192.0.2.1").status == 200)
         #expect(login(Gate.login("ann"), from: "192.0.2.2").status == 200)
+    }
+
+    @Test("What a client says of addresses is no other address to a counter")
+    func forwarded() {
+        let statuses = (0..<31).map { number in
+            gate.ask(
+                "whoami",
+                ["PERMISSION": "AllowAny", "REQUIRE_HTTPS": "off"],
+                method: "GET",
+                headers: [
+                    "AUTHORIZATION": "Token wrong", "X_FORWARDED_FOR": "198.51.100.\(number)",
+                    "FORWARDED": "for=198.51.100.\(number)", "X_REAL_IP": "198.51.100.\(number)",
+                    "CLIENT_IP": "198.51.100.\(number)",
+                ],
+                address: "192.0.2.1"
+            ).status
+        }
+        #expect(statuses.last == 429 && statuses.first == 401)
     }
 
     @Test("A success clears what the same address tried before")

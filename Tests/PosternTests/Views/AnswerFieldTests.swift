@@ -9,6 +9,8 @@ struct AnswerFieldTests {
 
     init() throws { gate = try Gate() }
 
+    private static let newPassword = #"{"old_password":"\#(Gate.password)","new_password":"another horse battery"}"#
+
     /// An answer of each view that hands out a credential, or says who somebody is.
     private func personal() throws -> [(view: String, answer: Gate.Answer)] {
         let pair = gate.pair()
@@ -21,6 +23,9 @@ struct AnswerFieldTests {
             ("token.login", gate.ask("token.login", ["AUTHENTICATION": "JWT"], headers: bearer)),
             ("tokens", gate.ask("tokens", ["AUTHENTICATION": "JWT"], method: "GET", headers: bearer)),
             ("whoami", gate.ask("whoami", ["AUTHENTICATION": "JWT"], method: "GET", headers: bearer)),
+            ("session.login", gate.ask("session.login", body: login)),
+            ("users", gate.ask("users", method: "GET", headers: try gate.administrator("root"))),
+            ("password", gate.ask("password", ["AUTHENTICATION": "JWT"], headers: bearer, body: Self.newPassword)),
         ]
     }
 

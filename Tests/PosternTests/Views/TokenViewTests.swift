@@ -18,6 +18,17 @@ struct TokenViewTests {
 
     private func header(_ token: String) -> [String: String] { ["AUTHORIZATION": "Token " + token] }
 
+    @Test("A password that is too long is a wrong one, after the same work", arguments: [15, 1025, 30_000])
+    func longPassword(length: Int) throws {
+        guard let metrics = gate.store.metrics.value else { throw StoreError.conflict }
+        let before = metrics[.passwordsHashed]
+        let password = String(repeating: "x", count: length)
+        let answer = gate.ask("token.obtain", body: #"{"username":"ann","password":"\#(password)"}"#)
+        #expect(answer.status == 400)
+        #expect(answer.body == #"{"non_field_errors":["Unable to log in with provided credentials."]}"#)
+        #expect(metrics[.passwordsHashed] == before + 1)
+    }
+
     @Test("A login says when the token ends: after ten hours, or as the location has it")
     func lifetimes() throws {
         func hours(_ answer: Gate.Answer) throws -> Int64 {
@@ -87,6 +98,10 @@ struct TokenViewTests {
         let made = gate.ask("tokens", headers: basic, body: #"{"label":"laptop"}"#)
         #expect(made.status == 201 && made["label"] == "laptop" && made["token"].hasPrefix("pst_"))
         let token = made["token"]
+        let extra = #"{"label":"x","id":999,"user":2,"user_id":2,"username":"stella","is_staff":true,"digest":"00"}"#
+        let named = try #require(gate.ask("tokens", headers: basic, body: extra).body.firstMatch(of: /"id":(\d+)/)).1
+        let owner = try gate.store.allTokens().first { $0.id == Int64(named) }?.user
+        #expect(try owner == gate.user("ann").id && named != "999")
         let list = gate.ask("tokens", method: "GET", headers: header(token))
         #expect(list.body.contains(#""label":"laptop""#) && list.body.contains(#""current":true"#))
         #expect(!list.body.contains("pst_"))
