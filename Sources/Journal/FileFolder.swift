@@ -1,4 +1,6 @@
+internal import CLinux
 internal import Glibc
+internal import Synchronization
 
 /// A folder of small whole files inside of a ``JournalFolder``: each is written once and later removed, never
 /// changed. A file is there with all of its bytes or not at all, after a crash too.
@@ -6,6 +8,12 @@ public final class FileFolder: Sendable {
     public let path: String
     private let owner: uid_t
     private let group: gid_t
+    private let lookInterval: Int64
+    private let descriptor: Int32
+    /// Of the folder that the descriptor stands for.
+    private let inode = Atomic<UInt>(0)
+    /// Milliseconds of the coarse clock at which it is looked whether the path still leads to that folder.
+    private let nextLook = Atomic<Int64>(0)
 
     /// No file of such a folder is larger, in bytes.
     public static let maximumSize = 64 * 1024
@@ -25,13 +33,39 @@ public final class FileFolder: Sendable {
         path = folder.path + "/" + name
         owner = folder.owner
         group = folder.group
+        lookInterval = folder.lookInterval
+        descriptor = try Self.open(path)
         _ = try version()
     }
 
-    /// One system call.
+    deinit { close(descriptor) }
+
+    /// One system call. That the folder was given another name is seen when that of a journal is: within ten milliseconds.
     public func version() throws(JournalError) -> Version {
         var status = stat()
+        let now = Journal.coarseTime()
+        if now < nextLook.load(ordering: .relaxed), fstat(descriptor, &status) == 0, status.st_nlink > 0 {
+            return try version(status)
+        }
         guard lstat(path, &status) == 0 else { throw File.error("lstat", path) }
+        let version = try version(status)
+        if version.inode != inode.load(ordering: .relaxed) {
+            let new = try Self.open(path)
+            defer { close(new) }
+            guard linux_replace_descriptor(new, descriptor) == 0 else { throw File.error("dup3", path) }
+            inode.store(version.inode, ordering: .relaxed)
+        }
+        nextLook.store(now &+ lookInterval, ordering: .relaxed)
+        return version
+    }
+
+    private static func open(_ path: String) throws(JournalError) -> Int32 {
+        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { throw errno == ENOTDIR ? .wrongType(path: path) : File.error("open", path) }
+        return descriptor
+    }
+
+    private func version(_ status: stat) throws(JournalError) -> Version {
         guard status.st_mode & S_IFMT == S_IFDIR else { throw .wrongType(path: path) }
         guard status.st_uid == owner else { throw .foreignOwner(path: path) }
         guard status.st_mode & 0o077 == 0 else { throw .tooOpen(path: path, mode: "700") }

@@ -171,7 +171,7 @@ public final class Journal: Sendable {
     public var size: Int64 { follower.withLock { $0.position.offset } }
 
     /// Milliseconds of a clock that costs next to nothing and ticks some hundred times a second.
-    private static func coarseTime() -> Int64 {
+    static func coarseTime() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
         return Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000

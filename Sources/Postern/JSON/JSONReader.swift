@@ -202,7 +202,8 @@ public struct JSONReader {
 extension JSONReader {
     /// What stands between two quotes. Halves of surrogate pairs become U+FFFD, and the first is remembered.
     private struct Text {
-        var bytes: [UInt8] = []
+        /// Of the whole text, as long as there is no escape.
+        var bytes: ArraySlice<UInt8>
         var surrogate: UInt16?
 
         var text: String { String(decoding: bytes, as: UTF8.self) }
@@ -224,7 +225,7 @@ extension JSONReader {
         let quote = position - 1
         let start = position
         while let byte = current, byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") { position += 1 }
-        var text = Text(bytes: Array(bytes[start..<position]))
+        var text = Text(bytes: bytes[start..<position])
         while true {
             guard let byte = current else { throw error("Unterminated string starting at", at: quote) }
             position += 1

@@ -1,3 +1,4 @@
+internal import CSodium
 internal import Crypto
 internal import CryptoExtras
 
@@ -6,7 +7,11 @@ extension JSONWebKey {
     /// section 3.1. Never DER.
     func isSignature(_ signature: [UInt8], of text: ArraySlice<UInt8>) -> Bool {
         switch material {
-        case .secret(_, let keyed): Self.code(keyed, of: text) == signature
+        case .secret(_, let keyed):
+            signature.count == SHA256.byteCount
+                && Self.code(keyed, of: text).withUnsafeBytes { code in
+                    signature.withUnsafeBytes { sodium_memcmp(code.baseAddress, $0.baseAddress, code.count) == 0 }
+                }
         case .p256(let key, _):
             (try? P256.Signing.ECDSASignature(rawRepresentation: signature))
                 .map { key.isValidSignature($0, for: text) } ?? false
@@ -21,7 +26,6 @@ extension JSONWebKey {
         }
     }
 
-    /// It is compared in constant time.
     private static func code(_ keyed: HMAC<SHA256>, of text: ArraySlice<UInt8>) -> HMAC<SHA256>.MAC {
         var code = keyed
         code.update(data: text)
