@@ -28,6 +28,12 @@ struct InstallationTests {
         }
     }
 
+    @Test("The documentation of the libraries builds, and no link in it leads nowhere")
+    func documentation() throws {
+        let binaries = URL(fileURLWithPath: Site.binary).deletingLastPathComponent().path
+        try Child.run(Site.sources + "/build-documentation", [binaries]).expectSuccess()
+    }
+
     @Test("All of it is below the prefix, nobody else may write it, and uninstalling takes all of it away")
     func files() throws {
         defer { remove() }

@@ -8,8 +8,8 @@ internal import Synchronization
 /// into the wrong field.
 ///
 /// How much it grows is limited. Wrong passwords are limited by the location's failure throttle. Of the refusals of one
-/// address, or of one network of 64 bits of IPv6, no more are written than ``refusals`` and ``throttled`` say, by all
-/// processes together; what is left out is counted in the metrics.
+/// address, or of one network of 64 bits of IPv6, thirty a minute are written, and five more of those that were throttled, by
+/// all processes together; what is left out is counted in the metrics.
 public final class AuditLog: Sendable {
     /// As many as the failure throttle lets credentials of one address be refused.
     private static let refusals = ThrottleRate("30/min").map { ThrottleScope("audit", $0) }
