@@ -50,7 +50,12 @@ struct ServeCommand: ParsableCommand {
         var options = try serverOptions(settings)
         if let manager, manager.keepsConnections { options.handOver = manager.keep }
         let server = try Server(listeners: listeners, options: options, handler: handler)
-        for connection in inherited.connections { server.adopt(connection) }
+        if !inherited.connections.isEmpty {
+            let areOurs = manager?.forgetConnections() ?? false
+            for connection in inherited.connections {
+                if areOurs { server.adopt(connection) } else { shutdown(connection, Int32(SHUT_RDWR)) }
+            }
+        }
         application.observeConnections { [weak server] in server?.connectionCount ?? 0 }
         signals.whenReceived(settings) { signal, settings in
             if signal == SIGHUP {

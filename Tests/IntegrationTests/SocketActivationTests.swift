@@ -168,6 +168,8 @@ private final class ServiceManagerSocket: Sendable {
         received.withLock { received in
             if lines.contains("FDSTORE=1"), let connection = message.connection {
                 received.connections.append(connection)
+            } else if let barrier = message.connection {
+                close(barrier)
             }
             if lines.contains("FDSTOREREMOVE=1") {
                 for connection in received.connections { close(connection) }

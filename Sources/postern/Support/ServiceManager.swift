@@ -30,23 +30,42 @@ final class ServiceManager: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Requests are answered from now on, those on the connections that it has kept as well: it may forget them.
-    func ready() { say("READY=1\nFDSTOREREMOVE=1\nFDNAME=\(Self.connectionName)") }
+    /// Requests are answered from now on.
+    func ready() { say("READY=1") }
 
     func stopping() { say("STOPPING=1") }
+
+    /// Has it forget the connections that it has kept for us, and waits until it has (sd_notify_barrier(3)). As long as it
+    /// holds one as well, epoll tells of it after we have closed it, and the web server does not see that we have.
+    /// - Returns: Whether they are ours alone now.
+    func forgetConnections() -> Bool {
+        var ends: [Int32] = [-1, -1]
+        guard say("FDSTOREREMOVE=1\nFDNAME=\(Self.connectionName)"), pipe(&ends) == 0 else { return false }
+        defer { close(ends[0]) }
+        let isSent = send("BARRIER=1", with: ends[1])
+        close(ends[1])
+        var end = pollfd(fd: ends[0], events: 0, revents: 0)
+        return isSent && poll(&end, 1, 5000) == 1
+    }
 
     /// Puts a connection into its file descriptor store, while there is room. The next process inherits it.
     func keep(_ connection: Int32) {
         guard room.subtract(1, ordering: .relaxed).newValue >= 0 else { return }
-        let text = Array("FDSTORE=1\nFDNAME=\(Self.connectionName)".utf8)
-        _ = address.withSocketAddress { linux_send_descriptor(descriptor, $0, $1, text, text.count, connection) }
+        // Where it takes none, it takes no other one either, and the end of all is not to wait for each.
+        if !send("FDSTORE=1\nFDNAME=\(Self.connectionName)", with: connection) { room.store(0, ordering: .relaxed) }
     }
 
     private static let connectionName = "connection"
 
-    private func say(_ text: String) {
+    @discardableResult
+    private func say(_ text: String) -> Bool {
         let text = Array(text.utf8)
-        _ = address.withSocketAddress { sendto(descriptor, text, text.count, Int32(MSG_NOSIGNAL), $0, $1) }
+        return address.withSocketAddress { sendto(descriptor, text, text.count, Int32(MSG_NOSIGNAL), $0, $1) } >= 0
+    }
+
+    private func send(_ text: String, with other: Int32) -> Bool {
+        let text = Array(text.utf8)
+        return address.withSocketAddress { linux_send_descriptor(descriptor, $0, $1, text, text.count, other) } == 0
     }
 
     /// systemd writes an abstract name with an @.
