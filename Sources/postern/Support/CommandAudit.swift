@@ -35,13 +35,20 @@ struct CommandAudit {
     /// - Throws: ``Failure`` for settings that make no sense and for a log that cannot be opened.
     init?(_ command: some ChangingCommand) throws {
         let settings = try SettingsSource(try ServeOptions.parse([])).read()
-        guard settings.audit != .nowhere, let store = settings[.store].text,
+        guard settings.audit != .nowhere, let store = try Self.store(of: settings),
             let owner = Self.owner(ofStoresAt: store, try command.storePath())
         else { return nil }
-        // Run by root, it makes the file for the server, and follows nothing that the server may not.
-        let own = geteuid()
-        if own == 0 { seteuid(owner) }
-        defer { if own == 0 { seteuid(own) } }
+        // Run by root, it makes the file for the server, as the server's user.
+        let isRoot = geteuid() == 0
+        if isRoot, setegid(owner.group) != 0 || seteuid(owner.user) != 0 {
+            throw Failure(.operatingSystem, "The audit log cannot be opened as the owner of \(printable(store)).")
+        }
+        defer {
+            if isRoot {
+                seteuid(0)
+                setegid(getgid())
+            }
+        }
         do {
             log = AuditLog(to: try LogOutput(settings.audit, format: settings.logFormat))
         } catch {
@@ -57,13 +64,20 @@ struct CommandAudit {
         StandardError.write("postern: the audit log could not be written; what was asked for is done.\n")
     }
 
+    /// The store that the log is about: what names the log names it as well, and the environment has no say over the log of
+    /// the file.
+    private static func store(of settings: Settings) throws -> String? {
+        guard case .file(let path, _) = settings[.auditFile].origin else { return settings[.store].text }
+        return try SettingsFile(at: path)?.values[.store]?.text
+    }
+
     /// nil unless both are the same folder.
-    private static func owner(ofStoresAt one: String, _ other: String) -> uid_t? {
+    private static func owner(ofStoresAt one: String, _ other: String) -> (user: uid_t, group: gid_t)? {
         var (first, second) = (stat(), stat())
-        guard stat(one, &first) == 0, stat(other, &second) == 0, first.st_dev == second.st_dev,
-            first.st_ino == second.st_ino
+        guard lstat(one, &first) == 0, lstat(other, &second) == 0, first.st_mode & S_IFMT == S_IFDIR,
+            first.st_dev == second.st_dev, first.st_ino == second.st_ino
         else { return nil }
-        return first.st_uid
+        return (first.st_uid, first.st_gid)
     }
 
     /// Who logged in, also where that one became root by sudo since. proc_pid_loginuid(5).
