@@ -59,7 +59,7 @@ public final class Listener: Sendable {
 
     /// Makes a socket of our own.
     ///
-    /// A Unix socket has mode 0660 from its first moment. Where a socket file is there already, it is
+    /// A Unix socket has mode 0660, whatever the umask, and at no moment more. Where a socket file is there already, it is
     /// replaced if nobody listens any more.
     /// - Parameter allowsRemote: Whether a TCP address may be other than loopback: whoever can connect can
     ///   claim to be anybody.

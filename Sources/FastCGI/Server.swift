@@ -134,7 +134,7 @@ public final class Server: Sendable {
     }
 
     /// Serves a connection that a former process has handed over (``ServerOptions/handOver``), whose descriptor is the
-    /// server's from now on. To be called before ``run()``.
+    /// server's from now on. Nobody else may have one of it any more: epoll would go on telling of what is closed.
     public func adopt(_ connection: Int32) {
         guard isAllowed(connection), add(connection) else {
             Glibc.close(connection)
