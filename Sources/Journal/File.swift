@@ -9,8 +9,6 @@ final class File: Sendable {
     struct Status: Equatable {
         let size: Int64
         let identity: Identity
-        /// Whether no name leads to it any more: it was removed, or another one took its place.
-        let isOrphan: Bool
         /// When its bytes or what is known about it changed last, in nanoseconds since 1970.
         let changed: Int64
 
@@ -18,7 +16,6 @@ final class File: Sendable {
             changed = Int64(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_ctim.tv_nsec)
             size = Int64(status.st_size)
             identity = Identity(inode: status.st_ino, device: status.st_dev)
-            isOrphan = status.st_nlink == 0
         }
     }
 
@@ -61,24 +58,11 @@ final class File: Sendable {
         return Status(status)
     }
 
-    /// Of the file that is open, as ``statusAtPath()``: it costs a third of that, but does not see that the file, or the
-    /// folder, was given another name.
-    func statusOfPrivate() throws(JournalError) -> Status {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw Self.error("fstat", path) }
-        let result = Status(status)
-        return result.isOrphan ? result : try checked(status)
-    }
-
     /// Of the file that stands at the path now, which may be another one.
     /// - Throws: ``JournalError``, also when it has been opened to others since.
     func statusAtPath() throws(JournalError) -> Status {
         var status = stat()
         guard lstat(path, &status) == 0 else { throw Self.error("lstat", path) }
-        return try checked(status)
-    }
-
-    private func checked(_ status: stat) throws(JournalError) -> Status {
         guard status.st_mode & S_IFMT == S_IFREG else { throw .wrongType(path: path) }
         guard status.st_mode & 0o077 == 0 else { throw .tooOpen(path: path, mode: "600") }
         return Status(status)

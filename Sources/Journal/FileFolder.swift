@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Glibc
 internal import Synchronization
 
@@ -9,10 +8,9 @@ public final class FileFolder: Sendable {
     private let owner: uid_t
     private let group: gid_t
     private let lookInterval: Int64
-    private let descriptor: Int32
-    /// Of the folder that the descriptor stands for.
-    private let inode = Atomic<UInt>(0)
-    /// Milliseconds of the coarse clock at which it is looked whether the path still leads to that folder.
+    /// nil where there is no memory to share: then each reader looks at the path.
+    private let changes: ChangeCounter?
+    /// When to look at the path again, by the coarse clock in milliseconds, for what is changed by hand.
     private let nextLook = Atomic<Int64>(0)
 
     /// No file of such a folder is larger, in bytes.
@@ -23,9 +21,15 @@ public final class FileFolder: Sendable {
         let inode: UInt
         /// Nanoseconds since 1970.
         let changed: Int64
+        /// What was counted before the look.
+        fileprivate let count: UInt64
 
         /// Whether another change could follow that leaves the same time: clocks of file systems are coarse.
         public var isSettled: Bool { Timestamp.now().microseconds - changed / 1000 > 100_000 }
+
+        public static func == (one: Version, other: Version) -> Bool {
+            one.inode == other.inode && one.changed == other.changed
+        }
     }
 
     /// - Throws: ``JournalError`` when the folder is missing, a link, another's, or open to others.
@@ -34,43 +38,28 @@ public final class FileFolder: Sendable {
         owner = folder.owner
         group = folder.group
         lookInterval = folder.lookInterval
-        descriptor = try Self.open(path)
+        changes = folder.changeCounter(of: name)
         _ = try version()
     }
 
-    deinit { close(descriptor) }
+    /// Whether nobody has counted a change since that look and none by hand is to be looked for: no system call. With false
+    /// there may be another ``version()``.
+    public func isStill(_ version: Version) -> Bool {
+        guard let changes else { return false }
+        return changes.count == version.count && Journal.coarseTime() < nextLook.load(ordering: .relaxed)
+    }
 
-    /// One system call. That the folder was given another name is seen when that of a journal is: within ten milliseconds.
+    /// Looks at the path.
     public func version() throws(JournalError) -> Version {
+        let (now, count) = (Journal.coarseTime(), changes?.count ?? 0)
         var status = stat()
-        let now = Journal.coarseTime()
-        if now < nextLook.load(ordering: .relaxed), fstat(descriptor, &status) == 0, status.st_nlink > 0 {
-            return try version(status)
-        }
         guard lstat(path, &status) == 0 else { throw File.error("lstat", path) }
-        let version = try version(status)
-        if version.inode != inode.load(ordering: .relaxed) {
-            let new = try Self.open(path)
-            defer { close(new) }
-            guard linux_replace_descriptor(new, descriptor) == 0 else { throw File.error("dup3", path) }
-            inode.store(version.inode, ordering: .relaxed)
-        }
-        nextLook.store(now &+ lookInterval, ordering: .relaxed)
-        return version
-    }
-
-    private static func open(_ path: String) throws(JournalError) -> Int32 {
-        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        guard descriptor >= 0 else { throw errno == ENOTDIR ? .wrongType(path: path) : File.error("open", path) }
-        return descriptor
-    }
-
-    private func version(_ status: stat) throws(JournalError) -> Version {
         guard status.st_mode & S_IFMT == S_IFDIR else { throw .wrongType(path: path) }
         guard status.st_uid == owner else { throw .foreignOwner(path: path) }
         guard status.st_mode & 0o077 == 0 else { throw .tooOpen(path: path, mode: "700") }
+        nextLook.store(now &+ lookInterval, ordering: .relaxed)
         let changed = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
-        return Version(inode: UInt(status.st_ino), changed: changed)
+        return Version(inode: UInt(status.st_ino), changed: changed, count: count)
     }
 
     /// Names of the files that end with `suffix`, in order.
@@ -98,11 +87,13 @@ public final class FileFolder: Sendable {
         try file.write(bytes, at: 0, with: DiskCalls())
         try file.sync(with: DiskCalls())
         guard rename(temporary, target) == 0 else { throw File.error("rename", target) }
+        changes?.increase()
         try File.syncFolder(path)
     }
 
     public func remove(_ name: String) throws(JournalError) {
         guard unlink(path + "/" + name) == 0 else { throw File.error("unlink", path + "/" + name) }
+        changes?.increase()
         try File.syncFolder(path)
     }
 }

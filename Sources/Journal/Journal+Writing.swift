@@ -83,6 +83,7 @@ extension Journal {
             try? file.truncate(to: start, with: folder.calls)
             throw error
         }
+        folder.changeCounter(of: name)?.increase()
         return position.offset
     }
 }

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// One append-only file of events, followed by many processes and appended to by one at a time.
 ///
-/// A reader takes no lock: it looks whether the file grew, and is told what was added. A writer takes the
+/// A reader takes no lock: it looks whether anything was counted, and is told what was added. A writer takes the
 /// folder's lock, is told what others added, decides on that state, appends one group with one write and lets
 /// the next one in. It returns when a sync has covered its group, its own or another's. A group that is not whole
 /// is not told to anybody: the next writer cuts it off.
@@ -17,12 +17,16 @@ public final class Journal: Sendable {
     /// Its descriptor stays the same when another file takes the place of this one.
     let file: File
     let follower: Mutex<Follower>
-    /// The size of the file when all of it has been told; -1 while there is something left to look at.
+    /// nil where there is no memory to share: then each reader looks at the path.
+    let changes: ChangeCounter?
+    /// What was counted before a look at the file all of which has been told since; 0: there is something left to look at.
+    private let settledCount = Atomic<UInt64>(0)
+    /// The size of that file; -1 while there is something left to look at.
     private let settledSize = Atomic<Int64>(-1)
     /// Which file that was. It cannot be given to another one while we have it open.
     private let settledInode = Atomic<UInt>(0)
-    /// When to look at the path again, by the coarse clock in milliseconds. Whoever moves a journal away is not noticed
-    /// before; whoever removes, replaces or changes it is seen at the open file at once, and writers look each time.
+    /// When to look at the path again, by the coarse clock in milliseconds, for what is changed by hand. Writers look each
+    /// time.
     private let nextLook = Atomic<Int64>(0)
     /// Whether a sync of the file that is open has failed in this process.
     let hasFailed = Atomic(false)
@@ -82,10 +86,11 @@ public final class Journal: Sendable {
         self.name = name
         self.folder = folder
         file = try File(opening: folder.path + "/" + name, owner: folder.owner)
+        changes = folder.changeCounter(of: name)
         follower = Mutex(try Follower(try JournalSource(file, name: name, folder)))
     }
 
-    /// Brings the caller's state up to date. One system call when nothing was added.
+    /// Brings the caller's state up to date. No system call when nothing was added and it was looked just before.
     ///
     /// Calls of one journal's `reset`, `apply` and `told` never overlap. Another thread may read the caller's
     /// state between them: a state that must be whole is put in place by `told`.
@@ -98,13 +103,16 @@ public final class Journal: Sendable {
     ///   trusted for a decision.
     public func follow(reset: Reset, apply: Apply, told: Told = {}) throws(JournalError) {
         let now = Self.coarseTime()
-        // Until it is found to be good.
-        let looksAtPath = now >= nextLook.load(ordering: .relaxed)
-        let status = try looksAtPath ? file.statusAtPath() : file.statusOfPrivate()
-        if !status.isOrphan, status.size == settledSize.load(ordering: .acquiring),
+        let count = changes?.count ?? 0
+        let known = settledCount.load(ordering: .acquiring)
+        if known == count, known != 0, now < nextLook.load(ordering: .relaxed) { return }
+        let status = try file.statusAtPath()
+        if status.size == settledSize.load(ordering: .acquiring),
             status.identity.inode == settledInode.load(ordering: .relaxed)
         {
-            if looksAtPath { nextLook.store(now &+ folder.lookInterval, ordering: .relaxed) }
+            // Unless another thread has begun to look closer.
+            _ = settledCount.compareExchange(expected: known, desired: count, ordering: .releasing)
+            nextLook.store(now &+ folder.lookInterval, ordering: .relaxed)
             return
         }
         try follower.withLock { follower throws(JournalError) in
@@ -123,8 +131,13 @@ public final class Journal: Sendable {
     package func restart() {
         follower.withLock { follower in
             follower.needsReset = true
-            settledSize.store(-1, ordering: .releasing)
+            unsettle()
         }
+    }
+
+    private func unsettle() {
+        settledSize.store(-1, ordering: .releasing)
+        settledCount.store(0, ordering: .releasing)
     }
 
     /// Reads all of the file once more, and tells nobody what stands in it.
@@ -193,7 +206,8 @@ public final class Journal: Sendable {
         {
             throw verdict.error
         }
-        settledSize.store(-1, ordering: .releasing)
+        let count = changes?.count ?? 0
+        unsettle()
         if follower.needsReset || isReplaced {
             follower.needsReset = true
             try file.become(try File(opening: file.path, owner: folder.owner))
@@ -230,6 +244,7 @@ public final class Journal: Sendable {
         if tail.isEmpty {
             settledInode.store(follower.identity.inode, ordering: .relaxed)
             settledSize.store(status.size, ordering: .releasing)
+            settledCount.store(count, ordering: .releasing)
         }
         return record
     }

@@ -10,10 +10,11 @@ public final class JournalFolder: Sendable {
     let group: gid_t
     let calls: DiskCalls
     private let unsaved: Int64
-    /// Milliseconds for which readers believe that a file's name still leads to the file that they have open.
     let lookInterval: Int64
     /// The greatest time in any event that was followed, in microseconds.
     private let greatestTime = Atomic<Int64>(0)
+    /// Where the counters of changes are; made when the first is asked for.
+    private let changes = Mutex<MappedFile?>(nil)
     private let syncObserver = Mutex<SyncObserver?>(nil)
 
     /// Is told how many nanoseconds a sync of a journal took, and whether it succeeded.
@@ -113,12 +114,14 @@ public final class JournalFolder: Sendable {
     ///   - patience: How long a writer waits for the lock.
     ///   - unsaved: Bytes by which a journal may grow, where that is more than a 24th, before it is worth saving what it
     ///     adds up to.
+    ///   - lookInterval: Milliseconds for which readers believe that what nobody counted as changed is as it was.
     public convenience init(
         opening path: String,
         kind: String,
         version: Int,
         patience: Duration = .seconds(5),
-        unsaved: Int64 = 1 << 20
+        unsaved: Int64 = 1 << 20,
+        lookInterval: Int64 = 10
     ) throws(JournalError) {
         try self.init(
             opening: path,
@@ -126,6 +129,7 @@ public final class JournalFolder: Sendable {
             version: version,
             patience: patience,
             unsaved: unsaved,
+            lookInterval: lookInterval,
             calls: DiskCalls()
         )
     }
@@ -155,6 +159,14 @@ public final class JournalFolder: Sendable {
     /// latest event that was read, so that a clock set back revives nothing.
     public func now() -> Timestamp {
         max(Timestamp.now(), Timestamp(microseconds: greatestTime.load(ordering: .relaxed)))
+    }
+
+    /// nil where the memory cannot be had; the next one asks again.
+    func changeCounter(of name: String) -> ChangeCounter? {
+        changes.withLock { memory in
+            if memory == nil { memory = try? ChangeCounter.memory(in: self) }
+            return memory.map { ChangeCounter(of: name, in: $0) }
+        }
     }
 
     func isFar(_ saved: Int64, behind size: Int64) -> Bool { size - saved > max(unsaved, size / 24) }

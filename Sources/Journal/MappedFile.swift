@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+package import Synchronization
 
 /// A file of a fixed size inside of a ``JournalFolder`` that every process has mapped: shared memory that outlives them.
 /// Nothing of it is ever synced, so it is for what may be lost.
@@ -42,6 +43,12 @@ package final class MappedFile: @unchecked Sendable {
         else { return nil }
         bytes = UnsafeMutableRawBufferPointer(start: address, count: size)
         bytes.copyBytes(from: header)
+    }
+
+    /// The word at a position that is a multiple of eight.
+    package func atomic(at position: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        // An atomic is nothing but its value in memory, and there is no memory without an address.
+        (bytes.baseAddress! + position).assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
     deinit { munmap(bytes.baseAddress, bytes.count) }

@@ -118,29 +118,52 @@ struct JournalTests {
         #expect(state.withLock { $0 }.dropFirst(5) == ["reset", "event", "event", "event", "told"])
     }
 
-    @Test("Between two looks at the path a change, a removal and another file in its place are seen, a move is not")
+    @Test("Between two looks at the path what writers, compaction and repair do is seen, and nothing done by hand")
     func looks() throws {
         let (one, writer) = (try folder.open(lookInterval: 3_600_000), try folder.open())
         try writer.append(["a"])
         #expect(try one.read() == ["a"])
         try writer.append(["b"])
         #expect(try one.read() == ["a", "b"])
-        let whole = try folder.bytes()
+        #expect(try writer.compact { $0 })
+        #expect(try one.read() == ["a", "b"] && one.resets == 1)
+
         rename(folder.journalPath, folder.path + "/events.old")
         #expect(try one.read() == ["a", "b"])
         #expect(throws: JournalError.missing(path: folder.journalPath)) { try one.append(["c"]) }
         #expect(throws: JournalError.missing(path: folder.journalPath)) { try folder.open().read() }
         rename(folder.path + "/events.old", folder.journalPath)
+        try writer.append(["c"])
+        #expect(try one.read() == ["a", "b", "c"])
 
-        let new = try File(creating: folder.path + "/events.new", owner: geteuid(), group: getegid())
-        try new.write(whole, at: 0, with: DiskCalls())
-        rename(new.path, folder.journalPath)
-        #expect(try one.read() == ["a", "b"] && one.resets == 1)
+        try folder.setBytes(Array(try folder.bytes().dropLast()), sameBoot: true)
+        #expect(try one.read() == ["a", "b", "c"])
+        #expect(throws: JournalError.self) { try writer.read() }
         chmod(folder.journalPath, 0o640)
-        #expect(throws: JournalError.tooOpen(path: folder.journalPath, mode: "600")) { try one.read() }
-        chmod(folder.journalPath, 0o600)
-        unlink(folder.journalPath)
-        #expect(throws: JournalError.missing(path: folder.journalPath)) { try one.read() }
+        #expect(throws: JournalError.tooOpen(path: folder.journalPath, mode: "600")) { try writer.read() }
+    }
+
+    @Test("Without memory that counts changes each reader looks at the path")
+    func noCounter() throws {
+        let one = try folder.open(lookInterval: 3_600_000)
+        // It cannot be opened, nor another take its place.
+        unlink(folder.path + "/changes")
+        mkdir(folder.path + "/changes", 0o700)
+        defer { rmdir(folder.path + "/changes") }
+        let (reader, writer) = (try folder.open(lookInterval: 3_600_000), try folder.open())
+        try writer.append(["a"])
+        #expect(try reader.read() == ["a"])
+        try one.append(["b"])
+        #expect(try reader.read() == ["a", "b"])
+        chmod(folder.journalPath, 0o640)
+        #expect(throws: JournalError.tooOpen(path: folder.journalPath, mode: "600")) { try reader.read() }
+    }
+
+    @Test("The journals and folders of a store have counters of their own")
+    func counters() {
+        let names = ["users", "tokens", "sessions", "revocations", "keys"]
+        #expect(Set(names.map(ChangeCounter.slot)).count == names.count)
+        #expect(names.allSatisfy { (1..<64).contains(ChangeCounter.slot(of: $0)) })
     }
 
     @Test("A held lock is waited for, but not for ever, and the error names its holder")

@@ -23,7 +23,7 @@ final class TemporaryFolder: Sendable {
     }
 
     deinit {
-        for name in ["events", "events.new", "events.old", "lock", "VERSION"] { unlink(path + "/" + name) }
+        for name in ["events", "events.new", "events.old", "lock", "changes", "VERSION"] { unlink(path + "/" + name) }
         rmdir(path)
         unlink(path)
         rmdir(parent)

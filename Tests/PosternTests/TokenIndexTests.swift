@@ -18,7 +18,11 @@ struct TokenIndexTests {
     }
 
     /// As a store with a journal of many megabytes is opened.
-    private func openIndexed() throws -> Store { try Store(opening: path, unsaved: 0) }
+    private func openIndexed() throws -> Store { try open(unsaved: 0) }
+
+    private func open(unsaved: Int64) throws -> Store {
+        try Store(opening: path, unsaved: unsaved, progress: Store.noProgress)
+    }
 
     private var indexes: [String] {
         get throws {
@@ -114,7 +118,7 @@ struct TokenIndexTests {
 
         let other = try Gate()
         _ = try other.accounts.issueToken(for: try other.user("ann"))
-        _ = try Store(opening: other.temporary.path, unsaved: 0)
+        _ = try Store(opening: other.temporary.path, unsaved: 0, progress: Store.noProgress)
         let foreign = try FileManager.default.contentsOfDirectory(atPath: other.temporary.path)
             .first { $0.hasPrefix("tokens.index") }
         try put(try Data(contentsOf: URL(fileURLWithPath: other.temporary.path + "/" + (try #require(foreign)))))
@@ -317,7 +321,7 @@ struct TokenIndexTests {
 
     @Test("A process that lives long saves it by itself, and the others go on with it", .timeLimit(.minutes(15)))
     func byItself() throws {
-        let (one, other) = (try Store(opening: path, unsaved: 20_000), try Store(opening: path, unsaved: 20_000))
+        let (one, other) = (try open(unsaved: 20_000), try open(unsaved: 20_000))
         for store in [one, other] { store.maintainByItself() }
         var (alive, dead): ([Token], [Token]) = ([], [])
         repeat {

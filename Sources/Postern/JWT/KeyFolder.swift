@@ -1,8 +1,8 @@
 internal import Journal
 internal import Synchronization
 
-/// The folder `keys`: a file `KID.jwk` a key. A key that was put there or taken away counts from the next
-/// request on, in every process: before keys are used, one system call looks whether the folder changed.
+/// The folder `keys`: a file `KID.jwk` a key. A key that a command puts there or takes away counts from the next
+/// request on, in every process; a file that comes or goes by hand within ten milliseconds.
 final class KeyFolder: Sendable {
     private let folder: FileFolder
     private let known = Mutex<(version: FileFolder.Version, ring: KeyRing)?>(nil)
@@ -18,8 +18,13 @@ final class KeyFolder: Sendable {
 
     /// - Throws: ``StoreError`` when the folder or a file in it cannot be read, or one holds no key of ours.
     func ring() throws(StoreError) -> KeyRing {
+        let known = known.withLock { $0 }
+        if let known, folder.isStill(known.version) { return known.ring }
         let version = try journalled { () throws(JournalError) in try folder.version() }
-        if let ring = known.withLock({ $0.flatMap { $0.version == version ? $0.ring : nil } }) { return ring }
+        if let known, known.version == version {
+            self.known.withLock { $0 = (version, known.ring) }
+            return known.ring
+        }
         // Before the files are read, so that one which comes meanwhile is looked at next time.
         let isSettled = version.isSettled
         var keys: [StoredKey] = []
@@ -32,7 +37,7 @@ final class KeyFolder: Sendable {
             }
         }
         let ring = KeyRing(keys)
-        if isSettled { known.withLock { $0 = (version, ring) } }
+        if isSettled { self.known.withLock { $0 = (version, ring) } }
         return ring
     }
 

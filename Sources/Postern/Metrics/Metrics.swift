@@ -73,7 +73,7 @@ final class Metrics: Sendable {
     /// Under which number requests to a view are counted, in all processes.
     func number(ofView name: String) -> Int {
         let bytes = Array(name.utf8.prefix(Layout.nameSize - 1))
-        let lock = CounterSet.atomic(file.bytes, at: Layout.lockOffset)
+        let lock = file.atomic(at: Layout.lockOffset)
         return CounterSet.withLock(lock, now: Self.monotonicTime() / 1_000_000) {
             let count = viewCount
             if let number = (0..<count).first(where: { nameBytes($0).elementsEqual(bytes) }) { return number }
@@ -82,10 +82,7 @@ final class Metrics: Sendable {
             file.bytes[place] = UInt8(bytes.count)
             for (offset, byte) in bytes.enumerated() { file.bytes[place + 1 + offset] = byte }
             // Whoever sees the number sees the name.
-            CounterSet.atomic(file.bytes, at: Layout.viewCountOffset).pointee.store(
-                UInt64(count + 1),
-                ordering: .releasing
-            )
+            file.atomic(at: Layout.viewCountOffset).pointee.store(UInt64(count + 1), ordering: .releasing)
             return count
         }
     }
@@ -94,7 +91,7 @@ final class Metrics: Sendable {
     var viewNames: [String] { (0..<viewCount).map { String(decoding: nameBytes($0), as: UTF8.self) } }
 
     private var viewCount: Int {
-        let count = CounterSet.atomic(file.bytes, at: Layout.viewCountOffset).pointee.load(ordering: .acquiring)
+        let count = file.atomic(at: Layout.viewCountOffset).pointee.load(ordering: .acquiring)
         return Int(min(count, UInt64(Layout.viewCapacity)))
     }
 
@@ -158,7 +155,7 @@ final class Metrics: Sendable {
     }
 
     private func atomic(_ word: Word, _ stripe: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
-        CounterSet.atomic(file.bytes, at: Layout.stripesOffset + stripe * Layout.stripeSize + word.offset)
+        file.atomic(at: Layout.stripesOffset + stripe * Layout.stripeSize + word.offset)
     }
 
     /// Nanoseconds of a clock that nobody sets.

@@ -63,13 +63,26 @@ public final class Store: Sendable {
     public static let noProgress: @Sendable (String, Double) -> Void = { _, _ in }
 
     public convenience init(opening path: String, progress: Progress = noProgress) throws(StoreError) {
-        try self.init(opening: path, unsaved: 1 << 20, progress: progress)
+        try self.init(opening: path, lookInterval: 10, progress: progress)
     }
 
-    /// - Parameter unsaved: See ``JournalFolder/init(opening:kind:version:patience:unsaved:)``.
-    init(opening path: String, unsaved: Int64, progress: Progress = noProgress) throws(StoreError) {
+    /// - Parameters:
+    ///   - unsaved: See ``JournalFolder/init(opening:kind:version:patience:unsaved:lookInterval:)``.
+    ///   - lookInterval: Likewise.
+    init(
+        opening path: String,
+        unsaved: Int64 = 1 << 20,
+        lookInterval: Int64 = 10,
+        progress: Progress
+    ) throws(StoreError) {
         do {
-            folder = try JournalFolder(opening: path, kind: Self.kind, version: Self.version, unsaved: unsaved)
+            folder = try JournalFolder(
+                opening: path,
+                kind: Self.kind,
+                version: Self.version,
+                unsaved: unsaved,
+                lookInterval: lookInterval
+            )
             users = try Replica(of: "users", in: folder)
             tokens = try Replica(of: "tokens", in: folder)
             sessions = try Replica(of: "sessions", in: folder)

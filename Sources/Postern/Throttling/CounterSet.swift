@@ -102,10 +102,4 @@ struct CounterSet {
         (memory + position).assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
-    static func atomic(
-        _ memory: UnsafeMutableRawBufferPointer,
-        at position: Int
-    ) -> UnsafeMutablePointer<Atomic<UInt64>> {
-        atomic(memory.baseAddress!, at: position)
-    }
 }

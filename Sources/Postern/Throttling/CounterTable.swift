@@ -65,7 +65,7 @@ final class CounterTable: Sendable {
     /// Milliseconds; they go on when processes and the machine start anew, and follow no change of the clock.
     func now() -> UInt64 {
         let now = UInt64(bitPattern: Self.sinceBoot() &+ offset)
-        let latest = atomic(at: Layout.latestOffset)
+        let latest = file.atomic(at: Layout.latestOffset)
         if now > latest.pointee.load(ordering: .relaxed) &+ 1000 { latest.pointee.store(now, ordering: .relaxed) }
         return now
     }
@@ -108,10 +108,6 @@ final class CounterTable: Sendable {
         return (CounterSet(file.bytes, at: Layout.headerSize + number * Layout.setSize), max(1, digest.1))
     }
 
-    private func atomic(at position: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
-        CounterSet.atomic(file.bytes, at: position)
-    }
-
     private static func newHeader() -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
         return Layout.magic + (0..<16).map { _ in generator.next() }
@@ -120,7 +116,7 @@ final class CounterTable: Sendable {
     private static func read(_ file: MappedFile) -> (key: [UInt8], offset: Int64) {
         let bytes = file.bytes
         let key = Array(bytes[Layout.keyOffset..<Layout.keyOffset + 16])
-        let offset = CounterSet.withLock(CounterSet.atomic(bytes, at: Layout.lockOffset), now: UInt64(sinceBoot())) {
+        let offset = CounterSet.withLock(file.atomic(at: Layout.lockOffset), now: UInt64(sinceBoot())) {
             let known = bytes.load(fromByteOffset: Layout.offsetOffset, as: Int64.self)
             let latest = bytes.load(fromByteOffset: Layout.latestOffset, as: Int64.self)
             // The machine has started anew: time goes on where it was seen last.

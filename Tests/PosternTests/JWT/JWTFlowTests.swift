@@ -293,6 +293,7 @@ struct JWTFlowTests {
 
     @Test("A file in the folder of keys that is no key of ours stops everything, and says which it is")
     func badKeys() throws {
+        let gate = try Gate(lookInterval: 0)
         let folder = gate.temporary.path + "/keys/"
         let pair = gate.pair()
         for text in ["", "{", "[]", #"{"kty":"oct","k":"AAAA","kid":"bad","iat":1}"#, #"{"kty":"oct"}"#] {

@@ -134,7 +134,7 @@ struct ApplicationTests {
 
     @Test("A location may take a bad credential for none; who needs a good one still needs it")
     func badCredentials() throws {
-        let gate = try Gate()
+        let gate = try Gate(lookInterval: 0)
         let token = try gate.accounts.issueToken(for: try gate.user("ann")).1.text
         let session = gate.ask("session.login", body: Gate.login("ann")).cookies["sessionid"]!
         func ask(_ location: [String: String], _ headers: [String: String], method: String = "GET") -> Gate.Answer {

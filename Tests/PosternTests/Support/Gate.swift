@@ -18,9 +18,9 @@ final class Gate: Sendable {
     /// - Parameters:
     ///   - throttlesFailures: Whether a location that does not say throttles what is refused, as it really does.
     ///   - audit: Gets what is refused, and what happens to the users.
-    init(throttlesFailures: Bool = false, audit: AuditLog? = nil) throws {
+    init(throttlesFailures: Bool = false, audit: AuditLog? = nil, lookInterval: Int64 = 10) throws {
         self.throttlesFailures = throttlesFailures
-        temporary = try TemporaryStore()
+        temporary = try TemporaryStore(lookInterval: lookInterval)
         accounts = Accounts(store: temporary.store)
         application = Application(
             accounts: accounts,

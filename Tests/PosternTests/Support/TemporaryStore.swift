@@ -16,11 +16,12 @@ final class TemporaryStore: Sendable {
 
     var path: String { folder.path + "/store" }
 
-    init() throws {
+    /// - Parameter lookInterval: 0 where what a test changes by hand is to be seen at once.
+    init(lookInterval: Int64 = 10) throws {
         folder = try TemporaryFolder()
         let path = folder.path + "/store"
         try Store.create(at: path)
-        store = try Store(opening: path)
+        store = try Store(opening: path, lookInterval: lookInterval, progress: Store.noProgress)
     }
 
     /// The same store, opened as another process would.

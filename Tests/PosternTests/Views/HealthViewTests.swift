@@ -7,7 +7,7 @@ import Testing
 struct HealthViewTests {
     private let gate: Gate
 
-    init() throws { gate = try Gate() }
+    init() throws { gate = try Gate(lookInterval: 0) }
 
     private func ask(_ query: String = "") -> Gate.Answer {
         gate.ask("health", method: "GET", more: [("QUERY_STRING", query)])
