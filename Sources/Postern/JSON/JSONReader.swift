@@ -91,8 +91,9 @@ public struct JSONReader {
         // Of many members; few are found faster without.
         var positions: [[UInt8]: Int] = [:]
         func place(of name: String) -> Int? {
-            members.count <= Self.fewMembers
-                ? members.firstIndex { $0.name.hasSameBytes(as: name) } : positions[Array(name.utf8)]
+            guard members.count <= Self.fewMembers else { return positions[Array(name.utf8)] }
+            // By position: a closure would be handed copies.
+            return members.indices.first { members[$0].name.hasSameBytes(as: name) }
         }
         if current == UInt8(ascii: "}") {
             position += 1

@@ -9,7 +9,7 @@ extension JSONWebKey {
         switch material {
         case .secret(_, let keyed):
             signature.count == SHA256.byteCount
-                && Self.code(keyed, of: text).withUnsafeBytes { code in
+                && keyed.code(of: text).withUnsafeBytes { code in
                     signature.withUnsafeBytes { sodium_memcmp(code.baseAddress, $0.baseAddress, code.count) == 0 }
                 }
         case .p256(let key, _):
@@ -26,16 +26,10 @@ extension JSONWebKey {
         }
     }
 
-    private static func code(_ keyed: HMAC<SHA256>, of text: ArraySlice<UInt8>) -> HMAC<SHA256>.MAC {
-        var code = keyed
-        code.update(data: text)
-        return code.finalize()
-    }
-
     /// nil for a key that only verifies.
     func sign(_ text: [UInt8]) -> [UInt8]? {
         switch material {
-        case .secret(_, let keyed): Array(Self.code(keyed, of: text[...]))
+        case .secret(_, let keyed): Array(keyed.code(of: text[...]))
         case .p256(_, let key): key.flatMap { try? $0.signature(for: text) }.map { Array($0.rawRepresentation) }
         case .ed25519(_, let key): key.flatMap { try? $0.signature(for: text) }.map { Array($0) }
         case .rsa: nil

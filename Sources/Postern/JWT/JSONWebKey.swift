@@ -15,13 +15,12 @@ public struct JSONWebKey: Sendable {
     }
 
     enum Material: Sendable {
-        /// The code is one to which the key was given, and nothing else yet: that is half of the work for a short text.
-        case secret(SymmetricKey, HMAC<SHA256>)
+        case secret(SymmetricKey, KeyedHash)
         case p256(P256.Signing.PublicKey, private: P256.Signing.PrivateKey?)
         case ed25519(Curve25519.Signing.PublicKey, private: Curve25519.Signing.PrivateKey?)
         case rsa(_RSA.Signing.PublicKey, modulus: [UInt8], exponent: [UInt8])
 
-        init(secret: SymmetricKey) { self = .secret(secret, HMAC<SHA256>(key: secret)) }
+        init(secret: SymmetricKey) { self = .secret(secret, KeyedHash(secret)) }
     }
 
     /// The key's name in the headers of tokens; nil where a key of another issuer has none.

@@ -34,8 +34,9 @@ final class JSONWebKeySet: Sendable {
     }
 
     /// - Parameter id: The `kid` of a token; nil: any key may have signed it.
-    func candidates(id: String?) -> [JSONWebKey] {
-        guard let id else { return keys }
-        return keys.filter { $0.id.map { $0.hasSameBytes(as: id) } ?? false }
+    func candidates(id: String?, _ algorithm: JSONWebKey.Algorithm) -> [JSONWebKey] {
+        keys.filter { key in
+            key.algorithm == algorithm && id.map { id in key.id.map { $0.hasSameBytes(as: id) } ?? false } ?? true
+        }
     }
 }

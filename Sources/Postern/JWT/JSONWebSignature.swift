@@ -7,12 +7,15 @@ struct JSONWebSignature {
 
     let header: Header
     let payload: [UInt8]
+    /// Where this very header was read before.
+    private let known: KnownHeader?
     private let headerText, signedText: ArraySlice<UInt8>
     private let signature: [UInt8]
 
     /// What we look at of a header. Everything else is of no effect; what asks for an effect is refused.
     struct Header {
-        let algorithm: String
+        /// nil for one that no key of ours has.
+        let algorithm: JSONWebKey.Algorithm?
         let keyID: String?
         let type: String?
 
@@ -26,37 +29,41 @@ struct JSONWebSignature {
                 !object.contains("kid") || object.string("kid") != nil,
                 !object.contains("typ") || object.string("typ") != nil
             else { return nil }
-            self.algorithm = algorithm
+            self.algorithm = JSONWebKey.Algorithm.allCases.first { $0.rawValue.hasSameBytes(as: algorithm) }
             keyID = object.string("kid")
             type = object.string("typ")
         }
     }
 
-    /// A header and the text that it was read from.
+    /// A header, the text that it was read from, and the keys of a set that may have signed a token with it.
     final class KnownHeader: Sendable {
         fileprivate let text: [UInt8]
         fileprivate let header: Header
+        fileprivate let candidates: [JSONWebKey]
 
-        fileprivate init(_ text: ArraySlice<UInt8>, _ header: Header) {
+        fileprivate init(_ text: ArraySlice<UInt8>, _ header: Header, _ candidates: [JSONWebKey]) {
             self.text = Array(text)
             self.header = header
+            self.candidates = candidates
         }
     }
 
     /// Lets the next tokens that have this header, byte for byte, spare the reading of it.
     func remember(headerIn keys: JSONWebKeySet) {
-        if keys.knownHeader.value == nil { _ = keys.knownHeader.put(KnownHeader(headerText, header)) }
+        guard keys.knownHeader.value == nil else { return }
+        _ = keys.knownHeader.put(KnownHeader(headerText, header, candidates(among: keys)))
     }
 
     /// nil for anything but three parts of strict base64url, the first of them a header that we understand.
-    init?(compact text: ArraySlice<UInt8>, knownHeader known: KnownHeader? = nil) {
+    init?(compact text: ArraySlice<UInt8>, knownHeader: KnownHeader? = nil) {
         guard text.count <= Self.maximumLength else { return nil }
-        guard let (first, last) = Self.dots(in: text),
-            let header = known.flatMap({ text[..<first] == $0.text[...] ? $0.header : nil })
-                ?? Base64URL.decode(text[..<first]).flatMap(Header.init),
+        guard let (first, last) = Self.dots(in: text) else { return nil }
+        let known = knownHeader.flatMap { text[..<first] == $0.text[...] ? $0 : nil }
+        guard let header = known?.header ?? Base64URL.decode(text[..<first]).flatMap(Header.init),
             let payload = Base64URL.decode(text[(first + 1)..<last]),
             let signature = Base64URL.decode(text[(last + 1)...])
         else { return nil }
+        self.known = known
         self.header = header
         self.payload = payload
         self.signature = signature
@@ -80,10 +87,13 @@ struct JSONWebSignature {
     /// The key of `keys` that signed this, or nil. The key says which algorithm it is for; the header must say
     /// the same, byte for byte. A token that names a key is held against that one alone.
     func signer(among keys: JSONWebKeySet) -> JSONWebKey? {
-        keys.candidates(id: header.keyID).first { key in
-            key.algorithm.rawValue.utf8.elementsEqual(header.algorithm.utf8)
-                && key.isSignature(signature, of: signedText)
-        }
+        let known = known.flatMap { $0 === keys.knownHeader.value ? $0.candidates : nil }
+        return (known ?? candidates(among: keys)).first { $0.isSignature(signature, of: signedText) }
+    }
+
+    private func candidates(among keys: JSONWebKeySet) -> [JSONWebKey] {
+        guard let algorithm = header.algorithm else { return [] }
+        return keys.candidates(id: header.keyID, algorithm)
     }
 
     /// - Returns: nil when `key` cannot sign.

@@ -37,7 +37,7 @@ final class SeenTokens: Sendable {
 
     subscript(digest: KeyedDigest) -> Entry? { entries[digest] }
 
-    func remember(_ entry: Entry, at digest: KeyedDigest) { entries.put(entry, at: digest) { _ in false } }
+    func remember(_ entry: Entry, at digest: KeyedDigest) { entries.put(entry, at: digest) }
 
     /// How many there are now.
     var count: Int { entries.count }

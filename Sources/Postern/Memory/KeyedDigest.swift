@@ -1,50 +1,58 @@
 internal import CSodium
-internal import Crypto
 
-/// 256 bits that stand in memory for a secret that was presented: SHA-256 (FIPS 180-4) of a key that only this process
-/// knows and the text, so that nobody can look for two texts with the same one, nor say from it what the text was. It is
-/// never shown to anybody.
-struct KeyedDigest: Hashable, Sendable {
-    private let words: (UInt64, UInt64, UInt64, UInt64)
+/// 128 bits that stand in memory for a secret that was presented: SipHash-2-4 with its long output, under a key that only
+/// this process knows, so that nobody can look for two texts with the same one. It is never shown to anybody.
+struct KeyedDigest: Equatable, Sendable {
+    private typealias Words = (UInt64, UInt64)
+
+    private var words: Words = (0, 0)
+
+    /// Of no text: one in so many has it that nobody will ever see it.
+    static let none = KeyedDigest()
 
     /// A key of its own for each use.
     struct Key: Sendable {
-        /// To which a whole block of random bytes was given.
-        fileprivate let function: SHA256
+        fileprivate let bytes: [UInt8]
 
         init() {
-            var bytes = [UInt8](repeating: 0, count: SHA256.blockByteCount)
+            var bytes = [UInt8](repeating: 0, count: crypto_shorthash_siphashx24_keybytes())
             randombytes_buf(&bytes, bytes.count)
-            var function = SHA256()
-            bytes.withUnsafeBytes { function.update(bufferPointer: $0) }
-            sodium_memzero(&bytes, bytes.count)
-            self.function = function
+            self.bytes = bytes
         }
     }
 
-    /// Takes the parts of a text one after the other. Each says how long it is, so none can be taken for another.
+    /// Takes the parts of a text one after the other. Each has a digest of its own, and is told from the others by its
+    /// place and its length.
     struct Builder {
-        private var function: SHA256
+        private let key: Key
+        private(set) var digest = KeyedDigest.none
 
-        init(_ key: Key) { function = key.function }
+        init(_ key: Key) { self.key = key }
 
-        mutating func add(_ number: UInt64) {
-            withUnsafeBytes(of: number.littleEndian) { function.update(bufferPointer: $0) }
-        }
+        mutating func add(_ number: UInt64) { add((number, 0), length: 0) }
 
         mutating func add(_ part: ArraySlice<UInt8>) {
-            add(UInt64(part.count))
-            part.withUnsafeBytes { function.update(bufferPointer: $0) }
+            add(part.withUnsafeBytes { words(of: $0) }, length: UInt64(part.count))
         }
 
-        var digest: KeyedDigest { KeyedDigest(words: function.finalize().words) }
+        private mutating func add(_ part: Words, length: UInt64) {
+            let chained = (digest.words, part, length)
+            digest.words = withUnsafeBytes(of: chained) { words(of: $0) }
+        }
+
+        private func words(of bytes: UnsafeRawBufferPointer) -> Words {
+            var words: Words = (0, 0)
+            withUnsafeMutableBytes(of: &words) { words in
+                guard let digest = words.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
+                let text = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                _ = crypto_shorthash_siphashx24(digest, text, UInt64(bytes.count), key.bytes)
+            }
+            return words
+        }
     }
 
     static func == (left: Self, right: Self) -> Bool { left.words == right.words }
 
-    /// As good as random already.
-    func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
-
     /// One of `count` numbers, each for as many digests as the others.
-    func number(below count: Int) -> Int { Int(words.3 % UInt64(count)) }
+    func number(below count: Int) -> Int { Int(words.0 % UInt64(count)) }
 }

@@ -53,6 +53,11 @@ enum ASCII {
     /// Where Python's `bytes.split()` splits, and so DRF an `Authorization` field.
     static func isWhiteSpace(_ byte: UInt8) -> Bool { byte <= 0x20 && (byte == 0x20 || (0x09...0x0D).contains(byte)) }
 
+    /// Whether one of eight bytes is at most 0x20, as all white space is. May say so of others above 0x7F, too.
+    static func mayHaveWhiteSpace(_ bytes: UInt64) -> Bool {
+        (bytes &- 0x2121_2121_2121_2121 | bytes) & 0x8080_8080_8080_8080 != 0
+    }
+
     /// Whether two texts are the same but for the case of ASCII letters.
     static func equalsIgnoringCase(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) -> Bool {
         left.elementsEqual(right) { lowercased($0) == lowercased($1) }

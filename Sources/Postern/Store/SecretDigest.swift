@@ -1,4 +1,4 @@
-internal import Crypto
+internal import CSodium
 internal import Journal
 
 /// The SHA-256 (FIPS 180-4) of a secret's text: what the store holds and looks up in its place. Of a token that knox made,
@@ -12,17 +12,20 @@ public struct SecretDigest: Sendable, Hashable {
 
     /// The digest of a secret as it was presented.
     public init(of text: ArraySlice<UInt8>) {
-        var function = SHA256()
-        text.withUnsafeBytes { function.update(bufferPointer: $0) }
-        words = function.finalize().words
+        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        withUnsafeMutableBytes(of: &words) { words in
+            guard let digest = words.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
+            text.withUnsafeBufferPointer { _ = crypto_hash_sha256(digest, $0.baseAddress, UInt64($0.count)) }
+        }
+        self.words = words
         isSHA512 = false
     }
 
     /// knox's digest of a token.
     init(sha512Of text: some Collection<UInt8>) {
-        var function = SHA512()
-        function.update(data: Array(text))
-        words = function.finalize().firstWords
+        var digest = [UInt8](repeating: 0, count: crypto_hash_sha512_bytes())
+        _ = crypto_hash_sha512(&digest, Array(text), UInt64(text.count))
+        words = digest.withUnsafeBytes { $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self) }
         isSHA512 = true
     }
 
@@ -87,18 +90,4 @@ public struct SecretDigest: Sendable, Hashable {
 
     /// The digest is as good as random already, so one word of it is enough.
     public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
-}
-
-extension SHA256Digest {
-    /// Its 32 bytes as they lie in memory.
-    var words: (UInt64, UInt64, UInt64, UInt64) {
-        withUnsafeBytes { $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self) }
-    }
-}
-
-extension SHA512Digest {
-    /// The first 32 of its 64 bytes, likewise.
-    fileprivate var firstWords: (UInt64, UInt64, UInt64, UInt64) {
-        withUnsafeBytes { $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self) }
-    }
 }
