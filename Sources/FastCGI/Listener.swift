@@ -90,7 +90,8 @@ public final class Listener: Sendable {
         // all threads'.
         var status = stat()
         guard fchmod(descriptor, mode) == 0, address.withSocketAddress({ Glibc.bind(descriptor, $0, $1) }) == 0,
-            chmod(path, mode) == 0, lstat(path, &status) == 0, listen(descriptor, backlog) == 0
+            fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW) == 0, lstat(path, &status) == 0,
+            listen(descriptor, backlog) == 0
         else {
             let number = errno
             close(descriptor)

@@ -23,6 +23,8 @@ public final class Server: Sendable {
     private let isStopping = Atomic(false)
     private let stopped = DispatchSemaphore(value: 0)
     private let isAcceptingPaused = Atomic(false)
+    /// How many workers are about to accept somebody.
+    private let accepting = Atomic(0)
 
     /// - Parameter listeners: At least one.
     /// - Throws: ``ServerError`` when the system gives no epoll set.
@@ -35,7 +37,6 @@ public final class Server: Sendable {
         self.options = options
         self.handler = handler
         self.listeners = Mutex(listeners)
-        stopEvent = eventfd(0, Int32(EFD_CLOEXEC))
         var loops: [EventLoop] = []
         for _ in 0..<max(1, options.pollers ?? max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) {
             guard let loop = EventLoop(connections, options) else {
@@ -44,6 +45,7 @@ public final class Server: Sendable {
             loops.append(loop)
         }
         pool = LoopPool(loops)
+        stopEvent = eventfd(0, Int32(EFD_CLOEXEC))
         guard stopEvent >= 0, loops.allSatisfy({ $0.watch(stopEvent: stopEvent) }), listeners.allSatisfy(watch) else {
             throw ServerError(errno: errno)
         }
@@ -66,9 +68,9 @@ public final class Server: Sendable {
         }
         while stopped.wait(timeout: .now() + .milliseconds(250)) == .timedOut { resumeAccepting() }
         let deadline = ContinuousClock().now + options.gracePeriod
-        stopListening()
+        let own = stopListening()
         eventfd_write(stopEvent, 1)
-        while !connections.isEmpty, ContinuousClock().now < deadline { usleep(5000) }
+        while !isQuiet(own), ContinuousClock().now < deadline { usleep(5000) }
         pool.close(workers: count)
         let rest = Int(max(.zero, ContinuousClock().now.duration(to: deadline)) / .milliseconds(1))
         _ = workers.wait(timeout: .now() + .milliseconds(rest))
@@ -76,23 +78,29 @@ public final class Server: Sendable {
 
     /// Ends ``run()``. May be called from any thread, more than once.
     public func stop() {
-        guard !isStopping.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        guard !isStopping.exchange(true, ordering: .sequentiallyConsistent) else { return }
         stopped.signal()
     }
 
-    /// Who has connected to a socket of our own is still answered; the others wait for the next process that
-    /// has their socket.
-    private func stopListening() {
+    /// - Returns: The sockets of our own: who has connected there is still answered. Who has connected to another waits for
+    ///   the next process that has it.
+    private func stopListening() -> [Listener] {
         let all = listeners.withLock { listeners in
             defer { listeners = [] }
             return listeners
         }
-        for listener in all {
-            ignore(listener)
-            guard listener.isOurs else { continue }
-            listener.removeFile()
-            while accept(listener.descriptor) {}
-        }
+        for listener in all { ignore(listener) }
+        let own = all.filter(\.isOurs)
+        for listener in own { listener.removeFile() }
+        return own
+    }
+
+    /// Whether nobody is there any more, and nobody will be.
+    private func isQuiet(_ own: [Listener]) -> Bool {
+        // Again where there were no descriptors for all.
+        for listener in own { while accept(listener.descriptor) {} }
+        // In this order: whoever was accepted is in the table before their worker is done with it.
+        return accepting.load(ordering: .sequentiallyConsistent) == 0 && connections.isEmpty
     }
 
     /// libfcgi takes signals for itself that are the program's.
@@ -119,9 +127,17 @@ public final class Server: Sendable {
         for loop in pool.loops { loop.ignore(listener.descriptor) }
     }
 
+    /// What a loop's holder does when somebody wants to connect: nothing once the server stops.
+    func acceptWaiting(_ listener: Int32) {
+        // Whoever stops the server sees this, or is seen by it.
+        accepting.add(1, ordering: .sequentiallyConsistent)
+        defer { accepting.subtract(1, ordering: .sequentiallyConsistent) }
+        if !isStopping.load(ordering: .sequentiallyConsistent) { _ = accept(listener) }
+    }
+
     /// Takes the connections that wait there.
     /// - Returns: Whether more may be waiting.
-    func accept(_ listener: Int32) -> Bool {
+    private func accept(_ listener: Int32) -> Bool {
         for _ in 0..<8 {
             let descriptor = linux_accept(listener)
             guard descriptor >= 0 else {

@@ -34,7 +34,7 @@ final class Worker {
         while let loop = place.hold() {
             switch loop.next() {
             case .connection(let connection, let isHalfClosed): serve(connection, looksAgain: isHalfClosed)
-            case .listener(let descriptor): _ = server.accept(descriptor)
+            case .listener(let descriptor): server.acceptWaiting(descriptor)
             case .stop: server.drain(loop)
             case .silence: break
             }

@@ -11,10 +11,13 @@ struct ChangeCounter: @unchecked Sendable {
     private let memory: MappedFile
     private let word: UnsafeMutablePointer<Atomic<UInt64>>
 
-    private static let fileName = "changes"
+    static let fileName = "changes"
     private static let magic = Array("changes1".utf8)
     /// A word each, on a line of the cache of its own. The first is the beginning of the file.
     private static let (slotCount, slotSize) = (64, 64)
+
+    /// What the file of a new folder holds.
+    static var initialText: [UInt8] { magic + [UInt8](repeating: 0, count: slotCount * slotSize - magic.count) }
 
     /// The memory in which the counters of a folder are.
     static func memory(in folder: JournalFolder) throws(JournalError) -> MappedFile {

@@ -13,7 +13,7 @@ public final class JournalFolder: Sendable {
     let lookInterval: Int64
     /// The greatest time in any event that was followed, in microseconds.
     private let greatestTime = Atomic<Int64>(0)
-    /// Where the counters of changes are; made when the first is asked for.
+    /// Where the counters of changes are; made, where an older version made the folder, when the first is asked for.
     private let changes = Mutex<MappedFile?>(nil)
     private let syncObserver = Mutex<SyncObserver?>(nil)
 
@@ -42,6 +42,7 @@ public final class JournalFolder: Sendable {
         let contents =
             journals.map { ($0, FileHeader(name: $0, fileID: randomID()).line) } + [
                 (LockFile.name, LockFile.initialText(journals: journals)),
+                (ChangeCounter.fileName, ChangeCounter.initialText),
                 // Last, so that a crash before leaves what is no store.
                 (versionFile, Array("\(kind) \(version)\n".utf8)),
             ]
@@ -85,22 +86,36 @@ public final class JournalFolder: Sendable {
         let folder = try JournalFolder(opening: path, kind: kind, version: version)
         var made: [String] = []
         try folder.lockFile.withLock { lock throws(JournalError) in
+            // Before anything is made.
+            for name in journals where try !folder.has(name) {
+                if try lock.knows(name) { throw .missing(path: folder.path + "/" + name) }
+            }
             for name in folders where try !folder.has(name) {
                 try Folder.make(folder.path + "/" + name, owner: folder.owner, group: folder.group)
                 made.append(name)
             }
-            for name in journals where try !folder.has(name) {
-                let path = folder.path + "/" + name
-                guard try !lock.knows(name) else { throw .missing(path: path) }
-                let file = try File(creating: path, owner: folder.owner, group: folder.group)
-                try file.write(FileHeader(name: name, fileID: randomID()).line, at: 0, with: DiskCalls())
-                try file.sync(with: DiskCalls())
+            for name in journals {
+                if try !folder.has(name) {
+                    try folder.makeJournal(name)
+                    made.append(name)
+                }
+                // Also of one that was made by somebody who was killed before he noted it.
                 try lock.learn(name)
-                made.append(name)
             }
             try File.syncFolder(folder.path)
         }
         return made
+    }
+
+    /// An empty one, which has its name when all of it is on disk.
+    private func makeJournal(_ name: String) throws(JournalError) {
+        let temporary = path + "/." + name + ".new"
+        // A leftover. Whoever made it held the lock and is gone.
+        unlink(temporary)
+        let file = try File(creating: temporary, owner: owner, group: group)
+        try file.write(FileHeader(name: name, fileID: Self.randomID()).line, at: 0, with: calls)
+        try file.sync(with: calls)
+        guard linux_rename_new(temporary, path + "/" + name) == 0 else { throw File.error("rename", temporary) }
     }
 
     private func has(_ name: String) throws(JournalError) -> Bool {

@@ -5,9 +5,9 @@ internal import Synchronization
 
 /// The one file of a folder that is ever locked, and what its holders tell the next ones.
 ///
-/// It has one lock for whoever writes, one a journal for whoever syncs, and one a journal for whoever saves its index, each on
-/// a byte of its own; who waits for one holds, for a moment, that of whoever is next for it, far behind. Who needs
-/// several takes that of the writer first, and that of the index last. They are open-file-description locks: such a lock ends with its holder, however that
+/// It has one lock for whoever writes, one a journal for whoever syncs, one a journal for whoever saves its index, and one for
+/// whoever adds a slot, each on a byte of its own; who waits for one holds, for a moment, that of whoever is next for it, far
+/// behind. Who needs several takes that of the writer first, and that of the index or a slot last. They are open-file-description locks: such a lock ends with its holder, however that
 /// one ends, and closing another descriptor of the file does not drop it. It counts between descriptors, so the threads
 /// of a process, which share one, wait for each other at a semaphore first.
 ///
@@ -20,6 +20,7 @@ final class LockFile: Sendable {
     private let owner: uid_t
     private let patience: Duration
     private let turn = DispatchSemaphore(value: 1)
+    private let slotTurn = DispatchSemaphore(value: 1)
     private let syncTurns = Mutex<[String: DispatchSemaphore]>([:])
 
     init(in folder: String, owner: uid_t, patience: Duration) throws(JournalError) {
@@ -104,8 +105,10 @@ final class LockFile: Sendable {
         try lock(byte, for: byte, until: deadline, longestPause: 100)
     }
 
-    /// Beyond all bytes of locks, which are numbers of 32 bits and one more.
+    /// Beyond all bytes of locks, which are numbers of 32 bits and two more.
     private static let nextOffset: Int64 = 1 << 40
+    /// Of whoever adds a slot: the last that is taken.
+    private static let slotByte: Int64 = 1 << 32 + 1
 
     /// What is known about the journal of this name; nil when there is no record of it from this boot.
     func record(of journal: String) throws(JournalError) -> SyncRecord? {
@@ -126,15 +129,25 @@ final class LockFile: Sendable {
     /// Whether the folder has, or had, a journal of this name.
     func knows(_ journal: String) throws(JournalError) -> Bool { try slots().firstIndex(of: journal) != nil }
 
-    /// To be called under the writer's lock, for a journal that is new.
+    /// Notes that the folder has a journal of this name.
     func learn(_ journal: String) throws(JournalError) {
-        try writeSlot(max(1, try slots().count), Array(journal.utf8))
+        if try !knows(journal) { try addSlot(of: journal, Array(journal.utf8)) }
     }
 
-    /// In the slot of its journal, or in a new one.
+    /// In the slot of its journal, or in a new one. To be called under that journal's lock.
     func setRecord(_ record: SyncRecord) throws(JournalError) {
-        let slots = try slots()
-        try writeSlot(slots.firstIndex(of: record.journal) ?? max(1, slots.count), record.text)
+        if let slot = try slots().firstIndex(of: record.journal) {
+            try writeSlot(slot, record.text)
+        } else {
+            try addSlot(of: record.journal, record.text)
+        }
+    }
+
+    private func addSlot(of journal: String, _ text: [UInt8]) throws(JournalError) {
+        try hold(Self.slotByte, slotTurn, for: patience) { () throws(JournalError) in
+            let slots = try slots()
+            try writeSlot(slots.firstIndex(of: journal) ?? max(1, slots.count), text)
+        }
     }
 
     /// Tries, and waits a little longer each time.

@@ -81,7 +81,7 @@ protocol ImportingCommand: ChangingCommand {
 }
 
 extension ImportingCommand {
-    func storePath() throws -> String { try target.store.path() }
+    func storePath() throws -> String? { target.dryRun ? nil : try target.store.path() }
 }
 
 /// What is imported into which store.

@@ -38,7 +38,7 @@ struct LintCommand: ParsableCommand {
         guard !report.locations.isEmpty else {
             throw Failure(.dataError, "Postern neither answers nor guards any location of this configuration.")
         }
-        guard report.findings.isEmpty else { Glibc.exit(1) }
+        guard report.findings.isEmpty else { throw ExitCode(1) }
     }
 
     private typealias Report = (locations: [LintedLocation], findings: [Finding])

@@ -29,8 +29,14 @@ struct PosternCommand: ParsableCommand {
         do {
             var command = try parseAsRoot()
             let audit = try (command as? any ChangingCommand).flatMap { try CommandAudit($0) }
-            try command.run()
-            audit?.note()
+            do {
+                try command.run()
+                try StandardOutput.check()
+            } catch {
+                audit?.note(status: Failure(error)?.code.rawValue ?? exitCode(for: error).rawValue)
+                throw error
+            }
+            audit?.note(status: 0)
         } catch {
             guard let failure = Failure(error) else { exit(withError: error) }
             StandardError.write("postern: \(failure.message)\n")

@@ -48,12 +48,22 @@ struct ServeCommand: ParsableCommand {
         raiseDescriptorLimit()
         let manager = ServiceManager()
         var options = try serverOptions(settings)
-        if let manager, manager.keepsConnections { options.handOver = manager.keep }
+        if let manager, manager.keepsConnections {
+            options.handOver = { [logger = logs.logger] connection in
+                if !manager.keep(connection) { logger.warning("systemd takes no connection: the rest are closed") }
+            }
+        }
         let server = try Server(listeners: listeners, options: options, handler: handler)
         if !inherited.connections.isEmpty {
             let areOurs = manager?.forgetConnections() ?? false
             for connection in inherited.connections {
-                if areOurs { server.adopt(connection) } else { shutdown(connection, Int32(SHUT_RDWR)) }
+                if areOurs {
+                    server.adopt(connection)
+                } else {
+                    // systemd may still have a descriptor of it.
+                    shutdown(connection, Int32(SHUT_RDWR))
+                    close(connection)
+                }
             }
         }
         application.observeConnections { [weak server] in server?.connectionCount ?? 0 }

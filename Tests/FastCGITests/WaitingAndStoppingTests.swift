@@ -1,7 +1,8 @@
-import FastCGI
 import Glibc
 import Synchronization
 import Testing
+
+@testable import FastCGI
 
 @Suite("Handlers that wait, and the end of a server")
 struct WaitingAndStoppingTests {
@@ -170,6 +171,45 @@ struct WaitingAndStoppingTests {
         gate.open()
         for client in [running] + waiting { #expect(try client.answer().status == 200) }
         #expect(wait { !server.isRunning })
+    }
+
+    @Test("servers that share a socket stop one after the other, and nobody who connects meanwhile is lost")
+    func stoppingUnderLoad() throws {
+        let folder = try TemporaryFolder.make()
+        defer { TemporaryFolder.remove(folder) }
+        let own = try Listener.bind(to: .unix(path: folder + "/socket"))
+        let shared = Listener(dup(own.descriptor), isOurs: false)
+        func start() throws -> Server {
+            let server = try Server(listeners: [shared], options: .quick()) { _ in
+                Response(status: 200, fields: [], body: [])
+            }
+            Background.start { server.run() }
+            return server
+        }
+        let tally = Mutex((answered: 0, lost: 0, clients: 4, isOver: false))
+        try withExtendedLifetime(tally) {
+            var server = try start()
+            for _ in 0..<4 {
+                Background.start {
+                    while !tally.withLock({ $0.isOver }) {
+                        let status = try? Client(folder + "/socket").ask(Wire.request()).status
+                        tally.withLock { if status == 200 { $0.answered += 1 } else { $0.lost += 1 } }
+                    }
+                    tally.withLock { $0.clients -= 1 }
+                }
+            }
+            for _ in 0..<50 {
+                let next = try start()
+                let before = tally.withLock { $0.answered }
+                #expect(wait { tally.withLock { $0.answered > before + 20 } })
+                server.stop()
+                server = next
+            }
+            tally.withLock { $0.isOver = true }
+            #expect(wait { tally.withLock { $0.clients == 0 } })
+            server.stop()
+            #expect(tally.withLock { $0.lost } == 0)
+        }
     }
 
     @Test("a handler that does not end is not waited for longer than the grace period")

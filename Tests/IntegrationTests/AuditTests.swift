@@ -122,7 +122,7 @@ struct AuditTests {
         }
     }
 
-    @Test("A command that has changed the server's store is in its audit log, with who ran it; no other one is")
+    @Test("A command that changes the server's store is in its audit log, with who ran it and its end; no other one is")
     func commands() throws {
         try start("text")
         let environment = ["POSTERN_STORE": site.store, "POSTERN_SERVE_AUDIT_FILE": audit]
@@ -133,16 +133,30 @@ struct AuditTests {
         #expect(try run(["token", "create", "bob", "--label", "a\nb \"c\""], environment) == 0)
         #expect(try run(["user", "list"], environment) == 0)
         #expect(try run(["user", "disable", "nobody"], environment) == 67)
+        #expect(try run(["token", "revoke", "1", "99999"], environment) == 65)
+        // The token is there, and nobody has it.
+        let lost = "exec '\(Site.binary)' token create bob >/dev/full 2>/dev/null"
+        #expect(try Child.run("/bin/sh", ["-c", lost], environment: environment).code == 74)
+        let dump = site.folder + "/dump"
+        try Child.run(Site.binary, ["export"], environment: environment).output.write(
+            toFile: dump,
+            atomically: true,
+            encoding: .utf8
+        )
+        #expect(try run(["import", "export", "--dry-run", dump], environment) == 0)
         let other = site.folder + "/other"
         #expect(try run(["store", "init", other], environment) == 0)
         #expect(try run(["user", "add", "cid", "--store", other], environment) == 0)
         let login = try String(contentsOfFile: "/proc/self/loginuid", encoding: .utf8)
-        let who = "uid=\(getuid()) login=\(login == "4294967295" ? "-" : login) who=- scheme=- view=- path=-"
-        let commands = try lines().filter { $0.contains(" command ") }.map { $0.drop { $0 != " " }.dropFirst() }
+        let who = "login=\(login == "4294967295" ? "-" : login) who=- scheme=- view=- path=-"
+        func line(_ arguments: String, _ status: Int) -> String {
+            "command address=- arguments=\"\(arguments)\" status=\(status) uid=\(getuid()) \(who)"
+        }
+        let commands = try lines().filter { $0.contains(" command ") }.map { String($0.drop { $0 != " " }.dropFirst()) }
         #expect(
             commands == [
-                #"command address=- arguments="user add bob" \#(who)"#,
-                #"command address=- arguments="token create bob --label 'a\x0ab \x22c\x22'" \#(who)"#,
+                line("user add bob", 0), line(#"token create bob --label 'a\x0ab \x22c\x22'"#, 0),
+                line("user disable nobody", 67), line("token revoke 1 99999", 65), line("token create bob", 74),
             ]
         )
         // A log that cannot be opened lets nothing be done; the server's own user makes one that is not there.

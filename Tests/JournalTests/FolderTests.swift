@@ -77,7 +77,7 @@ struct FolderTests {
         #expect(throws: JournalError.notEmpty(path: link)) { try create(at: link) }
         try create(at: path + "/")
         _ = try JournalFolder(opening: path, kind: "test", version: 1)
-        for name in ["events", "lock", "VERSION"] { unlink(path + "/" + name) }
+        for name in ["events", "lock", "changes", "VERSION"] { unlink(path + "/" + name) }
         rmdir(path)
         unlink(link)
     }
@@ -100,7 +100,7 @@ struct FolderTests {
         chown(path, user, user)
         try create(at: path)
         var status = stat()
-        for name in ["events", "lock", "VERSION"] {
+        for name in ["events", "lock", "changes", "VERSION"] {
             #expect(stat(path + "/" + name, &status) == 0 && status.st_uid == user && status.st_gid == user)
         }
         var calls = DiskCalls()
@@ -125,7 +125,7 @@ struct FolderTests {
 
         chown(path + "/events", 0, 0)
         #expect(throws: JournalError.foreignOwner(path: path + "/events")) { try append(with: DiskCalls()) }
-        for name in ["events", "lock", "VERSION"] { unlink(path + "/" + name) }
+        for name in ["events", "lock", "changes", "VERSION"] { unlink(path + "/" + name) }
         rmdir(path)
     }
 

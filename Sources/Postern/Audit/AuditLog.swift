@@ -47,16 +47,17 @@ public final class AuditLog: Sendable {
         write(Self.line("refused", [("reason", refusal.name)], Origin(request)))
     }
 
-    /// Tells of a command that has changed the store.
+    /// Tells of a command that changes the store and has ended.
     ///
     /// - Parameters:
     ///   - arguments: As they were typed, in which there is no secret.
+    ///   - status: Its exit code. With another than 0 it has done nothing, or part of it.
     ///   - user: The id of the system's user who ran it.
     ///   - login: Of who had logged in; nil where the system does not say.
     /// - Returns: Whether the line was written.
-    public func note(command arguments: [String], user: UInt32, login: UInt32?) -> Bool {
+    public func note(command arguments: [String], status: Int32, user: UInt32, login: UInt32?) -> Bool {
         let text = arguments.map { $0.contains(" ") || $0.isEmpty ? "'\($0)'" : $0 }.joined(separator: " ")
-        let who = [("uid", String(user)), ("login", login.map { String($0) } ?? "-")]
+        let who = [("status", String(status)), ("uid", String(user)), ("login", login.map { String($0) } ?? "-")]
         var line = Self.line("command", who, Origin(nil))
         line.fields.insert(("arguments", .foreign(Array(text.utf8)[...])), at: 1)
         return write(line)

@@ -138,8 +138,12 @@ struct JSONWebTokens: Sendable {
         } catch {
             throw .unavailable(error.description)
         }
-        guard case .successor(let successor) = outcome else { throw .reused }
-        return try pair(for: user, family, authenticated, refresh: successor, isNew: true, more: claims.passedOn)
+        switch outcome {
+        case .successor(let successor):
+            return try pair(for: user, family, authenticated, refresh: successor, isNew: true, more: claims.passedOn)
+        case .reused: throw .reused
+        case .refused: throw .blacklisted
+        }
     }
 
     /// Ends the family of a refresh token, access tokens included; of any other token that token alone.

@@ -69,6 +69,9 @@ extension Store {
         case successor(RefreshSuccessor)
         /// It was used up before: its family is dead now.
         case reused
+        /// Its family is dead already, or not known here, and it is not the first of it: in a store that was put back from a
+        /// backup it may be a good one whose use is forgotten.
+        case refused
     }
 
     /// Uses up a refresh token, in one step for all processes: of those who try at the same time one makes the
@@ -83,9 +86,9 @@ extension Store {
         caller: [UInt8],
         grace: Int64
     ) throws(StoreError) -> Rotated {
-        var outcome = Rotated.reused
+        var outcome = Rotated.refused
         try revocations.write { table in
-            outcome = .reused
+            outcome = .refused
             let known = table[family]
             let last = known?.last
             // A family that is not known has not been refreshed: its first token is the only one.
@@ -99,6 +102,7 @@ extension Store {
                 outcome = .successor(last.successor)
                 return []
             }
+            outcome = .reused
             return [RevocationTable.revocation(of: family, expires: max(known.expires, expires))]
         }
         return outcome

@@ -51,7 +51,7 @@ struct DoctorCommand: ParsableCommand {
             }
             if isWell { StandardOutput.write("All is well: \(checks.map(\.name).joined(separator: ", ")).\n") }
         }
-        guard isWell else { Glibc.exit(1) }
+        guard isWell else { throw ExitCode(1) }
     }
 
     /// What is about the contents of a store needs one that can be opened.

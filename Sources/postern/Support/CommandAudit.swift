@@ -4,7 +4,8 @@ import Postern
 
 /// A command that changes a store, of which the audit log tells.
 protocol ChangingCommand: ParsableCommand {
-    func storePath() throws -> String
+    /// nil where it is to change nothing.
+    func storePath() throws -> String?
 }
 
 /// One that is about a whole store.
@@ -13,7 +14,7 @@ protocol StoreChangingCommand: ChangingCommand {
 }
 
 extension StoreChangingCommand {
-    func storePath() throws -> String { try store.path() }
+    func storePath() throws -> String? { try store.path() }
 }
 
 /// One that is about a user.
@@ -22,7 +23,7 @@ protocol UserChangingCommand: ChangingCommand {
 }
 
 extension UserChangingCommand {
-    func storePath() throws -> String { try target.store.path() }
+    func storePath() throws -> String? { try target.store.path() }
 }
 
 /// The audit log of the server's settings, for a command that changes its store.
@@ -31,12 +32,13 @@ struct CommandAudit {
 
     /// Opens the log, before anything is changed.
     ///
-    /// - Returns: nil when the settings name none, or another store.
+    /// - Returns: nil when the settings name none, or another store, and when nothing is to be changed.
     /// - Throws: ``Failure`` for settings that make no sense and for a log that cannot be opened.
     init?(_ command: some ChangingCommand) throws {
+        guard let changed = try command.storePath() else { return nil }
         let settings = try SettingsSource(try ServeOptions.parse([])).read()
         guard settings.audit != .nowhere, let store = try Self.store(of: settings),
-            let owner = Self.owner(ofStoresAt: store, try command.storePath())
+            let owner = Self.owner(ofStoresAt: store, changed)
         else { return nil }
         // Run by root, it makes the file for the server, as the server's user.
         let isRoot = geteuid() == 0
@@ -56,12 +58,11 @@ struct CommandAudit {
         }
     }
 
-    /// Tells of the command, which has succeeded.
-    func note() {
-        guard !log.note(command: Array(CommandLine.arguments.dropFirst()), user: getuid(), login: Self.login()) else {
-            return
-        }
-        StandardError.write("postern: the audit log could not be written; what was asked for is done.\n")
+    /// Tells of the command, which has ended. One that failed may have done part of what was asked for.
+    func note(status: Int32) {
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        if log.note(command: arguments, status: status, user: getuid(), login: Self.login()) { return }
+        StandardError.write("postern: the audit log could not be written; what was asked for is done all the same.\n")
     }
 
     /// The store that the log is about: what names the log names it as well, and the environment has no say over the log of

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Postern
+import Synchronization
 
 /// How a command shows what it found: aligned columns for people, JSON for scripts.
 struct OutputOptions: ParsableArguments {
@@ -68,22 +69,28 @@ func printable(_ text: String) -> String {
 }
 
 enum StandardOutput {
-    static func write(_ text: String) { endIfLost(writeAll(Array(text.utf8), to: STDOUT_FILENO)) }
+    /// The error that kept something from being written, 0: none. What would follow is not written either.
+    private static let error = Atomic<Int32>(0)
+
+    static func write(_ text: String) { write(orFail: Array(text.utf8)) }
 
     /// JSON on a line of its own.
-    static func write(_ value: JSONValue) {
-        endIfLost(writeAll(JSONWriter.bytes(of: value) + [0x0A], to: STDOUT_FILENO))
-    }
+    static func write(_ value: JSONValue) { write(orFail: JSONWriter.bytes(of: value) + [0x0A]) }
 
     /// - Returns: Whether all of it was written.
     static func write(_ bytes: [UInt8]) -> Bool { writeAll(bytes, to: STDOUT_FILENO) == 0 }
 
-    /// Ends the process when what it was to print is lost, as on a full disk: whoever asked for a token has none. A reader
-    /// that went away, as `head`, had enough.
-    private static func endIfLost(_ number: Int32) {
+    /// - Throws: ``Failure`` when something of what was to be printed is lost, as on a full disk: whoever asked for a token has
+    ///   none. A reader that went away, as `head`, had enough.
+    static func check() throws {
+        let number = error.load(ordering: .relaxed)
         guard number != 0, number != EPIPE else { return }
-        StandardError.write("postern: Standard output cannot be written: \(String(cString: strerror(number))).\n")
-        exit(Failure.Code.inputOutput.rawValue)
+        throw Failure(.inputOutput, "Standard output cannot be written: \(String(cString: strerror(number))).")
+    }
+
+    private static func write(orFail bytes: [UInt8]) {
+        guard error.load(ordering: .relaxed) == 0 else { return }
+        error.store(writeAll(bytes, to: STDOUT_FILENO), ordering: .relaxed)
     }
 }
 

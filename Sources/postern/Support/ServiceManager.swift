@@ -30,8 +30,11 @@ final class ServiceManager: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Requests are answered from now on.
-    func ready() { say("READY=1") }
+    /// Requests are answered from now on. As long as systemd has no room for the word it is said again: without it the service
+    /// would be taken for one that does not start.
+    func ready() {
+        while !say("READY=1"), errno == EAGAIN || errno == EINTR {}
+    }
 
     func stopping() { say("STOPPING=1") }
 
@@ -49,10 +52,12 @@ final class ServiceManager: Sendable {
     }
 
     /// Puts a connection into its file descriptor store, while there is room. The next process inherits it.
-    func keep(_ connection: Int32) {
-        guard room.subtract(1, ordering: .relaxed).newValue >= 0 else { return }
-        // Where it takes none, it takes no other one either, and the end of all is not to wait for each.
-        if !send("FDSTORE=1\nFDNAME=\(Self.connectionName)", with: connection) { room.store(0, ordering: .relaxed) }
+    /// - Returns: false the first time that it takes none: then it takes no other one either, and the end of all does not wait
+    ///   for each.
+    func keep(_ connection: Int32) -> Bool {
+        guard room.subtract(1, ordering: .relaxed).newValue >= 0 else { return true }
+        if send("FDSTORE=1\nFDNAME=\(Self.connectionName)", with: connection) { return true }
+        return room.exchange(0, ordering: .relaxed) <= 0
     }
 
     private static let connectionName = "connection"

@@ -80,7 +80,9 @@ struct FaultySite {
             if !isOver { hits += 1 }
             if !isKilled && finished.code != 0 {
                 #expect((64...78).contains(finished.code), "call \(number): \(finished.code)")
-                #expect(finished.error.hasPrefix("postern: ") && finished.error.count { $0 == "\n" } == 1)
+                // On a busy machine it says how far it is.
+                let lines = finished.error.split(separator: "\n").filter { !$0.hasSuffix("%") }
+                #expect(lines.count == 1 && lines[0].hasPrefix("postern: "), "\(finished.error)")
             }
             if fault.isFatal && !isOver { #expect(finished.code != 0, "call \(number)") }
             try check(finished, number)
