@@ -71,7 +71,7 @@ public final class Listener: Sendable {
         }
     }
 
-    private static let backlog: Int32 = 4096
+    static let backlog: Int32 = 4096
     /// Of the file of a Unix socket.
     private static let mode: mode_t = 0o660
 

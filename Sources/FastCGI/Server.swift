@@ -53,7 +53,8 @@ public final class Server: Sendable {
 
     deinit { Glibc.close(stopEvent) }
 
-    /// Serves until ``stop()``: then takes no new connection, answers what has arrived, and returns when every
+    /// Serves until ``stop()``: then takes only who has connected to a socket of its own already, answers what has arrived,
+    /// and returns when every
     /// connection is handed over or closed, or the grace period is over.
     public func run() {
         let workers = DispatchGroup()
@@ -68,9 +69,9 @@ public final class Server: Sendable {
         }
         while stopped.wait(timeout: .now() + .milliseconds(250)) == .timedOut { resumeAccepting() }
         let deadline = ContinuousClock().now + options.gracePeriod
-        let own = stopListening()
+        var own = stopListening()
         eventfd_write(stopEvent, 1)
-        while !isQuiet(own), ContinuousClock().now < deadline { usleep(5000) }
+        while !isQuiet(&own), ContinuousClock().now < deadline { usleep(5000) }
         pool.close(workers: count)
         let rest = Int(max(.zero, ContinuousClock().now.duration(to: deadline)) / .milliseconds(1))
         _ = workers.wait(timeout: .now() + .milliseconds(rest))
@@ -96,9 +97,9 @@ public final class Server: Sendable {
     }
 
     /// Whether nobody is there any more, and nobody will be.
-    private func isQuiet(_ own: [Listener]) -> Bool {
-        // Again where there were no descriptors for all.
-        for listener in own { while accept(listener.descriptor) {} }
+    private func isQuiet(_ own: inout [Listener]) -> Bool {
+        // A socket whose queue is empty is closed; it is looked at again where there were no descriptors for all.
+        own.removeAll(where: acceptAll)
         // In this order: whoever was accepted is in the table before their worker is done with it.
         return accepting.load(ordering: .sequentiallyConsistent) == 0 && connections.isEmpty
     }
@@ -132,19 +133,38 @@ public final class Server: Sendable {
         // Whoever stops the server sees this, or is seen by it.
         accepting.add(1, ordering: .sequentiallyConsistent)
         defer { accepting.subtract(1, ordering: .sequentiallyConsistent) }
-        if !isStopping.load(ordering: .sequentiallyConsistent) { _ = accept(listener) }
+        guard !isStopping.load(ordering: .sequentiallyConsistent) else { return }
+        for _ in 0..<8 {
+            switch accept(listener) {
+            case .somebody: continue
+            case .nobody: return
+            case .noRoom: return pauseAccepting()
+            }
+        }
     }
 
-    /// Takes the connections that wait there.
-    /// - Returns: Whether more may be waiting.
-    private func accept(_ listener: Int32) -> Bool {
-        for _ in 0..<8 {
-            let descriptor = linux_accept(listener)
-            guard descriptor >= 0 else {
-                if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { pauseAccepting() }
-                return errno == ECONNABORTED || errno == EINTR
-            }
+    private enum Accepted { case somebody, nobody, noRoom }
+
+    private func accept(_ listener: Int32) -> Accepted {
+        let descriptor = linux_accept(listener)
+        if descriptor >= 0 {
             adopt(descriptor)
+            return .somebody
+        }
+        if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { return .noRoom }
+        // Who has gone away before was somebody, too.
+        return errno == ECONNABORTED || errno == EINTR ? .somebody : .nobody
+    }
+
+    /// Takes all who wait at a socket of our own, which nobody is to connect to any more.
+    /// - Returns: false where there was no room for all.
+    private func acceptAll(_ listener: Listener) -> Bool {
+        for _ in 0..<Listener.backlog {
+            switch accept(listener.descriptor) {
+            case .somebody: continue
+            case .nobody: return true
+            case .noRoom: return false
+            }
         }
         return true
     }

@@ -1,17 +1,12 @@
 internal import Glibc
-internal import Synchronization
 
 /// A folder of small whole files inside of a ``JournalFolder``: each is written once and later removed, never
 /// changed. A file is there with all of its bytes or not at all, after a crash too.
 public final class FileFolder: Sendable {
     public let path: String
-    private let owner: uid_t
-    private let group: gid_t
-    private let lookInterval: Int64
-    /// nil where there is no memory to share: then each reader looks at the path.
-    private let changes: ChangeCounter?
-    /// When to look at the path again, by the coarse clock in milliseconds, for what is changed by hand.
-    private let nextLook = Atomic<Int64>(0)
+    private let folder: JournalFolder
+    /// Where its changes are counted.
+    private let slot: Int
 
     /// No file of such a folder is larger, in bytes.
     public static let maximumSize = 64 * 1024
@@ -21,8 +16,10 @@ public final class FileFolder: Sendable {
         let inode: UInt
         /// Nanoseconds since 1970.
         let changed: Int64
-        /// What was counted before the look.
-        fileprivate let count: UInt64
+        /// What was counted before the look; nil: nobody knows.
+        fileprivate let count: UInt64?
+        /// When to look again, by the coarse clock in milliseconds, for what is changed by hand.
+        fileprivate let nextLook: Int64
 
         /// Whether another change could follow that leaves the same time: clocks of file systems are coarse.
         public var isSettled: Bool { Timestamp.now().microseconds - changed / 1000 > 100_000 }
@@ -35,31 +32,35 @@ public final class FileFolder: Sendable {
     /// - Throws: ``JournalError`` when the folder is missing, a link, another's, or open to others.
     public init(opening name: String, in folder: JournalFolder) throws(JournalError) {
         path = folder.path + "/" + name
-        owner = folder.owner
-        group = folder.group
-        lookInterval = folder.lookInterval
-        changes = folder.changeCounter(of: name)
+        self.folder = folder
+        slot = ChangeMemory.slot(of: name)
         _ = try version()
     }
 
     /// Whether nobody has counted a change since that look and none by hand is to be looked for: no system call. With false
     /// there may be another ``version()``.
     public func isStill(_ version: Version) -> Bool {
-        guard let changes else { return false }
-        return changes.count == version.count && Journal.coarseTime() < nextLook.load(ordering: .relaxed)
+        version.count != nil && version.count == folder.changes.count(at: slot)
+            && Journal.coarseTime() < version.nextLook
     }
 
     /// Looks at the path.
     public func version() throws(JournalError) -> Version {
-        let (now, count) = (Journal.coarseTime(), changes?.count ?? 0)
+        let now = Journal.coarseTime()
+        folder.changes.look(in: folder)
+        let count = folder.changes.count(at: slot)
         var status = stat()
         guard lstat(path, &status) == 0 else { throw File.error("lstat", path) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw .wrongType(path: path) }
-        guard status.st_uid == owner else { throw .foreignOwner(path: path) }
+        guard status.st_uid == folder.owner else { throw .foreignOwner(path: path) }
         guard status.st_mode & 0o077 == 0 else { throw .tooOpen(path: path, mode: "700") }
-        nextLook.store(now &+ lookInterval, ordering: .relaxed)
         let changed = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
-        return Version(inode: UInt(status.st_ino), changed: changed, count: count)
+        return Version(
+            inode: UInt(status.st_ino),
+            changed: changed,
+            count: count,
+            nextLook: now &+ folder.lookInterval
+        )
     }
 
     /// Names of the files that end with `suffix`, in order.
@@ -70,7 +71,7 @@ public final class FileFolder: Sendable {
 
     /// - Parameter name: One of ``names(endingWith:)``.
     public func read(_ name: String) throws(JournalError) -> [UInt8] {
-        let file = try File(opening: path + "/" + name, owner: owner)
+        let file = try File(opening: path + "/" + name, owner: folder.owner)
         let bytes = try file.read(Self.maximumSize + 1, at: 0)
         guard bytes.count <= Self.maximumSize else { throw .foreignFile(path: file.path) }
         return bytes
@@ -82,18 +83,18 @@ public final class FileFolder: Sendable {
         // A name that no reader looks at, until all of it is there.
         let temporary = path + "/.\(getpid())-" + name
         unlink(temporary)
-        let file = try File(creating: temporary, owner: owner, group: group)
+        let file = try File(creating: temporary, owner: folder.owner, group: folder.group)
         defer { unlink(temporary) }
         try file.write(bytes, at: 0, with: DiskCalls())
         try file.sync(with: DiskCalls())
         guard rename(temporary, target) == 0 else { throw File.error("rename", target) }
-        changes?.increase()
+        folder.changes.increase(at: slot, in: folder)
         try File.syncFolder(path)
     }
 
     public func remove(_ name: String) throws(JournalError) {
         guard unlink(path + "/" + name) == 0 else { throw File.error("unlink", path + "/" + name) }
-        changes?.increase()
+        folder.changes.increase(at: slot, in: folder)
         try File.syncFolder(path)
     }
 }

@@ -78,7 +78,7 @@ extension Journal {
         // what will take the place of this one.
         let leftovers = folder.names(startingWith: name + Self.temporarySuffix).map { folder.path + "/" + $0 }
         guard rename(copy.path, file.path) == 0 else { throw File.error("rename", copy.path) }
-        folder.changeCounter(of: name)?.increase()
+        folder.changes.increase(at: slot, in: folder)
         do {
             try File.syncFolder(folder.path)
             try lock.setRecord(record)

@@ -146,7 +146,7 @@ extension Journal {
             }
             let record = try copy.finish()
             guard rename(new, file.path) == 0 else { throw File.error("rename", new) }
-            folder.changeCounter(of: name)?.increase()
+            folder.changes.increase(at: slot, in: folder)
             try File.syncFolder(folder.path)
             try lock.setRecord(record)
         } catch {

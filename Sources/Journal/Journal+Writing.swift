@@ -49,6 +49,8 @@ extension Journal {
             if try file.status().size > follower.position.offset {
                 try file.truncate(to: follower.position.offset, with: folder.calls)
             }
+            // What somebody wrote who was killed before he counted it is acknowledged with this.
+            folder.changes.increase(at: slot, in: folder)
             let now = folder.now()
             var lines = UnwrittenLines()
             for event in events() { lines.add(Event(time: now, event.columns)) }
@@ -83,7 +85,7 @@ extension Journal {
             try? file.truncate(to: start, with: folder.calls)
             throw error
         }
-        folder.changeCounter(of: name)?.increase()
+        folder.changes.increase(at: slot, in: folder)
         return position.offset
     }
 }

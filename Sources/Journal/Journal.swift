@@ -17,8 +17,8 @@ public final class Journal: Sendable {
     /// Its descriptor stays the same when another file takes the place of this one.
     let file: File
     let follower: Mutex<Follower>
-    /// nil where there is no memory to share: then each reader looks at the path.
-    let changes: ChangeCounter?
+    /// Where its changes are counted.
+    let slot: Int
     /// What was counted before a look at the file all of which has been told since; 0: there is something left to look at.
     private let settledCount = Atomic<UInt64>(0)
     /// The size of that file; -1 while there is something left to look at.
@@ -86,7 +86,8 @@ public final class Journal: Sendable {
         self.name = name
         self.folder = folder
         file = try File(opening: folder.path + "/" + name, owner: folder.owner)
-        changes = folder.changeCounter(of: name)
+        slot = ChangeMemory.slot(of: name)
+        folder.changes.look(in: folder)
         follower = Mutex(try Follower(try JournalSource(file, name: name, folder)))
     }
 
@@ -103,15 +104,16 @@ public final class Journal: Sendable {
     ///   trusted for a decision.
     public func follow(reset: Reset, apply: Apply, told: Told = {}) throws(JournalError) {
         let now = Self.coarseTime()
-        let count = changes?.count ?? 0
         let known = settledCount.load(ordering: .acquiring)
-        if known == count, known != 0, now < nextLook.load(ordering: .relaxed) { return }
+        if known != 0, now < nextLook.load(ordering: .relaxed), known == folder.changes.count(at: slot) { return }
+        folder.changes.look(in: folder)
+        let count = folder.changes.count(at: slot) ?? 0
         let status = try file.statusAtPath()
         if status.size == settledSize.load(ordering: .acquiring),
             status.identity.inode == settledInode.load(ordering: .relaxed)
         {
-            // Unless another thread has begun to look closer.
-            _ = settledCount.compareExchange(expected: known, desired: count, ordering: .releasing)
+            // Unless another thread has begun to look closer: who does sets it himself.
+            if known != 0 { _ = settledCount.compareExchange(expected: known, desired: count, ordering: .releasing) }
             nextLook.store(now &+ folder.lookInterval, ordering: .relaxed)
             return
         }
@@ -200,13 +202,14 @@ public final class Journal: Sendable {
         _ apply: Apply,
         _ told: Told
     ) throws(JournalError) -> SyncRecord? {
+        // Before anything is looked at: what is counted later is seen later.
+        let count = folder.changes.count(at: slot) ?? 0
         let isReplaced = try isReplaced(follower)
         if !isReplaced, let verdict = follower.verdict, verdict.record == (try folder.lockFile.record(of: name)),
             verdict.status == (try file.status())
         {
             throw verdict.error
         }
-        let count = changes?.count ?? 0
         unsettle()
         if follower.needsReset || isReplaced {
             follower.needsReset = true
@@ -241,7 +244,8 @@ public final class Journal: Sendable {
             throw error
         }
         told()
-        if tail.isEmpty {
+        // The file may have been cut meanwhile.
+        if tail.isEmpty, follower.position.offset == status.size {
             settledInode.store(follower.identity.inode, ordering: .relaxed)
             settledSize.store(status.size, ordering: .releasing)
             settledCount.store(count, ordering: .releasing)

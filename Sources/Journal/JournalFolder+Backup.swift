@@ -26,7 +26,6 @@ extension JournalFolder {
             try copy(to: path, journals, folders, progress)
             let contents = [
                 (LockFile.name, LockFile.initialText(journals: journals)),
-                (ChangeCounter.fileName, ChangeCounter.initialText),
                 // Last, so that what a crash leaves is no store.
                 (Self.versionFile, Array("\(kind) \(version)\n".utf8)),
             ]

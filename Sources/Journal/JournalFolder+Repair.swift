@@ -50,7 +50,7 @@ extension JournalFolder {
                 let record = try copy.finish()
                 try lock.withSyncLock(of: name) { lock throws(JournalError) in
                     guard rename(copy.path, path) == 0 else { throw File.error("rename", copy.path) }
-                    changeCounter(of: name)?.increase()
+                    changed(name)
                     try File.syncFolder(self.path)
                     try lock.setRecord(record)
                 }

@@ -13,8 +13,7 @@ public final class JournalFolder: Sendable {
     let lookInterval: Int64
     /// The greatest time in any event that was followed, in microseconds.
     private let greatestTime = Atomic<Int64>(0)
-    /// Where the counters of changes are; made, where an older version made the folder, when the first is asked for.
-    private let changes = Mutex<MappedFile?>(nil)
+    let changes = ChangeMemory()
     private let syncObserver = Mutex<SyncObserver?>(nil)
 
     /// Is told how many nanoseconds a sync of a journal took, and whether it succeeded.
@@ -42,7 +41,6 @@ public final class JournalFolder: Sendable {
         let contents =
             journals.map { ($0, FileHeader(name: $0, fileID: randomID()).line) } + [
                 (LockFile.name, LockFile.initialText(journals: journals)),
-                (ChangeCounter.fileName, ChangeCounter.initialText),
                 // Last, so that a crash before leaves what is no store.
                 (versionFile, Array("\(kind) \(version)\n".utf8)),
             ]
@@ -176,13 +174,8 @@ public final class JournalFolder: Sendable {
         max(Timestamp.now(), Timestamp(microseconds: greatestTime.load(ordering: .relaxed)))
     }
 
-    /// nil where the memory cannot be had; the next one asks again.
-    func changeCounter(of name: String) -> ChangeCounter? {
-        changes.withLock { memory in
-            if memory == nil { memory = try? ChangeCounter.memory(in: self) }
-            return memory.map { ChangeCounter(of: name, in: $0) }
-        }
-    }
+    /// Tells all processes that the journal or the folder of this name is not as it was.
+    func changed(_ name: String) { changes.increase(at: ChangeMemory.slot(of: name), in: self) }
 
     func isFar(_ saved: Int64, behind size: Int64) -> Bool { size - saved > max(unsaved, size / 24) }
 

@@ -6,8 +6,8 @@ internal import Synchronization
 /// The one file of a folder that is ever locked, and what its holders tell the next ones.
 ///
 /// It has one lock for whoever writes, one a journal for whoever syncs, one a journal for whoever saves its index, and one for
-/// whoever adds a slot, each on a byte of its own; who waits for one holds, for a moment, that of whoever is next for it, far
-/// behind. Who needs several takes that of the writer first, and that of the index or a slot last. They are open-file-description locks: such a lock ends with its holder, however that
+/// whoever makes a slot or a ``MappedFile``, each on a byte of its own; who waits for one holds, for a moment, that of whoever
+/// is next for it, far behind. Who needs several takes that of the writer first, and that of the index or the last one last. They are open-file-description locks: such a lock ends with its holder, however that
 /// one ends, and closing another descriptor of the file does not drop it. It counts between descriptors, so the threads
 /// of a process, which share one, wait for each other at a semaphore first.
 ///
@@ -20,7 +20,7 @@ final class LockFile: Sendable {
     private let owner: uid_t
     private let patience: Duration
     private let turn = DispatchSemaphore(value: 1)
-    private let slotTurn = DispatchSemaphore(value: 1)
+    private let makingTurn = DispatchSemaphore(value: 1)
     private let syncTurns = Mutex<[String: DispatchSemaphore]>([:])
 
     init(in folder: String, owner: uid_t, patience: Duration) throws(JournalError) {
@@ -107,8 +107,7 @@ final class LockFile: Sendable {
 
     /// Beyond all bytes of locks, which are numbers of 32 bits and two more.
     private static let nextOffset: Int64 = 1 << 40
-    /// Of whoever adds a slot: the last that is taken.
-    private static let slotByte: Int64 = 1 << 32 + 1
+    private static let makingByte: Int64 = 1 << 32 + 1
 
     /// What is known about the journal of this name; nil when there is no record of it from this boot.
     func record(of journal: String) throws(JournalError) -> SyncRecord? {
@@ -144,10 +143,15 @@ final class LockFile: Sendable {
     }
 
     private func addSlot(of journal: String, _ text: [UInt8]) throws(JournalError) {
-        try hold(Self.slotByte, slotTurn, for: patience) { () throws(JournalError) in
+        try withMakingLock { () throws(JournalError) in
             let slots = try slots()
             try writeSlot(slots.firstIndex(of: journal) ?? max(1, slots.count), text)
         }
+    }
+
+    /// For whoever adds what there is to be one of, for all processes. Nobody who has it takes another one.
+    func withMakingLock(_ body: () throws(JournalError) -> Void) throws(JournalError) {
+        try hold(Self.makingByte, makingTurn, for: patience, body)
     }
 
     /// Tries, and waits a little longer each time.

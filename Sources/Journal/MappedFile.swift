@@ -10,6 +10,9 @@ package final class MappedFile: @unchecked Sendable {
     // Whoever uses the bytes sees to it that processes and threads agree; the address and the count never change.
     package let bytes: UnsafeMutableRawBufferPointer
 
+    /// Which file it is; nil for memory of this process alone.
+    let identity: File.Identity?
+
     /// Opens the file, or makes it where there is none, or none that `isValid`.
     ///
     /// - Parameters:
@@ -23,17 +26,18 @@ package final class MappedFile: @unchecked Sendable {
         isValid: (UnsafeRawBufferPointer) -> Bool
     ) throws(JournalError) {
         let path = folder.path + "/" + name
-        if let bytes = try Self.map(path, folder, size), isValid(UnsafeRawBufferPointer(bytes)) {
-            self.bytes = bytes
-            return
+        var found = try Self.map(path, folder, size, isValid)
+        if found == nil {
+            // Who comes at the same time takes what the first one makes.
+            try folder.lockFile.withMakingLock { () throws(JournalError) in
+                found = try Self.map(path, folder, size, isValid)
+                guard found == nil else { return }
+                try Self.make(path, folder, size, header)
+                found = try Self.map(path, folder, size, isValid)
+            }
         }
-        let isThere = access(path, F_OK) == 0
-        try Self.make(path, folder, size, header, replacing: isThere)
-        // Perhaps another process was faster, and ours is gone: what stands there now is the one that all share.
-        guard let bytes = try Self.map(path, folder, size), isValid(UnsafeRawBufferPointer(bytes)) else {
-            throw .foreignFile(path: path)
-        }
-        self.bytes = bytes
+        guard let found else { throw .foreignFile(path: path) }
+        (bytes, identity) = found
     }
 
     /// Memory of this process alone, which does the same for its threads. nil where there is none.
@@ -42,6 +46,7 @@ package final class MappedFile: @unchecked Sendable {
             address != MAP_FAILED
         else { return nil }
         bytes = UnsafeMutableRawBufferPointer(start: address, count: size)
+        identity = nil
         bytes.copyBytes(from: header)
     }
 
@@ -53,12 +58,13 @@ package final class MappedFile: @unchecked Sendable {
 
     deinit { munmap(bytes.baseAddress, bytes.count) }
 
-    /// nil for a missing file, and for one of another size.
+    /// nil for a missing file, and for one of another size or beginning.
     private static func map(
         _ path: String,
         _ folder: JournalFolder,
-        _ size: Int
-    ) throws(JournalError) -> UnsafeMutableRawBufferPointer? {
+        _ size: Int,
+        _ isValid: (UnsafeRawBufferPointer) -> Bool
+    ) throws(JournalError) -> (UnsafeMutableRawBufferPointer, File.Identity)? {
         let file: File
         do {
             file = try File(opening: path, owner: folder.owner)
@@ -67,10 +73,20 @@ package final class MappedFile: @unchecked Sendable {
         } catch {
             throw error
         }
-        guard try file.status().size == size else { return nil }
+        let status = try file.status()
+        guard status.size == size else { return nil }
+        let bytes = try map(file, size)
+        guard isValid(UnsafeRawBufferPointer(bytes)) else {
+            munmap(bytes.baseAddress, size)
+            return nil
+        }
+        return (bytes, status.identity)
+    }
+
+    private static func map(_ file: File, _ size: Int) throws(JournalError) -> UnsafeMutableRawBufferPointer {
         guard let address = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor, 0),
             address != MAP_FAILED
-        else { throw File.error("mmap", path) }
+        else { throw File.error("mmap", file.path) }
         return UnsafeMutableRawBufferPointer(start: address, count: size)
     }
 
@@ -78,22 +94,20 @@ package final class MappedFile: @unchecked Sendable {
         _ path: String,
         _ folder: JournalFolder,
         _ size: Int,
-        _ header: [UInt8],
-        replacing isThere: Bool
+        _ header: [UInt8]
     ) throws(JournalError) {
         let temporary = path + ".new-" + String(UInt64.random(in: .min ... .max), radix: 36)
         let file = try File(creating: temporary, owner: folder.owner, group: folder.group)
         do throws(JournalError) {
             let result = posix_fallocate(file.descriptor, 0, off_t(size))
             guard result == 0 else { throw .system(call: "posix_fallocate", path: temporary, errno: result) }
-            try file.write(header, at: 0, with: DiskCalls())
-            guard isThere ? rename(temporary, path) == 0 : linux_rename_new(temporary, path) == 0 || errno == EEXIST
-            else { throw File.error("rename", path) }
+            let bytes = try map(file, size)
+            bytes.copyBytes(from: header)
+            munmap(bytes.baseAddress, size)
+            guard rename(temporary, path) == 0 else { throw File.error("rename", path) }
         } catch {
             unlink(temporary)
             throw error
         }
-        // There still where another process was faster.
-        unlink(temporary)
     }
 }

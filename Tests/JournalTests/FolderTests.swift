@@ -92,6 +92,38 @@ struct FolderTests {
         #expect(rmdir(path) == 0)
     }
 
+    @Test("What an upgrade makes is whole under its name, noted also where the one before was killed, and lost is lost")
+    func completion() throws {
+        func complete() throws -> [String] {
+            try JournalFolder.complete(
+                at: folder.path,
+                kind: "test",
+                version: 1,
+                journals: ["events", "later", "last"],
+                folders: []
+            )
+        }
+        defer { for name in ["later", "last"] { unlink(folder.path + "/" + name) } }
+        let lock = try JournalFolder(opening: folder.path, kind: "test", version: 1).lockFile
+        // Of one that was killed before the journal had its name, and of one before it was noted.
+        let leftover = try File(creating: folder.path + "/.later.new", owner: geteuid(), group: getegid())
+        try leftover.write([0x58], at: 0, with: DiskCalls())
+        let header = FileHeader(name: "last", fileID: JournalFolder.randomID()).line
+        try File(creating: folder.path + "/last", owner: geteuid(), group: getegid())
+            .write(header, at: 0, with: DiskCalls())
+        #expect(try complete() == ["later"])
+        #expect(access(leftover.path, F_OK) != 0)
+        for name in ["later", "last"] {
+            #expect(try lock.knows(name))
+            try folder.openJournal(name).append(["a"])
+            #expect(try lock.record(of: name) != nil)
+        }
+        #expect(try complete() == [])
+        #expect(try folder.openJournal("later").read() == ["a"])
+        unlink(folder.path + "/last")
+        #expect(throws: JournalError.missing(path: folder.path + "/last")) { try complete() }
+    }
+
     @Test("What root makes in another user's folder belongs to that user", .enabled(if: geteuid() == 0, "needs root"))
     func ownership() throws {
         let user: uid_t = 4711
@@ -100,7 +132,7 @@ struct FolderTests {
         chown(path, user, user)
         try create(at: path)
         var status = stat()
-        for name in ["events", "lock", "changes", "VERSION"] {
+        for name in ["events", "lock", "VERSION"] {
             #expect(stat(path + "/" + name, &status) == 0 && status.st_uid == user && status.st_gid == user)
         }
         var calls = DiskCalls()
@@ -119,9 +151,11 @@ struct FolderTests {
             try Reader(try Journal(opening: "events", in: folder), folder).append(["a"])
         }
         #expect(throws: JournalError.self) { try append(with: calls) }
-        // Rewritten, and still theirs.
+        // Rewritten, and still theirs, as is what was made on the way.
         try append(with: DiskCalls())
-        #expect(stat(path + "/events", &status) == 0 && status.st_uid == user && status.st_gid == user)
+        for name in ["events", "changes"] {
+            #expect(stat(path + "/" + name, &status) == 0 && status.st_uid == user && status.st_gid == user)
+        }
 
         chown(path + "/events", 0, 0)
         #expect(throws: JournalError.foreignOwner(path: path + "/events")) { try append(with: DiskCalls()) }

@@ -1,4 +1,5 @@
 import CLinux
+import Dispatch
 import Glibc
 import Synchronization
 import Testing
@@ -145,7 +146,7 @@ struct JournalTests {
 
     @Test("Without memory that counts changes each reader looks at the path")
     func noCounter() throws {
-        let one = try folder.open(lookInterval: 3_600_000)
+        let one = try folder.open()
         // It cannot be opened, nor another take its place.
         unlink(folder.path + "/changes")
         mkdir(folder.path + "/changes", 0o700)
@@ -159,11 +160,67 @@ struct JournalTests {
         #expect(throws: JournalError.tooOpen(path: folder.journalPath, mode: "600")) { try reader.read() }
     }
 
+    @Test("Memory that takes the place of the first is taken by writers at once, by readers at the next look")
+    func replacedMemory() throws {
+        let (reader, writer) = (try folder.open(lookInterval: 3_600_000), try folder.open())
+        try writer.append(["a"])
+        #expect(try reader.read() == ["a"])
+        for act in ["removed", "invalid", "short"] {
+            let path = folder.path + "/changes"
+            unlink(path)
+            if act != "removed" {
+                let file = try File(creating: path, owner: geteuid(), group: getegid())
+                try file.write([UInt8](repeating: 0, count: act == "short" ? 100 : 4096), at: 0, with: DiskCalls())
+            }
+            let before = try reader.read()
+            try writer.append([act])
+            // By hand, so this is not seen yet.
+            #expect(try reader.read() == before)
+            reader.folder.changes.look(in: reader.folder)
+            #expect(reader.folder.changes.identity == writer.folder.changes.identity)
+            #expect(try reader.read() == before + [act])
+            try writer.append(["b"])
+            #expect(try reader.read() == before + [act, "b"])
+        }
+    }
+
+    @Test("Of many who make the memory at once all have the same one")
+    func sharedMemory() throws {
+        for _ in 0..<20 {
+            unlink(folder.path + "/changes")
+            let found = Mutex<[File.Identity?]>([])
+            DispatchQueue.concurrentPerform(iterations: 8) { _ in
+                let opened = try? JournalFolder(opening: folder.path, kind: "test", version: 1)
+                if let opened { opened.changes.look(in: opened) }
+                found.withLock { $0.append(opened?.changes.identity) }
+            }
+            let all = found.withLock { $0 }
+            #expect(all.count == 8 && all.allSatisfy { $0 != nil && $0 == all[0] })
+        }
+    }
+
+    @Test("What a writer wrote who was killed before he counted it is seen when another acknowledges it")
+    func uncounted() throws {
+        let writer = try folder.open()
+        try writer.append(["a"])
+        let before = try folder.bytes()
+        try writer.append(["b"])
+        let after = try folder.bytes()
+        try folder.setBytes(before)
+        let other = try folder.open(lookInterval: 3_600_000)
+        #expect(try other.read() == ["a"])
+        try folder.overwrite(after)
+        #expect(try other.read() == ["a"])
+        // It finds nothing to do.
+        try writer.append { texts in texts.contains("b") ? [] : ["b"] }
+        #expect(try other.read() == ["a", "b"])
+    }
+
     @Test("The journals and folders of a store have counters of their own")
     func counters() {
         let names = ["users", "tokens", "sessions", "revocations", "keys"]
-        #expect(Set(names.map(ChangeCounter.slot)).count == names.count)
-        #expect(names.allSatisfy { (1..<64).contains(ChangeCounter.slot(of: $0)) })
+        #expect(Set(names.map(ChangeMemory.slot)).count == names.count)
+        #expect(names.allSatisfy { (1..<64).contains(ChangeMemory.slot(of: $0)) })
     }
 
     @Test("A held lock is waited for, but not for ever, and the error names its holder")

@@ -48,6 +48,12 @@ final class TemporaryFolder: Sendable {
         return Reader(try Journal(opening: "events", in: folder), folder)
     }
 
+    /// Another journal of the folder.
+    func openJournal(_ name: String) throws -> Reader {
+        let folder = try JournalFolder(opening: path, kind: "test", version: 1)
+        return Reader(try Journal(opening: name, in: folder), folder)
+    }
+
     func bytes() throws -> [UInt8] {
         let file = try File(opening: journalPath, owner: geteuid())
         return try file.read(Int(try file.status().size), at: 0)

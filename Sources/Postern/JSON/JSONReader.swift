@@ -52,7 +52,7 @@ public struct JSONReader {
         switch current {
         case UInt8(ascii: "\""):
             position += 1
-            return try string().value
+            return value(of: try string())
         case UInt8(ascii: "{"): return try nested { reader throws(JSONError) in try reader.object() }
         case UInt8(ascii: "["): return try nested { reader throws(JSONError) in try reader.array() }
         default: break
@@ -105,7 +105,7 @@ public struct JSONReader {
                 throw error("Expecting property name enclosed in double quotes", at: position)
             }
             position += 1
-            let name = try string().text
+            let name = text(of: try string())
             skipWhiteSpace()
             guard current == UInt8(ascii: ":") else { throw error("Expecting ':' delimiter", at: position) }
             position += 1
@@ -203,22 +203,33 @@ public struct JSONReader {
 extension JSONReader {
     /// What stands between two quotes. Halves of surrogate pairs become U+FFFD, and the first is remembered.
     private struct Text {
-        /// Of the whole text, as long as there is no escape.
-        var bytes: ArraySlice<UInt8>
+        /// Where it stands, up to the first escape.
+        let place: Range<Int>
+        /// All of it, where there is an escape: then it stands nowhere as it is meant.
+        var bytes: [UInt8]?
         var surrogate: UInt16?
-
-        var text: String { String(decoding: bytes, as: UTF8.self) }
-
-        var value: JSONValue { surrogate.map { .brokenString(surrogate: $0, text: text) } ?? .string(text) }
 
         mutating func append(_ codePoint: UInt32) {
             if let scalar = Unicode.Scalar(codePoint) {
-                bytes += UTF8.encode(scalar).map(Array.init) ?? []
+                bytes?.append(contentsOf: UTF8.encode(scalar).map(Array.init) ?? [])
             } else {
-                bytes += [0xEF, 0xBF, 0xBD]
+                bytes?.append(contentsOf: [0xEF, 0xBF, 0xBD])
                 surrogate = surrogate ?? UInt16(truncatingIfNeeded: codePoint)
             }
         }
+    }
+
+    private func text(of text: Text) -> String {
+        if let bytes = text.bytes { return String(decoding: bytes, as: UTF8.self) }
+        return bytes.withUnsafeBufferPointer { bytes in
+            // In bounds: the reader has been at each of them.
+            String(decoding: UnsafeBufferPointer(rebasing: bytes[text.place]), as: UTF8.self)
+        }
+    }
+
+    private func value(of text: Text) -> JSONValue {
+        let string = self.text(of: text)
+        return text.surrogate.map { .brokenString(surrogate: $0, text: string) } ?? .string(string)
     }
 
     /// From after the opening quote to after the closing one.
@@ -226,15 +237,18 @@ extension JSONReader {
         let quote = position - 1
         let start = position
         while let byte = current, byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") { position += 1 }
-        var text = Text(bytes: bytes[start..<position])
+        var text = Text(place: start..<position)
         while true {
             guard let byte = current else { throw error("Unterminated string starting at", at: quote) }
             position += 1
             switch byte {
             case UInt8(ascii: "\""): return text
-            case UInt8(ascii: "\\"): try escape(&text, quote)
+            case UInt8(ascii: "\\"):
+                if text.bytes == nil { text.bytes = Array(bytes[text.place]) }
+                try escape(&text, quote)
             case 0..<0x20: throw error("Invalid control character at", at: position - 1)
-            default: text.bytes.append(byte)
+            // Only behind an escape.
+            default: text.bytes?.append(byte)
             }
         }
     }
@@ -243,12 +257,12 @@ extension JSONReader {
         guard let byte = current else { throw error("Unterminated string starting at", at: quote) }
         position += 1
         switch byte {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): text.bytes.append(byte)
-        case UInt8(ascii: "b"): text.bytes.append(0x08)
-        case UInt8(ascii: "f"): text.bytes.append(0x0C)
-        case UInt8(ascii: "n"): text.bytes.append(0x0A)
-        case UInt8(ascii: "r"): text.bytes.append(0x0D)
-        case UInt8(ascii: "t"): text.bytes.append(0x09)
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): text.bytes?.append(byte)
+        case UInt8(ascii: "b"): text.bytes?.append(0x08)
+        case UInt8(ascii: "f"): text.bytes?.append(0x0C)
+        case UInt8(ascii: "n"): text.bytes?.append(0x0A)
+        case UInt8(ascii: "r"): text.bytes?.append(0x0D)
+        case UInt8(ascii: "t"): text.bytes?.append(0x09)
         case UInt8(ascii: "u"): text.append(try codePoint())
         default: throw error("Invalid \\escape", at: position - 2)
         }

@@ -25,6 +25,7 @@ final class KeyFolder: Sendable {
             self.known.withLock { $0 = (version, known.ring) }
             return known.ring
         }
+        self.known.withLock { $0 = nil }
         // Before the files are read, so that one which comes meanwhile is looked at next time.
         let isSettled = version.isSettled
         var keys: [StoredKey] = []

@@ -36,7 +36,7 @@ final class Replica<State: EventSourced>: Sendable {
         journal = try Journal(opening: name, in: folder)
     }
 
-    /// Follows the journal, then lends the state. One system call when nothing was appended.
+    /// Follows the journal, then lends the state. No system call when nothing was appended.
     func read<Result: Sendable>(
         _ body: (borrowing State) throws(StoreError) -> Result
     ) throws(StoreError) -> Result {

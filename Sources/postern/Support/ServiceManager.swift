@@ -30,20 +30,22 @@ final class ServiceManager: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Requests are answered from now on. As long as systemd has no room for the word it is said again: without it the service
-    /// would be taken for one that does not start.
+    /// Requests are answered from now on. As long as systemd has no room for the word it is said again, by a thread of its own:
+    /// without it the service would be taken for one that does not start.
     func ready() {
-        while !say("READY=1"), errno == EAGAIN || errno == EINTR {}
+        startThread(stackSize: 1 << 16) { [self] in
+            while [EAGAIN, EINTR].contains(say("READY=1")) {}
+        }
     }
 
-    func stopping() { say("STOPPING=1") }
+    func stopping() { _ = say("STOPPING=1") }
 
     /// Has it forget the connections that it has kept for us, and waits until it has (sd_notify_barrier(3)). As long as it
     /// holds one as well, epoll tells of it after we have closed it, and the web server does not see that we have.
     /// - Returns: Whether they are ours alone now.
     func forgetConnections() -> Bool {
         var ends: [Int32] = [-1, -1]
-        guard say("FDSTOREREMOVE=1\nFDNAME=\(Self.connectionName)"), pipe(&ends) == 0 else { return false }
+        guard say("FDSTOREREMOVE=1\nFDNAME=\(Self.connectionName)") == 0, pipe(&ends) == 0 else { return false }
         defer { close(ends[0]) }
         let isSent = send("BARRIER=1", with: ends[1])
         close(ends[1])
@@ -57,15 +59,17 @@ final class ServiceManager: Sendable {
     func keep(_ connection: Int32) -> Bool {
         guard room.subtract(1, ordering: .relaxed).newValue >= 0 else { return true }
         if send("FDSTORE=1\nFDNAME=\(Self.connectionName)", with: connection) { return true }
-        return room.exchange(0, ordering: .relaxed) <= 0
+        return room.exchange(-1, ordering: .relaxed) < 0
     }
 
     private static let connectionName = "connection"
 
-    @discardableResult
-    private func say(_ text: String) -> Bool {
+    /// - Returns: 0, or the number of the error.
+    private func say(_ text: String) -> Int32 {
         let text = Array(text.utf8)
-        return address.withSocketAddress { sendto(descriptor, text, text.count, Int32(MSG_NOSIGNAL), $0, $1) } >= 0
+        return address.withSocketAddress {
+            sendto(descriptor, text, text.count, Int32(MSG_NOSIGNAL), $0, $1) >= 0 ? 0 : errno
+        }
     }
 
     private func send(_ text: String, with other: Int32) -> Bool {

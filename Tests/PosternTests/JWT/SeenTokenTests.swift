@@ -165,6 +165,27 @@ struct SeenTokenTests {
         #expect(try !isKnown(token))
     }
 
+    @Test(
+        "It is refused 20 ms after its key was taken away by hand, by every request, and so is all while a key is none"
+    )
+    func keysByHand() throws {
+        let token = seenToken()
+        let folder = gate.temporary.path + "/keys/"
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+        for name in names { rename(folder + name, gate.temporary.path + "/" + name) }
+        func expect(_ status: Int) {
+            usleep(20_000)
+            // Longer than a folder counts as just changed.
+            let end = ContinuousClock.now + .milliseconds(150)
+            while ContinuousClock.now < end { #expect(self.status(token) == status) }
+        }
+        expect(401)
+        for name in names { rename(gate.temporary.path + "/" + name, folder + name) }
+        expect(200)
+        try makePrivateFile(folder + "bad.jwk", Array("{".utf8))
+        expect(503)
+    }
+
     @Test("A location that wants another issuer or audience refuses it, whichever saw it first")
     func otherLocations() throws {
         let own = ["JWT_AUDIENCE": "shop", "JWT_ISSUER": "https://a.example"]
