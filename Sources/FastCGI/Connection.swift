@@ -14,6 +14,8 @@ final class Connection: @unchecked Sendable {
     private(set) var hasUnseen = false
     /// Nanoseconds of the monotonic clock at which the first byte of it was seen; 0: there is none.
     private var incompleteSince: UInt64 = 0
+    /// Nanoseconds of the monotonic clock at which it came; 0: something has been sent on it since.
+    private var unusedSince = monotonicTime()
     /// Whether a worker answers it that does not hold its loop. ``ConnectionTable`` guards it.
     fileprivate(set) var isLent = false
 
@@ -21,6 +23,15 @@ final class Connection: @unchecked Sendable {
         self.descriptor = descriptor
         self.loop = loop
     }
+
+    /// Something was sent on it.
+    func use() { unusedSince = 0 }
+
+    /// Whether its first request is on the way: who connects sends one at once, or is somebody who only looks.
+    var isNew: Bool { unusedSince != 0 && Self.monotonicTime() < unusedSince + Self.firstRequestTime }
+
+    /// Nanoseconds.
+    private static let firstRequestTime: UInt64 = 1_000_000_000
 
     /// Keeps part of a request, and begins to count the time, unless that has begun.
     func setPending(_ bytes: [UInt8]) {

@@ -117,10 +117,14 @@ final class EventLoop: @unchecked Sendable {
                 var byte: UInt8 = 0
                 let count = recv(connection.descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
                 if count > 0 { continue }
-                if count < 0, errno == EAGAIN, let handOver = options.handOver {
-                    // Whoever keeps it has a descriptor of his own, for which epoll would go on telling of it.
-                    ignore(connection.descriptor)
-                    handOver(connection.descriptor)
+                if count < 0, errno == EAGAIN {
+                    if let handOver = options.handOver {
+                        // Whoever keeps it has a descriptor of his own, for which epoll would go on telling of it.
+                        ignore(connection.descriptor)
+                        handOver(connection.descriptor)
+                    } else if connection.isNew {
+                        continue
+                    }
                 }
                 table.close(connection)
             } else if connection.isOverdue(options.receiveTimeout) {

@@ -16,7 +16,7 @@ public struct InheritedSockets: Sendable {
             return
         }
         let descriptors = 3..<3 + count
-        listeners = descriptors.filter(Listener.isListening).map { Listener($0, isOurs: false) }
+        listeners = descriptors.filter(Listener.isListening).map { Listener($0) }
         connections = descriptors.filter(Self.isConnected)
         for connection in connections { _ = fcntl(connection, F_SETFD, FD_CLOEXEC) }
     }

@@ -27,15 +27,12 @@ public enum ListenAddress: Sendable, Equatable {
 /// A listening socket.
 public final class Listener: Sendable {
     let descriptor: Int32
-    /// Whether we made the socket, so that nobody else listens on it.
-    let isOurs: Bool
     /// Of a Unix socket that we made.
     private let path: String?
     private let inode: UInt
 
-    init(_ descriptor: Int32, isOurs: Bool, path: String? = nil, inode: UInt = 0) {
+    init(_ descriptor: Int32, path: String? = nil, inode: UInt = 0) {
         self.descriptor = descriptor
-        self.isOurs = isOurs
         self.path = path
         self.inode = inode
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
@@ -54,7 +51,7 @@ public final class Listener: Sendable {
     /// The socket that spawn-fcgi, lighttpd or mod_fcgid leaves as file descriptor 0 (FastCGI 1.0, section
     /// 2.2); nil when descriptor 0 is no listening socket.
     public static func standardInput() -> Listener? {
-        isListening(STDIN_FILENO) ? Listener(STDIN_FILENO, isOurs: false) : nil
+        isListening(STDIN_FILENO) ? Listener(STDIN_FILENO) : nil
     }
 
     /// Makes a socket of our own.
@@ -97,7 +94,7 @@ public final class Listener: Sendable {
             close(descriptor)
             throw number == EADDRINUSE ? .inUse(path) : .system(call: "bind", address: path, errno: number)
         }
-        return Listener(descriptor, isOurs: true, path: path, inode: status.st_ino)
+        return Listener(descriptor, path: path, inode: status.st_ino)
     }
 
     /// - Throws: When somebody listens there, or what is there is no socket.
@@ -133,7 +130,7 @@ public final class Listener: Sendable {
             close(descriptor)
             throw number == EADDRINUSE ? .inUse(text) : .system(call: "bind", address: text, errno: number)
         }
-        return Listener(descriptor, isOurs: true)
+        return Listener(descriptor)
     }
 }
 

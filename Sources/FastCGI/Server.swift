@@ -53,8 +53,7 @@ public final class Server: Sendable {
 
     deinit { Glibc.close(stopEvent) }
 
-    /// Serves until ``stop()``: then takes only who has connected to a socket of its own already, answers what has arrived,
-    /// and returns when every
+    /// Serves until ``stop()``: then takes only who has connected already, answers what has arrived, and returns when every
     /// connection is handed over or closed, or the grace period is over.
     public func run() {
         let workers = DispatchGroup()
@@ -69,9 +68,9 @@ public final class Server: Sendable {
         }
         while stopped.wait(timeout: .now() + .milliseconds(250)) == .timedOut { resumeAccepting() }
         let deadline = ContinuousClock().now + options.gracePeriod
-        var own = stopListening()
+        var left = stopListening()
         eventfd_write(stopEvent, 1)
-        while !isQuiet(&own), ContinuousClock().now < deadline { usleep(5000) }
+        while !isQuiet(&left), ContinuousClock().now < deadline { usleep(5000) }
         pool.close(workers: count)
         let rest = Int(max(.zero, ContinuousClock().now.duration(to: deadline)) / .milliseconds(1))
         _ = workers.wait(timeout: .now() + .milliseconds(rest))
@@ -83,23 +82,24 @@ public final class Server: Sendable {
         stopped.signal()
     }
 
-    /// - Returns: The sockets of our own: who has connected there is still answered. Who has connected to another waits for
-    ///   the next process that has it.
+    /// - Returns: All sockets. Who has connected is still answered: of who comes to a socket that others have as well, one
+    ///   process alone is told, and it may have been us.
     private func stopListening() -> [Listener] {
         let all = listeners.withLock { listeners in
             defer { listeners = [] }
             return listeners
         }
-        for listener in all { ignore(listener) }
-        let own = all.filter(\.isOurs)
-        for listener in own { listener.removeFile() }
-        return own
+        for listener in all {
+            ignore(listener)
+            listener.removeFile()
+        }
+        return all
     }
 
     /// Whether nobody is there any more, and nobody will be.
-    private func isQuiet(_ own: inout [Listener]) -> Bool {
-        // A socket whose queue is empty is closed; it is looked at again where there were no descriptors for all.
-        own.removeAll(where: acceptAll)
+    private func isQuiet(_ left: inout [Listener]) -> Bool {
+        // A socket whose queue is empty is left alone; it is looked at again where there were no descriptors for all.
+        left.removeAll(where: acceptAll)
         // In this order: whoever was accepted is in the table before their worker is done with it.
         return accepting.load(ordering: .sequentiallyConsistent) == 0 && connections.isEmpty
     }
@@ -156,7 +156,7 @@ public final class Server: Sendable {
         return errno == ECONNABORTED || errno == EINTR ? .somebody : .nobody
     }
 
-    /// Takes all who wait at a socket of our own, which nobody is to connect to any more.
+    /// Takes all who wait at a socket.
     /// - Returns: false where there was no room for all.
     private func acceptAll(_ listener: Listener) -> Bool {
         for _ in 0..<Listener.backlog {

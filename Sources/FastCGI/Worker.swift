@@ -75,6 +75,7 @@ final class Worker {
         buffer.copyBytes(from: connection.pending)
         let free = UnsafeMutableRawBufferPointer(rebasing: buffer[known...])
         let count = recv(connection.descriptor, free.baseAddress, free.count, Int32(MSG_DONTWAIT))
+        if count > 0 { connection.use() }
         // What was left behind the last request may be a whole one.
         let isQuiet = count < 0 && (errno == EAGAIN || errno == EINTR)
         guard count > 0 || connection.hasUnseen && (isQuiet || count == 0) else { return isQuiet ? .idle : .close }

@@ -173,12 +173,24 @@ struct WaitingAndStoppingTests {
         #expect(wait { !server.isRunning })
     }
 
+    @Test("who was accepted just before a stop and has not sent a request yet is waited for, a second at most")
+    func firstRequest() throws {
+        let server = try RunningServer(.quick()) { _ in Response(status: 200, fields: [], body: []) }
+        let (sends, looks) = (try server.client(), try server.client())
+        #expect(wait { server.acceptedConnections == 2 })
+        server.server.stop()
+        #expect(wait { (try? server.client()) == nil })
+        #expect(try sends.ask(Wire.request()).status == 200)
+        #expect(sends.isClosedWithoutAnswer() && looks.isClosedWithoutAnswer())
+        #expect(wait { !server.isRunning })
+    }
+
     @Test("servers that share a socket stop one after the other, and nobody who connects meanwhile is lost")
     func stoppingUnderLoad() throws {
         let folder = try TemporaryFolder.make()
         defer { TemporaryFolder.remove(folder) }
         let own = try Listener.bind(to: .unix(path: folder + "/socket"))
-        let shared = Listener(dup(own.descriptor), isOurs: false)
+        let shared = Listener(dup(own.descriptor))
         func start() throws -> Server {
             let server = try Server(listeners: [shared], options: .quick()) { _ in
                 Response(status: 200, fields: [], body: [])
