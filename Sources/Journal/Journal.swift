@@ -109,10 +109,11 @@ public final class Journal: Sendable {
         folder.changes.look(in: folder)
         let count = folder.changes.count(at: slot) ?? 0
         let status = try file.statusAtPath()
-        if status.size == settledSize.load(ordering: .acquiring),
+        // Where nothing was known before but could be, a closer look makes it known.
+        if known != 0 || count == 0, status.size == settledSize.load(ordering: .acquiring),
             status.identity.inode == settledInode.load(ordering: .relaxed)
         {
-            // Unless another thread has begun to look closer: who does sets it himself.
+            // Unless another thread has begun to look closer.
             if known != 0 { _ = settledCount.compareExchange(expected: known, desired: count, ordering: .releasing) }
             nextLook.store(now &+ folder.lookInterval, ordering: .relaxed)
             return
