@@ -43,6 +43,7 @@ struct KeyedDigest: Equatable, Sendable {
         private func words(of bytes: UnsafeRawBufferPointer) -> Words {
             var words: Words = (0, 0)
             withUnsafeMutableBytes(of: &words) { words in
+                // Any memory is bytes as well, and these are as many as the digest has. An empty text may have no address.
                 guard let digest = words.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
                 let text = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
                 _ = crypto_shorthash_siphashx24(digest, text, UInt64(bytes.count), key.bytes)

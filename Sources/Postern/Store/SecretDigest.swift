@@ -14,6 +14,7 @@ public struct SecretDigest: Sendable, Hashable {
     public init(of text: ArraySlice<UInt8>) {
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         withUnsafeMutableBytes(of: &words) { words in
+            // Any memory is bytes as well, and these are as many as the digest has.
             guard let digest = words.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
             text.withUnsafeBufferPointer { _ = crypto_hash_sha256(digest, $0.baseAddress, UInt64($0.count)) }
         }

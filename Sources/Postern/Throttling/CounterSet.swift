@@ -101,5 +101,4 @@ struct CounterSet {
         // An atomic is nothing but its value in memory, and all positions are multiples of eight.
         (memory + position).assumingMemoryBound(to: Atomic<UInt64>.self)
     }
-
 }
