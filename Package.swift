@@ -62,7 +62,7 @@ let package = Package(
             path: "Benchmarks/Store",
             swiftSettings: settings
         ),
-        .testTarget(name: "FastCGITests", dependencies: ["FastCGI"], swiftSettings: settings),
+        .testTarget(name: "FastCGITests", dependencies: ["CLinux", "FastCGI"], swiftSettings: settings),
         .testTarget(
             name: "WebServerConfigurationTests",
             dependencies: ["WebServerConfiguration"],

@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -76,4 +78,30 @@ int linux_memory_file(const char *name) {
 
 int linux_processor(void) {
     return sched_getcpu();
+}
+
+struct linux_wait_counter {
+    atomic_long count;
+};
+
+static _Thread_local struct linux_wait_counter *waits;
+
+struct linux_wait_counter *linux_wait_counter_make(void) {
+    return calloc(1, sizeof(struct linux_wait_counter));
+}
+
+void linux_wait_counter_free(struct linux_wait_counter *counter) {
+    free(counter);
+}
+
+long linux_wait_counter_value(const struct linux_wait_counter *counter) {
+    return atomic_load_explicit(&counter->count, memory_order_relaxed);
+}
+
+void linux_thread_may_not_wait(struct linux_wait_counter *counter) {
+    waits = counter;
+}
+
+void linux_note_wait(void) {
+    if (waits) atomic_fetch_add_explicit(&waits->count, 1, memory_order_relaxed);
 }

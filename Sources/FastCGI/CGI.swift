@@ -9,7 +9,7 @@ public enum CGI {
     public static func respond(with handler: Handler) {
         var parameters = Parameters()
         parameters.load(environ)
-        let response = handler(Request(role: .responder, parameters: parameters, source: StandardInputBody()))
+        let response = handler(Request(parameters: parameters, reading: .standardInput))
         var rest = response.bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
@@ -20,14 +20,14 @@ public enum CGI {
     }
 }
 
-private struct StandardInputBody: BodySource {
-    /// RFC 3875, section 4.2: as many bytes as `CONTENT_LENGTH` says; without it there is no body.
-    func readBody(limit: Int, announced: Int?) throws(BodyError) -> [UInt8] {
-        var body = [UInt8](repeating: 0, count: announced ?? 0)
+enum StandardInput {
+    /// As many bytes as `CONTENT_LENGTH` says (RFC 3875, section 4.2); without it there is no body.
+    static func read(_ count: Int) throws(BodyError) -> [UInt8] {
+        var body = [UInt8](repeating: 0, count: count)
         var filled = 0
         while filled < body.count {
             let count = body.withUnsafeMutableBytes {
-                read(STDIN_FILENO, $0.baseAddress.map { $0 + filled }, $0.count - filled)
+                Glibc.read(STDIN_FILENO, $0.baseAddress.map { $0 + filled }, $0.count - filled)
             }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw .interrupted }
@@ -35,6 +35,4 @@ private struct StandardInputBody: BodySource {
         }
         return body
     }
-
-    func willWait() {}
 }

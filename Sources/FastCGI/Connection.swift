@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// A connection from the web server.
 ///
-/// Why this may be called `Sendable`: whoever holds its loop has it, or else, while it is lent, the worker that answers
+/// Why this may be called `Sendable`: the thread of its loop has it, or else, while it is lent, the thread that answers
 /// it. What goes from one to the other goes through the table's mutex.
 final class Connection: @unchecked Sendable {
     let descriptor: Int32
@@ -12,12 +12,33 @@ final class Connection: @unchecked Sendable {
     private(set) var pending: [UInt8] = []
     /// Whether nobody has looked at `pending`: it came with the end of the request before.
     private(set) var hasUnseen = false
-    /// Nanoseconds of the monotonic clock at which the first byte of it was seen; 0: there is none.
-    private var incompleteSince: UInt64 = 0
+    /// A request whose body is still coming.
+    private(set) var incoming: IncomingRequest?
+    private var output = PendingOutput()
+    /// What came behind a request that is not answered whole yet.
+    var rest: [UInt8] = []
+    /// Nanoseconds of the monotonic clock at which the peer is given up unless it goes on; 0: nothing is due.
+    private var deadline: UInt64 = 0
+    /// Bytes that it has of the server's budget.
+    private var reserved = 0
     /// Nanoseconds of the monotonic clock at which it came; 0: something has been sent on it since.
-    private var unusedSince = monotonicTime()
-    /// Whether a worker answers it that does not hold its loop. ``ConnectionTable`` guards it.
+    private var unusedSince = MonotonicClock.now()
+    /// Whether a thread answers it that is not its loop's. ``ConnectionTable`` guards it.
     fileprivate(set) var isLent = false
+
+    /// An answer of which the peer has not read all.
+    private struct PendingOutput {
+        var bytes: [UInt8] = []
+        var sent = 0
+        var closesAfterwards = false
+    }
+
+    struct IncomingRequest {
+        let head: RecordScanner.Head
+        /// The records up to the body.
+        let bytes: [UInt8]
+        var body: IncomingBody
+    }
 
     init(_ descriptor: Int32, _ loop: EventLoop) {
         self.descriptor = descriptor
@@ -28,47 +49,128 @@ final class Connection: @unchecked Sendable {
     func use() { unusedSince = 0 }
 
     /// Whether its first request is on the way: who connects sends one at once, or is somebody who only looks.
-    var isNew: Bool { unusedSince != 0 && Self.monotonicTime() < unusedSince + Self.firstRequestTime }
+    var isNew: Bool { unusedSince != 0 && MonotonicClock.now() < unusedSince + Self.firstRequestTime }
 
     /// Nanoseconds.
     private static let firstRequestTime: UInt64 = 1_000_000_000
 
-    /// Keeps part of a request, and begins to count the time, unless that has begun.
-    func setPending(_ bytes: [UInt8]) {
-        pending = bytes
-        hasUnseen = false
-        guard incompleteSince == 0 else { return }
-        incompleteSince = Self.monotonicTime()
-        loop.incomplete.add(1, ordering: .relaxed)
+    /// Whether nothing of a request has come, and nothing of an answer is left.
+    var isIdle: Bool { deadline == 0 }
+
+    var isOverdue: Bool { deadline != 0 && MonotonicClock.now() > deadline }
+
+    /// When the peer is given up.
+    var due: UInt64 { deadline }
+
+    private func begin(_ timeout: Duration) {
+        if deadline == 0 { loop.unfinished.add(1, ordering: .relaxed) }
+        deadline = MonotonicClock.now() &+ MonotonicClock.nanoseconds(timeout)
     }
 
-    /// Keeps what came behind a request.
-    func setUnseen(_ bytes: [UInt8]) {
-        guard !bytes.isEmpty else { return }
-        setPending(bytes)
-        hasUnseen = true
-    }
-
-    /// The request is whole, or will never be.
-    func clearPending() {
-        guard incompleteSince != 0 else { return }
+    /// Nothing of a request or an answer is left, but for what ``rest`` has.
+    func finish() {
+        guard deadline != 0 else { return }
+        deadline = 0
+        loop.unfinished.subtract(1, ordering: .relaxed)
         pending = []
         hasUnseen = false
-        incompleteSince = 0
-        loop.incomplete.subtract(1, ordering: .relaxed)
+        incoming = nil
+        output = PendingOutput()
+        _ = loop.budget.change(from: reserved, to: 0)
+        reserved = 0
     }
 
-    /// Whether part of a request has been there for longer than `timeout`.
-    func isOverdue(_ timeout: Duration) -> Bool {
-        guard incompleteSince != 0 else { return false }
-        let age = Self.monotonicTime()
-        return age > incompleteSince && Double(age - incompleteSince) > timeout / .nanoseconds(1)
+    private func reserve(_ count: Int) -> Bool {
+        guard loop.budget.change(from: reserved, to: count) else { return false }
+        reserved = count
+        return true
     }
 
-    private static func monotonicTime() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    // MARK: Requests that come in parts
+
+    /// Keeps part of a head. Its time runs from the first part on.
+    /// - Returns: false where there is no room for it.
+    func setPending(_ bytes: [UInt8], isUnseen: Bool = false) -> Bool {
+        if deadline == 0 { begin(loop.options.receiveTimeout) }
+        pending = bytes
+        hasUnseen = isUnseen
+        return reserve(bytes.count)
+    }
+
+    /// Makes what came behind the last request the beginning of the next one.
+    /// - Returns: false where there is no room for it.
+    func takeUpRest() -> Bool {
+        guard !rest.isEmpty else { return true }
+        defer { rest = [] }
+        return setPending(rest, isUnseen: true)
+    }
+
+    /// Keeps a request whose body is still coming, in the place of what was pending.
+    func setIncoming(_ request: IncomingRequest) {
+        pending = []
+        hasUnseen = false
+        begin(loop.options.bodyTimeout)
+        incoming = request
+        reserveIncoming()
+    }
+
+    /// The request whose body is whole, or will never be.
+    func takeIncoming() -> IncomingRequest? {
+        defer { finish() }
+        return incoming
+    }
+
+    /// - Returns: How many bytes of `input` belonged to the body.
+    func takeBody(_ input: UnsafeRawBufferPointer) -> Int {
+        let count = incoming?.body.take(input) ?? 0
+        reserveIncoming()
+        return count
+    }
+
+    private func reserveIncoming() {
+        guard let request = incoming, !reserve(request.bytes.count + request.body.bytes.count) else { return }
+        incoming?.body.giveUp(.noRoom)
+        _ = reserve(0)
+    }
+
+    // MARK: Answers that the peer reads slowly
+
+    var isSending: Bool { !output.bytes.isEmpty }
+
+    /// Keeps an answer of which the first `sent` bytes went out.
+    /// - Returns: false where there is no room for it.
+    func setOutput(_ bytes: [UInt8], sent: Int, closesAfterwards: Bool) -> Bool {
+        begin(loop.options.sendTimeout)
+        output = PendingOutput(bytes: bytes, sent: sent, closesAfterwards: closesAfterwards)
+        return reserve(bytes.count)
+    }
+
+    enum Flushed {
+        case all(close: Bool)
+        case partly
+        case failed
+    }
+
+    /// Sends what the peer has room for.
+    func flush() -> Flushed {
+        while output.sent < output.bytes.count {
+            let count = output.bytes.withUnsafeBytes {
+                send(
+                    descriptor,
+                    $0.baseAddress.map { $0 + output.sent },
+                    $0.count - output.sent,
+                    Int32(MSG_DONTWAIT | MSG_NOSIGNAL)
+                )
+            }
+            if count > 0 {
+                output.sent += count
+            } else if errno == EAGAIN {
+                return .partly
+            } else if errno != EINTR {
+                return .failed
+            }
+        }
+        return .all(close: output.closesAfterwards)
     }
 }
 
@@ -86,29 +188,25 @@ final class ConnectionTable: Sendable {
         return false
     }
 
-    /// Forgets a connection whose descriptor is closed, or about to be.
-    func remove(_ connection: Connection) {
-        connection.clearPending()
+    private func remove(_ connection: Connection) {
+        connection.finish()
         connection.loop.open.subtract(1, ordering: .relaxed)
-        connections.withLock { connections in
-            // libfcgi may have closed the descriptor, which is another's by now.
-            guard connections[connection.descriptor] === connection else { return }
-            connections[connection.descriptor] = nil
-        }
+        connections.withLock { $0[connection.descriptor] = nil }
     }
 
     func close(_ connection: Connection) {
+        let descriptor = connection.descriptor
         remove(connection)
-        Glibc.close(connection.descriptor)
+        Glibc.close(descriptor)
     }
 
-    /// Takes a connection, which the caller is about to answer, out of its loop.
+    /// Takes a connection, which another thread is about to answer, out of its loop.
     func lend(_ connection: Connection) {
         connections.withLock { _ in connection.isLent = true }
         connection.loop.ignore(connection.descriptor)
     }
 
-    /// Gives it back. An event comes for what has arrived meanwhile.
+    /// Gives it back. An event comes for what has arrived meanwhile, and for what is left to send.
     func takeBack(_ connection: Connection) {
         let isWatched = connections.withLock { _ in
             connection.isLent = false

@@ -5,41 +5,39 @@ internal import Synchronization
 /// Some of a server's connections, and the epoll set that watches them. There is one loop a core, each with
 /// connections of its own, so that no two cores wait for each other.
 ///
-/// One worker at a time holds a loop, and all that is in it; ``LoopPool`` hands it on from one to the next. A worker
-/// that has to wait for something slow takes the connection that it answers out of the loop first, and gives the loop
-/// to another, with whatever events are left.
-///
-/// Why this may be called `Sendable`: the pool's mutex stands between two holders, and only the holder touches what is
-/// not atomic here or in the connections of the loop. Other threads do no more than add descriptors to `epoll`.
+/// Why this may be called `Sendable`: only the loop's thread (`LoopThread`) touches what is not atomic here. Other threads
+/// do no more than add descriptors to `epoll`, and give back connections that were lent to them.
 final class EventLoop: @unchecked Sendable {
-    let epoll: Int32
-    private let table: ConnectionTable
+    let options: ServerOptions
+    let budget: BufferBudget
+    private let epoll: Int32
     /// Events that epoll has told of and nobody has looked at yet, from `position` on.
     private let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: 16)
     private var position = 0
     private var count = 0
-    private var isDraining = false
+    private(set) var isDraining = false
+    /// Nanoseconds of the monotonic clock.
+    private var nextCare: UInt64 = 0
     /// How many connections there are, those that are lent among them.
     let open = Atomic(0)
-    /// How many of them have sent part of a request.
-    let incomplete = Atomic(0)
-    private let options: ServerOptions
+    /// How many of them have sent part of a request, or read part of an answer.
+    let unfinished = Atomic(0)
 
     enum Event {
         /// - Parameter isHalfClosed: Whether the peer sends nothing any more, so that no event will tell of its end.
         case connection(Connection, isHalfClosed: Bool)
         /// Somebody wants to connect to this socket.
         case listener(Int32)
-        /// The server is to stop: ``drain()`` is due.
+        /// The server is to stop: ``drain(_:)`` is due.
         case stop
-        /// Nothing has come for a while.
-        case silence
+        /// Nothing that epoll told of is left: connections may be closed.
+        case pause
     }
 
     /// nil when the system gives no epoll set.
-    init?(_ table: ConnectionTable, _ options: ServerOptions) {
-        self.table = table
+    init?(_ options: ServerOptions, _ budget: BufferBudget) {
         self.options = options
+        self.budget = budget
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { return nil }
     }
@@ -55,46 +53,57 @@ final class EventLoop: @unchecked Sendable {
     private static let stopKey: UInt64 = 1
     private static func key(listener: Int32) -> UInt64 { UInt64(UInt32(bitPattern: listener)) << 2 | 3 }
 
-    private static let connectionEvents = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
-
     /// Once for each change: an event says that more has come than was there when it was last looked at.
+    private static let input = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+    private static let inputAndOutput = input | EPOLLOUT.rawValue
+
+    /// An event comes at once where something is left to send, or came behind a request.
     func watch(_ connection: Connection) -> Bool {
+        let hasMore = connection.isSending || !connection.rest.isEmpty
+        return control(EPOLL_CTL_ADD, connection, hasMore ? Self.inputAndOutput : Self.input)
+    }
+
+    /// Has an event come when the peer has read something.
+    func watchOutput(_ connection: Connection) -> Bool { control(EPOLL_CTL_MOD, connection, Self.inputAndOutput) }
+
+    func watchInputAlone(_ connection: Connection) -> Bool { control(EPOLL_CTL_MOD, connection, Self.input) }
+
+    private func control(_ operation: Int32, _ connection: Connection, _ events: UInt32) -> Bool {
         let address = UInt(bitPattern: Unmanaged.passUnretained(connection).toOpaque())
-        return watch(connection.descriptor, Self.connectionEvents, key: UInt64(address))
+        var event = epoll_event(events: events, data: epoll_data_t(u64: UInt64(address)))
+        return epoll_ctl(epoll, operation, connection.descriptor, &event) == 0
     }
 
     /// Of all loops and processes that share the socket only one wakes up for a connection.
     func watch(_ listener: Listener) -> Bool {
         let events = EPOLLIN.rawValue | EPOLLEXCLUSIVE.rawValue
-        return watch(listener.descriptor, events, key: Self.key(listener: listener.descriptor))
+        return add(listener.descriptor, events, key: Self.key(listener: listener.descriptor))
     }
 
-    func watch(stopEvent: Int32) -> Bool { watch(stopEvent, EPOLLIN.rawValue, key: Self.stopKey) }
+    func watch(stopEvent: Int32) -> Bool { add(stopEvent, EPOLLIN.rawValue, key: Self.stopKey) }
 
     func ignore(_ descriptor: Int32) { epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nil) }
 
-    private func watch(_ descriptor: Int32, _ events: UInt32, key: UInt64) -> Bool {
+    private func add(_ descriptor: Int32, _ events: UInt32, key: UInt64) -> Bool {
         var event = epoll_event(events: events, data: epoll_data_t(u64: key))
         return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0
     }
 
-    // MARK: For the holder
+    // MARK: For the loop's thread
 
-    /// Waits for the next event.
+    /// Waits for the next event, a quarter of a second at most.
     func next() -> Event {
         if position == count {
-            // What closes connections comes here, where nothing that epoll told of is left.
-            keepHouse()
             position = 0
             count = Int(max(0, epoll_wait(epoll, events.baseAddress, Int32(events.count), isDraining ? 5 : 250)))
-            guard count > 0 else { return .silence }
+            guard count > 0 else { return .pause }
         }
         let event = events[position]
         position += 1
         let key = event.data.u64
         if key & 1 == 0, let address = UnsafeRawPointer(bitPattern: UInt(key)) {
             // It is a live connection: the table has it until its descriptor is closed. That is done by who answers it,
-            // when its event is taken, of which epoll_wait tells no more than one at a time, and by `keepHouse`.
+            // when its event is taken, of which epoll_wait tells no more than one at a time, and where `isCareDue`.
             let connection = Unmanaged<Connection>.fromOpaque(address).takeUnretainedValue()
             return .connection(
                 connection,
@@ -104,32 +113,21 @@ final class EventLoop: @unchecked Sendable {
         return key == Self.stopKey ? .stop : .listener(Int32(truncatingIfNeeded: key >> 2))
     }
 
-    /// From now on hands over, or closes, the connections on which nothing has arrived.
+    /// Whether it is time to look after connections that do not go on: no event is left, and the last look was a while ago.
+    var isCareDue: Bool {
+        guard position == count, isDraining || unfinished.load(ordering: .relaxed) > 0 else { return false }
+        let now = MonotonicClock.now()
+        guard isDraining || now >= nextCare else { return false }
+        nextCare = now &+ Self.careInterval
+        return true
+    }
+
+    /// Nanoseconds.
+    private static let careInterval: UInt64 = 50_000_000
+
+    /// From now on the connections on which nothing has arrived are handed over, or closed.
     func drain(_ stopEvent: Int32) {
         ignore(stopEvent)
         isDraining = true
-    }
-
-    private func keepHouse() {
-        guard isDraining || incomplete.load(ordering: .relaxed) > 0 else { return }
-        for connection in table.connections(of: self) {
-            if isDraining, connection.pending.isEmpty {
-                var byte: UInt8 = 0
-                let count = recv(connection.descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
-                if count > 0 { continue }
-                if count < 0, errno == EAGAIN {
-                    if let handOver = options.handOver {
-                        // Whoever keeps it has a descriptor of his own, for which epoll would go on telling of it.
-                        ignore(connection.descriptor)
-                        handOver(connection.descriptor)
-                    } else if connection.isNew {
-                        continue
-                    }
-                }
-                table.close(connection)
-            } else if connection.isOverdue(options.receiveTimeout) {
-                table.close(connection)
-            }
-        }
     }
 }

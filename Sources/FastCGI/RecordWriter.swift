@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// Writes the records of an answer (FastCGI 1.0, sections 3.3 and 5.5).
 enum RecordWriter {
     /// Adds all records of the answer to `output`: those of STDOUT, the empty one that ends them, and END_REQUEST.
@@ -20,17 +18,4 @@ enum RecordWriter {
 
     /// appStatus 0, protocolStatus FCGI_REQUEST_COMPLETE.
     private static let requestComplete: UInt64 = 0
-
-    /// Waits, where the peer does not read, for as long as the socket's timeout.
-    /// - Returns: false when not all of it went out.
-    static func send(_ bytes: [UInt8], _ descriptor: Int32) -> Bool {
-        bytes.withUnsafeBytes { bytes in
-            var sent = 0
-            while sent < bytes.count {
-                let count = Glibc.send(descriptor, bytes.baseAddress.map { $0 + sent }, bytes.count - sent, 0)
-                if count > 0 { sent += count } else if errno != EINTR { return false }
-            }
-            return true
-        }
-    }
 }

@@ -6,54 +6,142 @@ public enum Role: Sendable {
     case authorizer
 }
 
+/// Answers a request.
+///
+/// It is called on the thread of an event loop, on which nothing may wait: all connections of the loop would. A handler
+/// that has to wait for a disk, a hash or another process puts the request off (``Request/postpone(_:)``).
+public typealias Handler = @Sendable (Request) -> Response
+
 /// One request in flight. A handler must not keep it after it has answered.
 public final class Request {
-    // A worker and its handler have it, one after the other.
+    // A thread and its handler have it, one after the other.
     @exclusivity(unchecked) public private(set) var role: Role
     @exclusivity(unchecked) public private(set) var parameters: Parameters
-    private let source: any BodySource
-    @exclusivity(unchecked) private var knownBody: [UInt8]?
+    @exclusivity(unchecked) private var content: ReceivedBody
+    /// Where it waits when it is put off; nil: the thread is the handler's own, as in a test or a CGI program.
+    private let queue: RequestQueue?
+    /// For which line its thread may wait; nil: for none.
+    private let line: Turn.Line?
+    @exclusivity(unchecked) private(set) var turn: Turn?
 
-    init(role: Role, parameters: Parameters, source: any BodySource) {
+    /// Whether the handler has put it off, so that its answer is dropped.
+    public var isPostponed: Bool { turn != nil }
+
+    /// Whether it waited for longer than ``ServerOptions/queueTimeout``: the handler has to refuse it. It runs on a
+    /// thread that must not wait.
+    public let hasWaitedTooLong: Bool
+
+    /// What a handler wants to know again when a request that it puts off comes back, as what was counted already.
+    @exclusivity(unchecked) public var kept: (any Sendable)?
+
+    /// A request of an event loop, used for one after the other.
+    init(role: Role, parameters: Parameters, queue: RequestQueue?) {
         self.role = role
         self.parameters = parameters
-        self.source = source
+        self.queue = queue
+        content = .none
+        line = nil
+        hasWaitedTooLong = false
+    }
+
+    /// A request that was put off, on a thread that may wait.
+    init(_ postponed: PostponedRequest, _ queue: RequestQueue, isRefused: Bool) {
+        role = postponed.head.role
+        parameters = postponed.parameters
+        content = postponed.body
+        kept = postponed.kept
+        self.queue = queue
+        line = isRefused ? nil : postponed.turn.line
+        hasWaitedTooLong = isRefused
+    }
+
+    /// For tests, and for answering without a web server.
+    public init(role: Role = .responder, parameters: Parameters, body: [UInt8] = []) {
+        self.role = role
+        self.parameters = parameters
+        queue = nil
+        content = .whole(body)
+        line = .scarce
+        hasWaitedTooLong = false
+    }
+
+    /// A CGI program's only one.
+    init(parameters: Parameters, reading body: ReceivedBody) {
+        role = .responder
+        self.parameters = parameters
+        queue = nil
+        content = body
+        line = .scarce
+        hasWaitedTooLong = false
     }
 
     /// Becomes another request, and takes its parameters.
-    func begin(_ role: Role, _ parameters: inout Parameters) {
+    func begin(_ role: Role, _ parameters: inout Parameters, _ body: ReceivedBody) {
         self.role = role
-        knownBody = nil
+        content = body
+        turn = nil
+        kept = nil
         swap(&self.parameters, &parameters)
     }
 
     /// Gives the parameters back.
     func end(_ parameters: inout Parameters) {
-        knownBody = nil
+        content = .none
         swap(&self.parameters, &parameters)
     }
 
-    /// For tests, and for answering without a web server.
-    public convenience init(role: Role = .responder, parameters: Parameters, body: [UInt8] = []) {
-        self.init(role: role, parameters: parameters, source: MemoryBody(body: body))
+    /// What has to be kept of it while it waits. It has no parameters afterwards.
+    func takePostponed(_ head: RecordScanner.Head, _ turn: Turn, since: UInt64) -> PostponedRequest {
+        defer {
+            parameters = Parameters()
+            content = .none
+            kept = nil
+        }
+        return PostponedRequest(
+            head: head,
+            parameters: parameters,
+            body: content,
+            kept: kept,
+            turn: turn,
+            since: since
+        )
     }
 
-    /// The whole body, read when it is first asked for.
+    // MARK: Waiting
+
+    /// Whether the handler may wait for what `line` stands for.
+    public func mayWait(in line: Turn.Line = .ordinary) -> Bool { self.line == line || self.line == .scarce }
+
+    /// Whether the thread that answers it is the handler's own, and waits for nobody else: there is no server.
+    public var isAlone: Bool { queue == nil }
+
+    /// Puts the request off: once its turn has come the handler is called again, from the beginning, on a thread that may
+    /// wait. Whatever the handler returns now is dropped (``Response/postponed``).
     ///
-    /// - Parameter limit: In bytes. `CONTENT_LENGTH` is judged before anything is read.
-    /// - Throws: ``BodyError``. The connection ends with the answer then.
+    /// Nothing must have been done by then that must not be done twice, but for what ``kept`` tells.
+    /// - Returns: false where as many wait as may (``ServerOptions/maximumWaiting``), or there is no server: then the
+    ///   handler has to answer.
+    public func postpone(_ turn: Turn) -> Bool {
+        guard !hasWaitedTooLong, let queue, queue.hasRoom(for: turn) else { return false }
+        self.turn = turn
+        return true
+    }
+
+    // MARK: Body
+
+    /// The whole body. It is there before the handler is called.
+    ///
+    /// - Parameter limit: In bytes. `CONTENT_LENGTH` is judged first.
+    /// - Throws: ``BodyError``.
     public func body(limit: Int) throws(BodyError) -> [UInt8] {
-        if let knownBody { return knownBody }
         let announced = try contentLength()
         if let announced, announced > limit { throw .tooLarge(limit: limit) }
-        let body = try source.readBody(limit: limit, announced: announced)
-        knownBody = body
+        let body = try content.bytes(announced: announced)
+        guard body.count <= limit else { throw .tooLarge(limit: limit) }
+        guard announced == nil || announced == body.count else { throw .interrupted }
+        if case .standardInput = content { content = .whole(body) }
         return body
     }
-
-    /// Says that the handler is about to wait for something slow: until it has answered, another worker
-    /// does what this one would have done. Costs nothing when said twice.
-    public func willWait() { source.willWait() }
 
     /// nil where there is none or it is empty.
     private func contentLength() throws(BodyError) -> Int? {
@@ -70,26 +158,24 @@ public enum BodyError: Error, Equatable, Sendable {
     case tooLarge(limit: Int)
     /// The peer went away, fell silent, or sent something else than it had announced.
     case interrupted
+    /// The server keeps as many bytes for others as it may (``ServerOptions/bufferLimit``).
+    case noRoom
 }
 
-/// Where a request's body comes from.
-protocol BodySource {
-    /// - Parameter announced: `CONTENT_LENGTH`, which the body must have; nil where it is not given.
-    func readBody(limit: Int, announced: Int?) throws(BodyError) -> [UInt8]
-    func willWait()
-}
+/// What came as the body of a request.
+enum ReceivedBody: Sendable {
+    case none
+    case whole([UInt8])
+    case failed(BodyError)
+    /// To be read from there: RFC 3875, section 4.2.
+    case standardInput
 
-private struct MemoryBody: BodySource {
-    let body: [UInt8]
-
-    func readBody(limit: Int, announced: Int?) throws(BodyError) -> [UInt8] {
-        guard body.count <= limit else { throw .tooLarge(limit: limit) }
-        guard announced == nil || announced == body.count else { throw .interrupted }
-        return body
+    func bytes(announced: Int?) throws(BodyError) -> [UInt8] {
+        switch self {
+        case .none: return []
+        case .whole(let bytes): return bytes
+        case .failed(let error): throw error
+        case .standardInput: return try StandardInput.read(announced ?? 0)
+        }
     }
-
-    func willWait() {}
 }
-
-/// Answers a request.
-public typealias Handler = @Sendable (Request) -> Response

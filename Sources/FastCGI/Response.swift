@@ -4,6 +4,9 @@ public struct Response: Sendable {
     /// As the web server gets it.
     public let status: Int
 
+    /// What a handler returns that has put its request off (``Request/postpone(_:)``); nobody sees it.
+    public static let postponed = Response(status: 503, fields: [], body: [])
+
     /// - Parameters:
     ///   - status: 100 to 599.
     ///   - fields: Names are RFC 9110 tokens. Every byte of a value that is not visible ASCII or a space is

@@ -6,24 +6,31 @@ internal import Synchronization
 
 /// Answers FastCGI requests with a handler, on threads.
 ///
-/// The server owns its connections: it accepts them, watches them, and reads a request only when the whole of its
-/// parameters has arrived. So an idle connection, which nginx keeps by the dozen, costs a descriptor and no thread, and
-/// a peer that stops in the middle holds nobody up.
+/// The server owns its connections: it accepts them, watches them, and calls the handler when the whole of a request has
+/// arrived, body and all. So an idle connection, which nginx keeps by the dozen, costs a descriptor and no thread; a peer
+/// that stops in the middle, or that does not read its answer, costs the memory of what is not finished, for a bounded
+/// time and within a bound for all together (``ServerOptions/bufferLimit``).
 ///
-/// There is an `EventLoop` a core, with connections of its own; a `Worker` holds each of them, answers what comes,
-/// and hands it on before it waits for something slow. A request that is there whole, as all without a body are, is read by
-/// `RecordScanner` and answered by `RecordWriter`; what comes with a body goes through libfcgi.
+/// There is an `EventLoop` a core, with a thread (`LoopThread`) and connections of its own. That thread waits for nothing
+/// but the next event. What has to wait for something slow is put off (``Request/postpone(_:)``): it waits in a
+/// `RequestQueue`, without a thread, for one of the threads that may wait.
+///
+/// Requests are read by `RecordScanner` and answered by `RecordWriter`; the answer to one with a body goes through libfcgi
+/// (`LibraryWriter`).
 public final class Server: Sendable {
     let options: ServerOptions
     let handler: Handler
     let connections = ConnectionTable()
-    let pool: LoopPool
+    let queue: RequestQueue
+    let waits = WaitCounter()
+    private let loops: [EventLoop]
     private let listeners: Mutex<[Listener]>
     private let stopEvent: Int32
     private let isStopping = Atomic(false)
+    private let hasEnded = Atomic(false)
     private let stopped = DispatchSemaphore(value: 0)
     private let isAcceptingPaused = Atomic(false)
-    /// How many workers are about to accept somebody.
+    /// How many threads are about to accept somebody.
     private let accepting = Atomic(0)
 
     /// - Parameter listeners: At least one.
@@ -37,14 +44,15 @@ public final class Server: Sendable {
         self.options = options
         self.handler = handler
         self.listeners = Mutex(listeners)
+        let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        queue = RequestQueue(options, cores: cores)
+        let budget = BufferBudget(limit: options.bufferLimit)
         var loops: [EventLoop] = []
-        for _ in 0..<max(1, options.pollers ?? max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) {
-            guard let loop = EventLoop(connections, options) else {
-                throw ServerError(errno: errno)
-            }
+        for _ in 0..<max(1, options.pollers ?? max(2, cores)) {
+            guard let loop = EventLoop(options, budget) else { throw ServerError(errno: errno) }
             loops.append(loop)
         }
-        pool = LoopPool(loops)
+        self.loops = loops
         stopEvent = eventfd(0, Int32(EFD_CLOEXEC))
         guard stopEvent >= 0, loops.allSatisfy({ $0.watch(stopEvent: stopEvent) }), listeners.allSatisfy(watch) else {
             throw ServerError(errno: errno)
@@ -56,25 +64,85 @@ public final class Server: Sendable {
     /// Serves until ``stop()``: then takes only who has connected already, answers what has arrived, and returns when every
     /// connection is handed over or closed, or the grace period is over.
     public func run() {
-        let workers = DispatchGroup()
-        // While all but one of the workers wait, each loop has somebody.
-        let count = max(1, options.workers) + pool.loops.count - 1
-        for _ in 0..<count {
-            workers.enter()
-            startThread(stackSize: 1 << 20) { [self] in
-                Worker(self).run()
-                workers.leave()
-            }
-        }
+        let threads = DispatchGroup()
+        for loop in loops { start(threads) { LoopThread(self, loop).run() } }
+        for _ in 0..<queue.threadCount { start(threads) { self.answerPostponed() } }
         while stopped.wait(timeout: .now() + .milliseconds(250)) == .timedOut { resumeAccepting() }
         let deadline = ContinuousClock().now + options.gracePeriod
         var left = stopListening()
         eventfd_write(stopEvent, 1)
         while !isQuiet(&left), ContinuousClock().now < deadline { usleep(5000) }
-        pool.close(workers: count)
+        hasEnded.store(true, ordering: .relaxed)
+        queue.close()
         let rest = Int(max(.zero, ContinuousClock().now.duration(to: deadline)) / .milliseconds(1))
-        _ = workers.wait(timeout: .now() + .milliseconds(rest))
+        _ = threads.wait(timeout: .now() + .milliseconds(rest))
     }
+
+    private func start(_ group: DispatchGroup, _ body: @escaping @Sendable () -> Void) {
+        group.enter()
+        startThread(stackSize: 1 << 20) {
+            body()
+            group.leave()
+        }
+    }
+
+    /// Whether the threads are to end.
+    var isOver: Bool { hasEnded.load(ordering: .relaxed) }
+
+    // MARK: Requests that were put off
+
+    /// What a thread does that may wait.
+    private func answerPostponed() {
+        let writer = AnswerWriter()
+        while let entry = queue.next() {
+            // The work for a client that has gone is not done.
+            if isGone(entry.connection) {
+                connections.close(entry.connection)
+            } else {
+                answer(entry, writer, isRefused: false)
+            }
+            queue.finished(entry)
+        }
+    }
+
+    /// Whether the peer has closed the connection altogether.
+    private func isGone(_ connection: Connection) -> Bool {
+        var entry = pollfd(fd: connection.descriptor, events: 0, revents: 0)
+        return poll(&entry, 1, 0) > 0
+    }
+
+    /// - Parameter isRefused: Whether it waited too long.
+    func answer(_ entry: RequestQueue.Entry, _ writer: AnswerWriter, isRefused: Bool) {
+        let connection = entry.connection
+        let request = Request(entry.request, queue, isRefused: isRefused)
+        let response = handler(request)
+        if let turn = request.turn {
+            let again = request.takePostponed(entry.request.head, turn, since: entry.request.since)
+            return queue.add(
+                RequestQueue.Entry(
+                    again,
+                    connection,
+                    headBytes: entry.headBytes,
+                    closesAfterwards: entry.closesAfterwards
+                )
+            )
+        }
+        let outcome = entry.headBytes.withUnsafeBytes {
+            writer.send(
+                response,
+                entry.request.head,
+                $0,
+                to: connection,
+                closesAfterwards: entry.closesAfterwards
+            )
+        }
+        switch outcome {
+        case .all where !entry.closesAfterwards, .partly: connections.takeBack(connection)
+        case .all, .failed: connections.close(connection)
+        }
+    }
+
+    // MARK: Stopping
 
     /// Ends ``run()``. May be called from any thread, more than once.
     public func stop() {
@@ -100,7 +168,7 @@ public final class Server: Sendable {
     private func isQuiet(_ left: inout [Listener]) -> Bool {
         // A socket whose queue is empty is left alone; it is looked at again where there were no descriptors for all.
         left.removeAll(where: acceptAll)
-        // In this order: whoever was accepted is in the table before their worker is done with it.
+        // In this order: whoever was accepted is in the table before their thread is done with it.
         return accepting.load(ordering: .sequentiallyConsistent) == 0 && connections.isEmpty
     }
 
@@ -115,17 +183,21 @@ public final class Server: Sendable {
     }
 
     /// How many connections are open now.
-    public var connectionCount: Int { pool.loops.reduce(0) { $0 + $1.open.load(ordering: .relaxed) } }
+    public var connectionCount: Int { loops.reduce(0) { $0 + $1.open.load(ordering: .relaxed) } }
+
+    /// How often a thread of a loop has waited for something slow, so that all its connections did: a mistake of a handler
+    /// that did not put a request off.
+    package var waitsOnLoops: Int { waits.value }
 
     // MARK: Accepting
 
     /// What a loop's holder does when the server stops.
     func drain(_ loop: EventLoop) { loop.drain(stopEvent) }
 
-    private func watch(_ listener: Listener) -> Bool { pool.loops.allSatisfy { $0.watch(listener) } }
+    private func watch(_ listener: Listener) -> Bool { loops.allSatisfy { $0.watch(listener) } }
 
     private func ignore(_ listener: Listener) {
-        for loop in pool.loops { loop.ignore(listener.descriptor) }
+        for loop in loops { loop.ignore(listener.descriptor) }
     }
 
     /// What a loop's holder does when somebody wants to connect: nothing once the server stops.
@@ -180,9 +252,7 @@ public final class Server: Sendable {
 
     /// Each loop gets as many as the others.
     private func add(_ descriptor: Int32) -> Bool {
-        var timeout = timeval(tv_sec: Int(options.receiveTimeout.components.seconds), tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-        let loop = pool.loops.min { $0.open.load(ordering: .relaxed) < $1.open.load(ordering: .relaxed) }
+        let loop = loops.min { $0.open.load(ordering: .relaxed) < $1.open.load(ordering: .relaxed) }
         return loop.map { connections.add(descriptor, to: $0) } ?? false
     }
 

@@ -1,20 +1,46 @@
 /// How a ``Server`` works. The defaults are meant to be left alone.
 public struct ServerOptions: Sendable {
-    /// Threads: how many requests may be in the work at a time. All but a few of them are there for what is slow.
-    public var workers = 64
+    /// Threads that answer the requests that were put off (``Request/postpone(_:)``), because answering them waits for
+    /// something slow. None of them holds a loop.
+    public var workers = 32
 
-    /// How many threads poll and answer at a time, each with connections of its own; nil: two, or one a core.
+    /// As many more for requests of ``Turn/Line/scarce``; nil: two for each core.
+    public var scarceWorkers: Int?
+
+    /// How many event loops there are, each with a thread and connections of its own; nil: two, or one a core.
     public var pollers: Int?
 
-    /// How long a request may take to arrive, from its first byte to the end of its parameters, and how long a
-    /// write may block.
+    /// How long a request may take to arrive, from its first byte to the end of its parameters.
     public var receiveTimeout = Duration.seconds(5)
 
     /// How long the body of a request may take to arrive.
     public var bodyTimeout = Duration.seconds(5)
 
-    /// How many bytes of a body that nobody read are read and forgotten, so that the peer gets its answer.
+    /// How long the peer may take to read an answer.
+    public var sendTimeout = Duration.seconds(30)
+
+    /// How long a request that was put off may wait for a thread. Afterwards it is refused:
+    /// ``Request/hasWaitedTooLong``.
+    public var queueTimeout = Duration.seconds(5)
+
+    /// How many requests may wait for a thread, in each line.
+    public var maximumWaiting = 512
+
+    /// How many of them may have the same ``Turn/key``.
+    public var maximumWaitingPerKey = 256
+
+    /// Likewise, in ``Turn/Line/scarce``.
+    public var maximumScarcePerKey = 64
+
+    /// Bytes of a body that are kept for the handler; one that is longer is ``BodyError/tooLarge(limit:)``.
+    public var bodyLimit = 1 << 20
+
+    /// Bytes of a body beyond `bodyLimit` that are read and dropped, so that the peer gets its answer.
     public var drainLimit = 1 << 20
+
+    /// Bytes of unfinished requests and of answers that wait for their peers, of all connections together. Where there
+    /// is no room, bodies are ``BodyError/noRoom``, and the answer that has waited longest is given up.
+    public var bufferLimit = 64 << 20
 
     /// How long requests that run may go on after ``Server/stop()``.
     public var gracePeriod = Duration.seconds(10)

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import Synchronization
 
@@ -21,6 +22,7 @@ extension Journal {
         told: Told = {},
         events: () -> [Event]
     ) throws(JournalError) {
+        if isAwaited { linux_note_wait() }
         var needed: SyncRecord?
         try folder.lockFile.withLock(isAwaited: isAwaited) { lock throws(JournalError) in
             needed = try appendGroup(reset, apply, told, events)

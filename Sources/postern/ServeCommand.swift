@@ -84,6 +84,7 @@ struct ServeCommand: ParsableCommand {
     private func serverOptions(_ settings: Settings) throws -> ServerOptions {
         var options = ServerOptions()
         options.allowsRemote = settings.allowsRemote
+        options.bodyLimit = Application.maximumBody
         let users = settings.allowedUsers
         if !users.isEmpty { options.allowedUsers = Set(try users.map(userID) + [0, geteuid()]) }
         return options

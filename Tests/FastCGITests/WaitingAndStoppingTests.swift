@@ -14,10 +14,7 @@ struct WaitingAndStoppingTests {
         func handler(saysSo: Bool = true) -> Handler {
             { request in
                 if request.parameters.value(of: "WAIT") != nil {
-                    if saysSo {
-                        request.willWait()
-                        request.willWait()
-                    }
+                    if saysSo, !request.mayWait(), request.postpone(Turn()) { return .postponed }
                     self.waiting.add(1, ordering: .releasing)
                     wait(20) { self.isOpen.load(ordering: .acquiring) }
                 }

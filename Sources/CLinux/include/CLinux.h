@@ -45,6 +45,21 @@ int linux_nice_thread(int nice);
 /// The processor on which the calling thread runs just now; -1 where the system does not say. sched_getcpu(3).
 int linux_processor(void);
 
+/// Counts waits that must not be.
+struct linux_wait_counter;
+
+/// NULL where there is no memory.
+struct linux_wait_counter *linux_wait_counter_make(void);
+void linux_wait_counter_free(struct linux_wait_counter *counter);
+long linux_wait_counter_value(const struct linux_wait_counter *counter);
+
+/// Says that others wait for the calling thread, so that it must wait for nothing slow itself. `counter`, which outlives
+/// the thread, counts how often it does so all the same.
+void linux_thread_may_not_wait(struct linux_wait_counter *counter);
+
+/// To be called where a thread is about to wait for a disk, a lock or a hash.
+void linux_note_wait(void);
+
 /// Whether the processor computes CRC-32C by itself (SSE 4.2, ARMv8 CRC).
 bool cpu_has_crc32c(void);
 

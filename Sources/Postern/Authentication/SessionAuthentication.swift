@@ -14,10 +14,7 @@ struct SessionAuthentication: Authenticator {
         guard let key = request.cookie(settings.cookie), let (session, user) = try session(of: key) else { return nil }
         try CSRF(settings: settings).check(request, bound: CSRFSecret(of: key))
         // A session that is good stays good where its use cannot be written down.
-        if session.isUseNews(at: store.now()) {
-            request.willWait()
-            try? store.useSession(session.id)
-        }
+        if session.isUseNews(at: store.now()), try request.mayWait() { try? store.useSession(session.id) }
         return Identity(user, by: .session(session))
     }
 

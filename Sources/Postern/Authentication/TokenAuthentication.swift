@@ -29,10 +29,7 @@ public struct TokenAuthentication: Authenticator {
         }
         let (token, owner) = try token(of: text)
         // A token that is good stays good where its new end cannot be written down.
-        if store.isRenewalDue(token) {
-            request.willWait()
-            try? store.renewToken(token)
-        }
+        if store.isRenewalDue(token), try request.mayWait() { try? store.renewToken(token) }
         return Identity(owner, by: .token(token))
     }
 

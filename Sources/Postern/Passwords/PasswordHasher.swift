@@ -61,6 +61,7 @@ public final class PasswordHasher: Sendable {
     var queueLength: Int { queue.withLock { $0.jobs.count } }
 
     private func run(_ work: Work) throws(PasswordError) -> Outcome {
+        linux_note_wait()
         let job = Job(work)
         let isAccepted = queue.withLock { queue in
             guard queue.jobs.count < maximumQueue else { return false }

@@ -36,6 +36,8 @@ public struct APIRequest {
     let isMethodNamed: Bool
     /// What was refused of its client; nil where the location does not count that.
     var failures: ClientFailures?
+    /// What its throttles said when they counted it; nil before.
+    var throttled: ThrottlePass?
 
     let source: FastCGI.Request
 
@@ -80,6 +82,7 @@ public struct APIRequest {
             switch error {
             case .tooLarge: throw .contentTooLarge
             case .interrupted: throw .malformedRequest
+            case .noRoom: throw .unavailable("Too many bodies are kept for others.")
             }
         }
     }
@@ -88,7 +91,7 @@ public struct APIRequest {
     /// - Parameter order: Of the parsers.
     /// - Throws: ``APIError`` 400, 413 past 64 KiB, 415.
     func data(_ order: [BodyFormat] = BodyFormat.allCases) throws(APIError) -> JSONValue {
-        let body = try body(limit: Self.maximumData)
+        let body = try body(limit: Application.maximumBody)
         do {
             return try BodyParser.parse(body, contentType: contentType, order: order)
         } catch {
@@ -96,11 +99,6 @@ public struct APIRequest {
         }
     }
 
-    /// Bytes of a body. A username and a password of the greatest length fit, however they are written.
-    private static let maximumData = 64 * 1024
-
-    /// Says that what follows may take long: another thread takes over this one's other work.
-    public func willWait() { source.willWait() }
 
     /// Where a parameter stands, if it does.
     private struct Place {

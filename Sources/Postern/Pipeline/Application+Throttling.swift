@@ -1,3 +1,5 @@
+internal import FastCGI
+
 /// The two kinds of throttles: DRF's, which count what is let in, and ours, which counts what is refused.
 extension Application {
     /// Refuses to look at a credential of a client that presented too many bad ones.
@@ -14,10 +16,12 @@ extension Application {
 
     /// DRF's `check_throttles`: all of them are asked, each counts what it lets through, and the longest wait is told.
     ///
-    /// - Returns: The fields that say how much is left, where the location wants them
+    /// - Returns: nil where none counts it; with the fields that say how much is left, where the location wants them
     ///   (draft-ietf-httpapi-ratelimit-headers-10).
-    func throttle(_ request: APIRequest, by policy: Policy) throws(APIError) -> [(name: String, value: String)] {
-        guard let counters, !policy.throttles.isEmpty else { return [] }
+    func throttle(_ request: APIRequest, by policy: Policy) throws(APIError) -> ThrottlePass? {
+        guard let counters, !policy.throttles.isEmpty else { return nil }
+        // It was counted before it was put off.
+        if let pass = request.source.kept as? ThrottlePass { return pass }
         let now = counters.now()
         var wait: Int?
         var limits: [(scope: ThrottleScope, verdict: ThrottleVerdict)] = []
@@ -28,11 +32,11 @@ extension Application {
             if !verdict.isAllowed { wait = max(wait ?? 0, verdict.seconds) }
         }
         if let wait { throw .throttled(wait) }
-        guard policy.showsRateLimit, !limits.isEmpty else { return [] }
+        guard policy.showsRateLimit, !limits.isEmpty else { return ThrottlePass(fields: []) }
         let policies = limits.map { "\"\($0.scope.name)\";q=\($0.scope.rate.limit);w=\($0.scope.rate.period)" }
         let states = limits.map { "\"\($0.scope.name)\";r=\($0.verdict.remaining);t=\($0.verdict.seconds)" }
-        return [
+        return ThrottlePass(fields: [
             ("RateLimit-Policy", policies.joined(separator: ", ")), ("RateLimit", states.joined(separator: ", ")),
-        ]
+        ])
     }
 }

@@ -7,6 +7,10 @@ public import Logging
 /// Nothing is decided twice and nothing is let through by default: a request without a view is 404, one
 /// whose location cannot be understood is 500, and no credential is looked at in either case.
 public final class Application: Sendable {
+    /// Bytes of a body that views of ours read at most. A username and a password of the greatest length fit, however they
+    /// are written.
+    public static let maximumBody = 64 * 1024
+
     let classes: PolicyClasses
     let logger: Logger
     private let policies = PolicyCache()
@@ -89,6 +93,8 @@ public final class Application: Sendable {
             response = try decide(&request, policy, &renderer)
             visit = Visit(status: response.status, error: nil, began: began)
         } catch {
+            // It comes again.
+            guard !request.source.isPostponed else { return .postponed }
             response = renderer.render(error)
             // What the gate says to its web server is another one.
             let status = renderer.dialect == nil ? response.status : renderer.status(of: error)
@@ -122,7 +128,9 @@ public final class Application: Sendable {
         guard try policy.permission.allows(request) else {
             throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
         }
-        renderer.fields += try throttle(request, by: policy)
+        let pass = try throttle(request, by: policy)
+        renderer.fields += pass?.fields ?? []
+        request.throttled = pass
         guard policy.view.takes(request.method) else { throw .methodNotAllowed(request.method) }
         if request.method != .options, let known = renderer.prepared?.view { return known }
         return renderer.make(try answer(request, policy.view))
@@ -163,7 +171,7 @@ public final class Application: Sendable {
         if request.method == .options, !view.methods.contains(.options) {
             return APIResponse(Metadata.body(of: view))
         }
-        if view.mayWait, !request.method.isSafe { request.willWait() }
+        if view.mayWait, !request.method.isSafe { try request.willWait(in: view.hashesPassword ? .scarce : .ordinary) }
         do throws(APIError) {
             return try view.respond(to: request)
         } catch {

@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// How often credentials may be refused, whatever their scheme, before none is looked at any more: what DRF has not.
 ///
 /// Refused credentials count by address. Passwords count besides for the account under the address, and for the account
@@ -133,8 +131,13 @@ struct ClientFailures: Sendable {
     /// - Parameters:
     ///   - user: nil where the name is nobody's.
     ///   - name: As it was typed.
-    /// - Throws: ``APIError/tooManyFailures(_:)``; nothing is counted then.
-    func attempt(_ user: User.ID?, name: [UInt8]) throws(APIError) -> Attempt {
+    ///   - wait: Called where others that are being tried take all the room; then it is looked again.
+    /// - Throws: ``APIError/tooManyFailures(_:)``, and what `wait` throws; nothing is counted then.
+    func attempt(
+        _ user: User.ID?,
+        name: [UInt8],
+        whileCrowded wait: () throws(APIError) -> Void
+    ) throws(APIError) -> Attempt {
         let word = user.map { UInt64(bitPattern: $0) } ?? SecretDigest(of: name[...]).firstWord
         func key(_ scope: UInt64, _ client: UInt64, _ region: CounterTable.Region) -> CounterKey {
             CounterKey(region: user == nil ? .names : region, scope: scope, high: client, low: word)
@@ -152,11 +155,11 @@ struct ClientFailures: Sendable {
             known: user == nil ? nil : known,
             table: table
         )
-        while let (wait, isCrowded) = attempt.begin() {
+        while let (delay, isCrowded) = attempt.begin() {
             guard isCrowded, table.now() < start &+ Self.longest else {
-                throw .tooManyFailures(Int((wait &+ 999) / 1000))
+                throw .tooManyFailures(Int((delay &+ 999) / 1000))
             }
-            usleep(5000)
+            try wait()
         }
         return attempt
     }

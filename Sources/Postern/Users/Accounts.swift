@@ -93,8 +93,10 @@ public final class Accounts: Sendable {
         for request: APIRequest?,
         isRight: (User?) -> Bool
     ) throws -> Bool {
-        request?.willWait()
-        let attempt = try request?.failures?.attempt(user?.id, name: name)
+        try request?.willHash()
+        let attempt = try request?.failures?.attempt(user?.id, name: name) { () throws(APIError) in
+            try request?.waitForOthers()
+        }
         do {
             let hash = user?.passwordHash
             let decoy = hash == nil ? try store.decoyHash(for: name) : nil
@@ -128,6 +130,7 @@ public final class Accounts: Sendable {
         withToken: Bool = false,
         for request: APIRequest? = nil
     ) throws -> (User, TokenSecret?) {
+        if password != nil { try request?.willHash() }
         let hash = try password.map { try self.hash($0, for: username) }
         let user = try store.addUser(username, passwordHash: hash, isStaff: isStaff, isSuperuser: isSuperuser)
         signals.send(.userCreated(user), for: request)
@@ -137,6 +140,7 @@ public final class Accounts: Sendable {
 
     /// - Throws: ``PasswordError`` when a rule refuses the password, ``StoreError``.
     public func setPassword(of user: User, to password: [UInt8], for request: APIRequest? = nil) throws {
+        try request?.willHash()
         let changed = try store.setPassword(of: user.id, to: try hash(password, for: user.username))
         signals.send(.userChanged(changed, .password, from: user), for: request)
     }

@@ -51,12 +51,17 @@ public protocol APIView: Sendable {
     /// Whether an answer to an unsafe method may take long, as it does when something is written to disk.
     var mayWait: Bool { get }
 
+    /// Whether an unsafe method makes or checks a hash of a password, which only as many requests do at a time as there are
+    /// cores for it.
+    var hashesPassword: Bool { get }
+
     func respond(to request: APIRequest) throws(APIError) -> APIResponse
 }
 
 extension APIView {
     public var constantAnswer: APIResponse? { nil }
     public var mayWait: Bool { true }
+    public var hashesPassword: Bool { false }
     public var description: String { "" }
     public var defaultPermission: any Permission { IsAuthenticated() }
     public var defaultAuthentication: [String] { ["Token", "JWT", "Session", "Basic"] }

@@ -3,6 +3,7 @@ struct JWTObtainView: JWTView {
     let name = "Token Obtain Pair"
     let description =
         "Takes a set of user credentials and returns an access and refresh JSON web\ntoken pair to prove the authentication of those credentials."
+    let hashesPassword = true
     let accounts: Accounts
     let tokens: JSONWebTokens
     let settings: ViewSettings

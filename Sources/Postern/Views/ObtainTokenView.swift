@@ -8,6 +8,7 @@ struct ObtainTokenView: APIView {
     let defaultPermission: any Permission = AllowAny()
     let parses: [BodyFormat] = [.form, .multipart, .json]
     let takesSecret = true
+    let hashesPassword = true
     let accounts: Accounts
     let settings: TokenSettings
 

@@ -5,6 +5,7 @@ struct PasswordView: APIView {
     let methods: [Method] = [.post]
     let needsUnlimitedCredential = true
     let takesSecret = true
+    let hashesPassword = true
     let accounts: Accounts
     let settings: SessionSettings
 

@@ -7,6 +7,7 @@ struct SessionLoginView: APIView {
     let defaultAuthentication: [String] = []
     let rendersHTML = true
     let takesSecret = true
+    let hashesPassword = true
     let login: SessionLogin
 
     private static let serializer = Serializer(fields: [

@@ -28,13 +28,13 @@ struct UsersView: APIView {
             filter.isActive = isActive
             query.append(("is_active", isActive ? "true" : "false"))
         }
+        try request.willWait()
         let list: UserList
         do {
             list = try accounts.store.userList()
         } catch {
             throw APIError(error)
         }
-        request.willWait()
         let (count, users) = list.page(filter, offset: page.offset, size: page.size)
         let results = users.map { JSONValue.object(UserFields.members(of: $0)) }
         return APIResponse(try page.body(count: count, results, query, for: request), fields: [APIResponse.noStore])

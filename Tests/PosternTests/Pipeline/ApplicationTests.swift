@@ -210,7 +210,7 @@ private struct WaitingView: APIView {
     let methods: [Postern.Method] = [.get]
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
-        request.willWait()
+        try request.willWait()
         return APIResponse(.object([("hello", .string(request.user?.username.description ?? ""))]))
     }
 }

@@ -1,0 +1,20 @@
+internal import Synchronization
+
+/// Bytes that all connections of a server together may keep for what is not finished.
+final class BufferBudget: Sendable {
+    private let limit: Int
+    private let used = Atomic(0)
+
+    init(limit: Int) { self.limit = limit }
+
+    /// - Returns: false where there is no room; then nothing has changed.
+    func change(from old: Int, to new: Int) -> Bool {
+        let after = used.add(new - old, ordering: .relaxed).newValue
+        guard new > old, after > limit else { return true }
+        used.subtract(new - old, ordering: .relaxed)
+        return false
+    }
+
+    /// Whether more than three quarters are used.
+    var isTight: Bool { used.load(ordering: .relaxed) > limit / 4 * 3 }
+}
