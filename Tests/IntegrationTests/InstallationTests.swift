@@ -244,12 +244,20 @@ struct InstallationTests {
         #expect(named == ["/etc/nginx/sites-enabled/site", "/etc/lighttpd/site.conf"], "\(purged.error)")
     }
 
-    @Test("Removing the Debian package leaves nginx the folder in which it has its cache")
-    func removeWithCache() throws {
+    @Test("Removing the Debian package leaves nginx the folder in which it has its cache", arguments: [true, false])
+    func removeWithCache(isUsed: Bool) throws {
         defer { remove() }
         let root = folder + "/system"
-        try FileManager.default.createDirectory(atPath: root + "/run/postern/cache", withIntermediateDirectories: true)
+        for path in ["run/postern/cache", "etc/nginx/conf.d"] {
+            try FileManager.default.createDirectory(atPath: root + "/" + path, withIntermediateDirectories: true)
+        }
+        if isUsed {
+            try FileManager.default.copyItem(
+                atPath: Site.sources + "/nginx/postern-cache.conf",
+                toPath: root + "/etc/nginx/conf.d/postern-cache.conf"
+            )
+        }
         try run("postrm", "remove", root: root).expectSuccess()
-        #expect(FileManager.default.fileExists(atPath: root + "/run/postern/cache"))
+        #expect(FileManager.default.fileExists(atPath: root + "/run/postern") == isUsed)
     }
 }
