@@ -24,7 +24,7 @@ help:
 	@echo "make install      put what was built below PREFIX=/usr/local, with the includes for the web servers"
 	@echo "make uninstall    take that away again"
 	@echo "make deb      build a Debian package, .build/deb/postern_*.deb"
-	@echo "make test-deb     install, upgrade, remove and purge the package in a Debian of its own; minutes, as root"
+	@echo "make test-deb     install, upgrade, remove and purge the package in Debians of their own; minutes, as root"
 	@echo "make test     build and run all tests"
 	@echo "make test-long    crashes, power cuts, faults and contention in large numbers, for hours"
 	@echo "make test-example build the package in Tests/Example as its own, and everything that it needs once more"

@@ -26,6 +26,7 @@ struct PosternCommand: ParsableCommand {
         // A pipe that nobody reads and a file-size limit are errors of the write, not ends of the process.
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
+        StandardStreams.fill()
         do {
             var command = try parseAsRoot()
             let audit = try (command as? any ChangingCommand).flatMap { try CommandAudit($0) }
@@ -38,7 +39,13 @@ struct PosternCommand: ParsableCommand {
             }
             audit?.note(status: 0)
         } catch {
-            guard let failure = Failure(error) else { exit(withError: error) }
+            guard let failure = Failure(error) else {
+                // Flags that a server does not understand; help is no refusal.
+                if CommandLine.arguments.dropFirst().first == "serve", exitCode(for: error) != .success {
+                    Refusal.tell(self.message(for: error))
+                }
+                exit(withError: error)
+            }
             StandardError.write("postern: \(failure.message)\n")
             Glibc.exit(failure.code.rawValue)
         }

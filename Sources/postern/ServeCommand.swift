@@ -21,9 +21,20 @@ struct ServeCommand: ParsableCommand {
     func run() throws {
         let signals = ServerSignals()
         forbidCoreDumps()
-        let source = try SettingsSource(options)
-        let settings = try source.read()
-        source.clearEnvironment()
+        var settings: Settings?
+        do {
+            let source = try SettingsSource(options)
+            let read = try source.read()
+            settings = read
+            source.clearEnvironment()
+            try serve(read, from: source, signals)
+        } catch {
+            if let failure = Failure(error) { Refusal.tell(failure.message, settings) }
+            throw error
+        }
+    }
+
+    private func serve(_ settings: Settings, from source: SettingsSource, _ signals: ServerSignals) throws {
         let store = try Store(opening: try settings.store())
         let logs = try ServerLogs(settings)
         let application = Application(

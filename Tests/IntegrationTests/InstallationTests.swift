@@ -177,8 +177,87 @@ struct InstallationTests {
         for script in ["postinst", "prerm", "postrm"] {
             try Child.run("/bin/sh", ["-n", Site.sources + "/debian/" + script]).expectSuccess()
         }
-        for script in ["build", "test"] {
+        for script in ["build", "test", "test-life", "test-matrix"] {
             try Child.run("/bin/bash", ["-n", Site.sources + "/debian/" + script]).expectSuccess()
         }
+    }
+
+    /// Runs a script of the Debian package for a system in a folder. Nothing of this machine is touched.
+    private func run(_ script: String, _ argument: String, root: String) throws -> Child.Finished {
+        let path = Site.sources + "/debian/" + script
+        try #require(try String(contentsOfFile: path, encoding: .utf8).contains("root=${DPKG_ROOT:-}"))
+        let tools = root + "/tools"
+        try? FileManager.default.createDirectory(atPath: tools, withIntermediateDirectories: true)
+        for tool in ["deb-systemd-helper", "systemctl"] {
+            try? FileManager.default.createSymbolicLink(atPath: tools + "/" + tool, withDestinationPath: "/bin/true")
+        }
+        return try Child.run(
+            "/bin/sh",
+            [path, argument],
+            environment: ["DPKG_ROOT": root, "PATH": tools + ":/usr/bin:/bin"]
+        )
+    }
+
+    @Test(
+        "Purging the Debian package takes the link with which lighttpd would not start, and names what still includes it"
+    )
+    func purge() throws {
+        defer { remove() }
+        let root = folder + "/system"
+        for path in [
+            "etc/lighttpd/conf-available", "etc/lighttpd/conf-enabled", "etc/nginx/sites-enabled", "run/postern",
+            "var/lib/postern/store", "var/log/postern",
+        ] {
+            try FileManager.default.createDirectory(atPath: root + "/" + path, withIntermediateDirectories: true)
+        }
+        let enabled = root + "/etc/lighttpd/conf-enabled/"
+        for name in ["50-postern.conf", "10-proxy.conf"] {
+            try FileManager.default.createSymbolicLink(
+                atPath: enabled + name,
+                withDestinationPath: "../conf-available/" + name
+            )
+        }
+        let available = root + "/etc/lighttpd/conf-available/50-postern.conf"
+        for (path, text) in [
+            (available, "# Postern include\n"),
+            (root + "/etc/lighttpd/site.conf", "fastcgi.server = ( \"/\" => ( var.postern ) )\n"),
+            (root + "/etc/nginx/sites-enabled/site", "server { include postern-gate.conf; }\n"),
+            (root + "/etc/nginx/nginx.conf", "# include postern-gate.conf;\n"),
+            (root + "/run/postern/postern.sock", ""),
+        ] {
+            try text.write(toFile: path, atomically: false, encoding: .utf8)
+        }
+        func isThere(_ path: String) -> Bool { (try? FileManager.default.attributesOfItem(atPath: path)) != nil }
+
+        let removed = try run("postrm", "remove", root: root)
+        #expect(removed.code == 0 && removed.error.isEmpty, "\(removed.error)")
+        #expect(isThere(enabled + "50-postern.conf") && isThere(root + "/var/lib/postern/store"))
+        #expect(!isThere(root + "/run/postern"))
+
+        // dpkg takes the settings before it calls the script.
+        try FileManager.default.removeItem(atPath: available)
+        let purged = try run("postrm", "purge", root: root)
+        #expect(purged.code == 0)
+        #expect(!isThere(enabled + "50-postern.conf") && isThere(enabled + "10-proxy.conf"))
+        #expect(!isThere(root + "/var/lib/postern") && !isThere(root + "/var/log/postern"))
+        let named = purged.error.split(separator: "\n").map { $0.split(separator: " ")[1] }
+        #expect(named == ["/etc/nginx/sites-enabled/site", "/etc/lighttpd/site.conf"], "\(purged.error)")
+    }
+
+    @Test("Removing the Debian package leaves nginx the folder in which it has its cache", arguments: [true, false])
+    func removeWithCache(isUsed: Bool) throws {
+        defer { remove() }
+        let root = folder + "/system"
+        for path in ["run/postern/cache", "etc/nginx/conf.d"] {
+            try FileManager.default.createDirectory(atPath: root + "/" + path, withIntermediateDirectories: true)
+        }
+        if isUsed {
+            try FileManager.default.copyItem(
+                atPath: Site.sources + "/nginx/postern-cache.conf",
+                toPath: root + "/etc/nginx/conf.d/postern-cache.conf"
+            )
+        }
+        try run("postrm", "remove", root: root).expectSuccess()
+        #expect(FileManager.default.fileExists(atPath: root + "/run/postern") == isUsed)
     }
 }

@@ -93,7 +93,7 @@ struct OtherServerTests {
     {
         let modules = [
             "mpm_event", "authn_core", "authz_core", "authz_user", "authnz_fcgi", "proxy", "proxy_fcgi", "proxy_http",
-            "setenvif", "headers",
+            "setenvif", "headers", "buffer", "reqtimeout",
         ]
         var text = modules.map { "LoadModule \($0)_module /usr/lib/apache2/modules/mod_\($0).so\n" }.joined()
         text += "ServerRoot \(folder)\nPidFile \(folder)/apache.pid\nServerName localhost\nListen 127.0.0.1:\(port)\n"
@@ -156,5 +156,88 @@ struct OtherServerTests {
         let answer = try front.send("POST", "/api-token-auth/", [("Content-Type", "application/json")], body: login)
         #expect(answer.status == 200 && answer.text.contains(#"{"token":"pst_"#))
         #expect(try front.send("GET", "/api-token-auth/").status == 405)
+    }
+
+    /// In postern's place: says which requests reached it, in their order, by a word of their query, and hangs up.
+    private final class SilentResponder: Sendable {
+        private let listener: Int32
+
+        init(_ path: String) throws {
+            listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            var address = sockaddr_un()
+            address.sun_family = sa_family_t(AF_UNIX)
+            withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+            let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+            let isBound = withUnsafePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listener, $0, length) == 0 }
+            }
+            guard isBound, listen(listener, 128) == 0 else { throw HarnessError("cannot listen at \(path)") }
+            chmod(path, 0o666)
+        }
+
+        deinit { close(listener) }
+
+        /// Waits for the next one.
+        func next(of words: [String]) -> String? {
+            let connection = accept(listener, nil, nil)
+            defer { close(connection) }
+            var (text, buffer) = ("", [UInt8](repeating: 0, count: 65536))
+            while true {
+                let count = recv(connection, &buffer, buffer.count, 0)
+                guard count > 0 else { return nil }
+                text += String(decoding: buffer[..<count], as: UTF8.self)
+                if let word = words.first(where: { text.contains($0) }) { return word }
+            }
+        }
+    }
+
+    @Test(
+        "A body that comes slowly reaches postern when all of it has come",
+        arguments: ["caddy", "apache"],
+        ["Content-Length: 20", "Transfer-Encoding: chunked"]
+    )
+    func slowBody(server: String, length: String) throws {
+        let folder = try Site.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        chmod(folder, 0o711)
+        let responder = try SilentResponder(folder + "/postern.sock")
+        let port = try freePort()
+        let child = try (server == "caddy" ? Self.caddy : Self.apache)(folder, port, 9, 9)
+        defer { child.end() }
+        try eventually("the web server listens") { (try? HTTP.Connection(port: port)) != nil }
+        let isChunked = length.hasPrefix("T")
+        let (half, rest) =
+            isChunked ? ("a\r\n0123456789\r\n", "a\r\n0123456789\r\n0\r\n\r\n") : ("0123456789", "0123456789")
+        func head(_ word: String) -> String {
+            "POST /api-token-auth/?\(word) HTTP/1.1\r\nHost: localhost\r\n\(length)\r\n\r\n"
+        }
+        // Handed on as it comes, one of these would be there first.
+        let slow = try (0..<16).map { _ in
+            let connection = try HTTP.Connection(port: port)
+            try connection.send(HTTP.latin1(head("slow") + half))
+            return connection
+        }
+        let quick = try HTTP.Connection(port: port)
+        try quick.send(HTTP.latin1(head("quick") + half + rest))
+        #expect(responder.next(of: ["slow", "quick"]) == "quick")
+        for connection in slow {
+            try connection.send(HTTP.latin1(rest))
+            #expect(responder.next(of: ["slow", "quick"]) == "slow")
+        }
+    }
+
+    @Test("A body of more than 64 KiB is refused by the web server", arguments: ["caddy", "apache"])
+    func largeBody(server: String) throws {
+        let front = try Front(server == "caddy" ? Self.caddy : Self.apache)
+        let login = #"{"username":"ann","password":"\#(Site.password)""#
+        for (size, status) in [(60_000, 200), (70_000, 413)] {
+            let body = login + String(repeating: " ", count: size - login.utf8.count - 1) + "}"
+            let answer = try front.send("POST", "/api-token-auth/", [("Content-Type", "application/json")], body: body)
+            #expect(answer.status == status, "\(size): \(answer.status)")
+        }
+        #expect(
+            try front.send("POST", "/application/ann", withToken: true, body: String(repeating: "x", count: 70_000))
+                .status == 200
+        )
     }
 }

@@ -96,6 +96,25 @@ enum StandardOutput {
 
 enum StandardError {
     static func write(_ text: String) { _ = writeAll(Array(text.utf8), to: STDERR_FILENO) }
+
+    /// Whether what is written can reach anybody: it is not closed, and not `/dev/null`.
+    static var isRead: Bool {
+        var (own, null) = (stat(), stat())
+        guard fstat(STDERR_FILENO, &own) == 0 else { return false }
+        guard own.st_mode & S_IFMT == S_IFCHR, stat("/dev/null", &null) == 0 else { return true }
+        return own.st_rdev != null.st_rdev
+    }
+}
+
+enum StandardStreams {
+    /// Opens `/dev/null` in place of those that are closed, so that using one still is an error. A file that is opened later, as
+    /// a journal, would get the number otherwise, and what is meant for people would be written into it.
+    static func fill() {
+        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest number that is free, which is this one.
+            _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+        }
+    }
 }
 
 /// - Returns: 0, or the number of the error that kept the rest from being written.
