@@ -34,7 +34,7 @@ final class ChangeMemory: Sendable {
 
     private let state = Mutex(State())
     /// Where the memory is; 0: there is none. It never becomes another one.
-    private let address = Atomic<UInt>(0)
+    private let base = Atomic<UInt>(0)
     /// Tells the counts of this file from those of another that took its place. Odd while one does.
     private let number = Atomic<UInt64>(0)
 
@@ -45,7 +45,7 @@ final class ChangeMemory: Sendable {
 
     /// Never the same before and after a change; nil where there is no memory: then nothing is known.
     func count(at slot: Int) -> UInt64? {
-        guard let memory = UnsafeMutableRawPointer(bitPattern: address.load(ordering: .acquiring)) else { return nil }
+        guard let memory = UnsafeMutableRawPointer(bitPattern: base.load(ordering: .acquiring)) else { return nil }
         let number = number.load(ordering: .acquiring)
         // An atomic is nothing but its value in memory. The state has the file, and so its memory, as long as there is a `self`.
         let word = (memory + slot * Self.slotSize).assumingMemoryBound(to: Atomic<UInt64>.self)
@@ -119,9 +119,9 @@ final class ChangeMemory: Sendable {
                 number.store(2, ordering: .releasing)
             }
             state.isUsable = true
-            address.store(UInt(bitPattern: state.file?.bytes.baseAddress), ordering: .releasing)
+            base.store(UInt(bitPattern: state.file?.bytes.baseAddress), ordering: .releasing)
         } catch {
-            address.store(0, ordering: .releasing)
+            base.store(0, ordering: .releasing)
             state.isUsable = false
             state.nextTry = now &+ Self.patience
         }
@@ -143,6 +143,12 @@ final class ChangeMemory: Sendable {
         for slot in 1..<slotCount {
             _ = file.atomic(at: slot * slotSize).pointee.compareExchange(expected: 0, desired: 1, ordering: .relaxed)
         }
+    }
+
+    /// Where the memory is; nil where there is none.
+    var address: UInt? {
+        let address = base.load(ordering: .relaxed)
+        return address == 0 ? nil : address
     }
 
     /// Of the file; nil where there is no memory.
