@@ -47,7 +47,7 @@ public final class FileFolder: Sendable {
     /// Looks at the path.
     public func version() throws(JournalError) -> Version {
         let now = Journal.coarseTime()
-        folder.changes.look(in: folder)
+        folder.look()
         let count = folder.changes.count(at: slot)
         var status = stat()
         guard lstat(path, &status) == 0 else { throw File.error("lstat", path) }

@@ -42,11 +42,26 @@ public final class Journal: Sendable {
         var needsReset = true
         /// What is wrong with the rest of the file.
         var verdict: Verdict?
+        /// What has to be in a file, whatever the lock file says or has lost.
+        var standing: Standing?
 
         init(_ source: JournalSource) throws(JournalError) {
             header = source.header
             identity = try source.file.status().identity
             position = source.position
+        }
+
+        /// Up to where the file may not become shorter again: a file that does was cut in place.
+        var end: Int64 {
+            guard let standing, standing.fileID == header.fileID, standing.identity == identity else { return 0 }
+            return standing.end
+        }
+
+        /// Notes that all was told, and that so much of it is on disk.
+        mutating func stand(by record: SyncRecord?) {
+            // Without a record nobody has appended since the boot, or since the file was put there: all of it stays.
+            let synced = synced(by: record) ?? position.offset
+            standing = Standing(fileID: header.fileID, identity: identity, end: max(end, min(synced, position.offset)))
         }
 
         /// Bytes of the file that `record` knows to be on disk; nil when it is about another file.
@@ -62,6 +77,13 @@ public final class Journal: Sendable {
         func everything(of name: String) -> SyncRecord {
             SyncRecord(of: name, header, identity, synced: position.offset)
         }
+    }
+
+    /// So many bytes of a file stay there as long as it does.
+    struct Standing {
+        let fileID: [UInt8]
+        let identity: File.Identity
+        let end: Int64
     }
 
     /// Why the file was refused, and what it was like then: until something changes nobody has to read it again.
@@ -87,7 +109,7 @@ public final class Journal: Sendable {
         self.folder = folder
         file = try File(opening: folder.path + "/" + name, owner: folder.owner)
         slot = ChangeMemory.slot(of: name)
-        folder.changes.look(in: folder)
+        folder.look()
         follower = Mutex(try Follower(try JournalSource(file, name: name, folder)))
     }
 
@@ -106,7 +128,7 @@ public final class Journal: Sendable {
         let now = Self.coarseTime()
         let known = settledCount.load(ordering: .acquiring)
         if known != 0, now < nextLook.load(ordering: .relaxed), known == folder.changes.count(at: slot) { return }
-        folder.changes.look(in: folder)
+        folder.look()
         let count = folder.changes.count(at: slot) ?? 0
         let status = try file.statusAtPath()
         // Where nothing was known before but could be, a closer look makes it known.
@@ -217,9 +239,12 @@ public final class Journal: Sendable {
             try file.become(try File(opening: file.path, owner: folder.owner))
             if isReplaced { hasFailed.store(false, ordering: .releasing) }
             var source = try JournalSource(file, name: name, folder)
+            try expectWhole(source, follower.standing)
             try reset(&source)
+            let standing = follower.standing
             follower = try Follower(source)
             follower.needsReset = false
+            follower.standing = standing
         }
         // Before the file: what was synced by then is in the file for good.
         let record = try folder.lockFile.record(of: name)
@@ -244,6 +269,7 @@ public final class Journal: Sendable {
             follower.verdict = Verdict(error, status, record, now: now)
             throw error
         }
+        follower.stand(by: record)
         told()
         // The file may have been cut meanwhile.
         if tail.isEmpty, follower.position.offset == status.size {
@@ -253,6 +279,18 @@ public final class Journal: Sendable {
         }
         return record
     }
+
+    /// Where another journal is written into the file of the one that was told, that takes a while: until it is quiet, half of
+    /// it would be told as if it were all.
+    private func expectWhole(_ source: JournalSource, _ standing: Standing?) throws(JournalError) {
+        let status = try file.status()
+        guard let standing, standing.identity == status.identity, standing.fileID != source.fileID else { return }
+        let age = Timestamp.now().microseconds &* 1000 &- status.changed
+        guard age > Self.quietTime else { throw .foreignFile(path: file.path) }
+    }
+
+    /// Nanoseconds.
+    private static let quietTime: Int64 = 1_000_000_000
 
     /// Whether the file at the path is another one than ours, or what was told of ours does not stand there
     /// any more: whoever shortens a file in place or writes over it changes the end of what was told, too.
@@ -266,7 +304,8 @@ public final class Journal: Sendable {
     /// was killed. Before it they are damage, and so is a file that ends before it.
     private func judge(_ tail: [UInt8], _ follower: Follower, _ record: SyncRecord?) throws(JournalError) {
         let start = follower.position.offset
-        if max(follower.position.greatestMark(in: tail[...]), follower.synced(by: record) ?? 0) > start {
+        let synced = max(follower.synced(by: record) ?? 0, follower.end)
+        if max(follower.position.greatestMark(in: tail[...]), synced) > start {
             throw .damaged(path: file.path, line: try file.lineNumber(at: start), offset: start)
         }
     }

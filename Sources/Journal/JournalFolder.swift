@@ -14,10 +14,24 @@ public final class JournalFolder: Sendable {
     /// The greatest time in any event that was followed, in microseconds.
     private let greatestTime = Atomic<Int64>(0)
     let changes = ChangeMemory()
-    private let syncObserver = Mutex<SyncObserver?>(nil)
+    private let syncObserver = Mutex<Observer?>(nil)
+    private let mappedFiles = Mutex<[Caretaker]>([])
+    /// When to look after those, by the coarse clock in milliseconds.
+    private let nextCare = Atomic<Int64>(0)
 
     /// Is told how many nanoseconds a sync of a journal took, and whether it succeeded.
     package typealias SyncObserver = @Sendable (_ nanoseconds: UInt64, _ isGood: Bool) -> Void
+
+    /// A function that a generic type holds as such is wrapped anew each time that it is lent, and the wraps stay: so
+    /// functions are in structs here and elsewhere.
+    private struct Observer {
+        let call: SyncObserver
+    }
+
+    private struct Caretaker {
+        weak var file: MappedFile?
+        let isReplaced: @Sendable () -> Void
+    }
 
     /// Makes a folder with empty journals in it, all of it on disk when this returns. Mode 0700, files 0600,
     /// whatever the umask. A folder that is there already has to be empty; its files belong to its owner.
@@ -177,6 +191,29 @@ public final class JournalFolder: Sendable {
     /// Tells all processes that the journal or the folder of this name is not as it was.
     func changed(_ name: String) { changes.increase(at: ChangeMemory.slot(of: name), in: self) }
 
+    /// Lets the processes that use the folder go on with the file that is there, where somebody has changed it by hand.
+    ///
+    /// - Parameter isReplaced: Called when another file has taken the place of the one before. It must not keep `file` alive.
+    package func lookAfter(_ file: MappedFile, isReplaced: @escaping @Sendable () -> Void = {}) {
+        mappedFiles.withLock { files in
+            files.removeAll { $0.file == nil }
+            files.append(Caretaker(file: file, isReplaced: isReplaced))
+        }
+    }
+
+    /// Looks at all paths of what is mapped: at that of the changes each time, at the others once a second.
+    func look() {
+        changes.look(in: self)
+        let now = Journal.coarseTime()
+        let due = nextCare.load(ordering: .relaxed)
+        guard now >= due, nextCare.compareExchange(expected: due, desired: now &+ 1000, ordering: .relaxed).exchanged
+        else { return }
+        for care in mappedFiles.withLock({ $0 }) {
+            // Where there can be none, what is mapped is used.
+            try? care.file?.look(isReplaced: care.isReplaced)
+        }
+    }
+
     func isFar(_ saved: Int64, behind size: Int64) -> Bool { size - saved > max(unsaved, size / 24) }
 
     /// Names of files in the folder, none where it cannot be read.
@@ -185,7 +222,7 @@ public final class JournalFolder: Sendable {
     }
 
     /// Calls `body` after each sync of a journal, on the thread that did it.
-    package func whenSynced(_ body: @escaping SyncObserver) { syncObserver.withLock { $0 = body } }
+    package func whenSynced(_ body: @escaping SyncObserver) { syncObserver.withLock { $0 = Observer(call: body) } }
 
     /// Syncs a journal's file, and tells whoever wants to know how long that took.
     func sync(_ file: File) throws(JournalError) {
@@ -193,7 +230,7 @@ public final class JournalFolder: Sendable {
         var isGood = false
         defer {
             let nanoseconds = (ContinuousClock.now - began) / .nanoseconds(1)
-            syncObserver.withLock { $0 }?(UInt64(max(0, nanoseconds)), isGood)
+            syncObserver.withLock { $0 }?.call(UInt64(max(0, nanoseconds)), isGood)
         }
         try file.sync(with: calls)
         isGood = true

@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// The beginning of a journal's file in memory, which all processes that have it mapped share.
 ///
-/// Only what is synced may be mapped: it is never cut off nor written over, and reading mapped bytes that a file no longer
-/// has would be the end of the process.
+/// Only what is synced may be mapped: we never cut it off nor write over it. Its owner may, at any moment: so each line is
+/// copied before its checksum is looked at, and what is read is the copy.
 package final class JournalMap: Sendable {
     private let bytes: ReadOnlyMap
     private let path: String
@@ -16,18 +16,64 @@ package final class JournalMap: Sendable {
         path = file.path
     }
 
-    /// The line that begins at `offset`. It points into the mapped file: it is good as long as somebody has this map.
+    /// Whether a part of the file is gone: no line is found any more.
+    package var isLost: Bool { bytes.isLost }
+
+    /// Lends the line that begins at `offset`.
     ///
     /// - Throws: ``JournalError/damaged(path:line:offset:)`` when there is none whose checksum goes on from the line before.
-    package func line(at offset: Int64) throws(JournalError) -> EventLine {
+    package func withLine<Result>(
+        at offset: Int64,
+        _ body: (EventLine) throws(JournalError) -> Result
+    ) throws(JournalError) -> Result {
         let all = bytes.bytes
-        guard offset >= Line.endLength, offset < all.count, all[Int(offset) - 1] == 0x0A,
-            let seed = Hexadecimal.word(all, at: Int(offset) - Line.endLength + 1)
-        else { throw damage(at: offset) }
-        let rest = all.dropFirst(Int(offset))
+        guard offset >= Line.endLength, offset < all.count else { throw damage(at: offset) }
+        let rest = all.dropFirst(Int(offset) - Line.endLength)
+        // Nearly all lines are shorter than that.
+        var look = withUnsafeTemporaryAllocation(byteCount: Self.usualLength, alignment: 8) { copy in
+            Self.look(rest, copy, offset, body)
+        }
+        var length = Self.usualLength
+        while case .longer = look, length < rest.count {
+            length *= 16
+            let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: min(length, rest.count), alignment: 8)
+            look = Self.look(rest, copy, offset, body)
+            copy.deallocate()
+        }
+        switch look {
+        case .found(let result): return try result.get()
+        case .damaged, .longer: throw damage(at: offset)
+        }
+    }
+
+    private static let usualLength = 512
+
+    private enum Look<Result> {
+        case found(Swift.Result<Result, JournalError>)
+        /// No line ends in what was copied.
+        case longer
+        case damaged
+    }
+
+    /// - Parameter bytes: From the checksum of the line before on.
+    private static func look<Result>(
+        _ bytes: UnsafeRawBufferPointer,
+        _ copy: UnsafeMutableRawBufferPointer,
+        _ offset: Int64,
+        _ body: (EventLine) throws(JournalError) -> Result
+    ) -> Look<Result> {
+        let bytes = bytes.prefix(copy.count)
+        copy.copyMemory(from: bytes)
+        let all = UnsafeRawBufferPointer(rebasing: copy[..<bytes.count])
+        guard all[Line.endLength - 1] == 0x0A, let seed = Hexadecimal.word(all, at: 1) else { return .damaged }
+        let rest = all.dropFirst(Line.endLength)
         guard let line = Line(rest, seed: seed), let event = EventLine(rest.prefix(line.contentLength), offset: offset)
-        else { throw damage(at: offset) }
-        return event
+        else { return rest.offset(of: 0x0A) == nil ? .longer : .damaged }
+        do throws(JournalError) {
+            return .found(.success(try body(event)))
+        } catch {
+            return .found(.failure(error))
+        }
     }
 
     /// - Parameter offset: Where something stands that cannot be.
@@ -42,17 +88,25 @@ package final class JournalMap: Sendable {
     }
 }
 
-/// A part of a file from its beginning, mapped for reading.
-package final class ReadOnlyMap: @unchecked Sendable {
-    // Never written to, and unmapped when nobody has it any more.
-    package let bytes: UnsafeRawBufferPointer
+/// A part of a file from its beginning, mapped for reading, which nobody but its owner ever changes.
+package final class ReadOnlyMap: Sendable {
+    private let mapping: Mapping
+    private let file: File
+    /// Before anything of it was read.
+    private let status: File.Status
 
     init(_ file: File, count: Int) throws(JournalError) {
-        guard count > 0, let address = mmap(nil, count, PROT_READ, MAP_SHARED, file.descriptor, 0),
-            address != MAP_FAILED
-        else { throw File.error("mmap", file.path) }
-        bytes = UnsafeRawBufferPointer(start: address, count: count)
+        self.file = file
+        status = try file.status()
+        mapping = try Mapping(file, count: count, isWritable: false)
     }
 
-    deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(mapping.bytes) }
+
+    /// Whether a part of the file is gone: all of it is zeros then.
+    package var isLost: Bool { mapping.isLost }
+
+    /// Whether nobody has changed the file since it was mapped. It asks the system. A name that is taken away counts as a
+    /// change as well.
+    package var isUnchanged: Bool { !isLost && (try? file.status()) == status }
 }

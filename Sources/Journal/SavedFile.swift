@@ -54,11 +54,9 @@ extension JournalSource {
             // Before it is mapped: writing into a hole on a full disk would be the end of the process.
             let result = posix_fallocate(saved.descriptor, 0, off_t(count))
             guard result == 0 else { throw .system(call: "posix_fallocate", path: temporary, errno: result) }
-            guard let address = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_SHARED, saved.descriptor, 0),
-                address != MAP_FAILED
-            else { throw File.error("mmap", temporary) }
-            fill(UnsafeMutableRawBufferPointer(start: address, count: count))
-            munmap(address, count)
+            let mapping = try Mapping(saved, count: count, isWritable: true)
+            fill(mapping.bytes)
+            guard !mapping.isLost else { throw .wrongIndex(path: temporary) }
             try saved.sync(with: folder.calls)
             guard rename(temporary, savedPath) == 0 else { throw File.error("rename", temporary) }
         } catch {

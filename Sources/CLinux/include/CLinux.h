@@ -60,6 +60,26 @@ void linux_thread_may_not_wait(struct linux_wait_counter *counter);
 /// To be called where a thread is about to wait for a disk, a lock or a hash.
 void linux_note_wait(void);
 
+/// A file in memory whose pages may go without an end to the process: who cuts the file leaves zeros, and a note of it.
+typedef struct linux_mapping linux_mapping;
+
+/// Maps the first `count` bytes of a file, shared with all who have it mapped. Returns NULL with errno. mmap(2).
+linux_mapping *linux_map(int fd, size_t count, bool is_writable, void **address);
+
+/// Puts another file in the place of the one that is mapped, at the same address and of the same size, in one step. Returns
+/// 0, or -1 with errno.
+int linux_map_again(linux_mapping *mapping, int fd);
+
+/// Where an atomic byte is that says whether a part of the file was gone when somebody looked at it, with 1: all of the
+/// memory is zeros then, of this process alone.
+const void *linux_mapping_note(const linux_mapping *mapping);
+
+/// To be called by the last who uses it.
+void linux_unmap(linux_mapping *mapping);
+
+/// How many mappings there are in this process.
+int linux_mapping_count(void);
+
 /// Whether the processor computes CRC-32C by itself (SSE 4.2, ARMv8 CRC).
 bool cpu_has_crc32c(void);
 

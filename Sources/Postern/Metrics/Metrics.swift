@@ -11,7 +11,16 @@ internal import Synchronization
 /// a power cut the counters begin again, which Prometheus expects of counters.
 final class Metrics: Sendable {
     private let file: MappedFile
-    private let connectionCount = Mutex<(@Sendable () -> Int)?>(nil)
+    private let connections = Mutex<Connections?>(nil)
+    /// Names of views by the numbers that were handed out, and the numbers that those have in the file. They are other ones
+    /// where somebody has taken the file away and others have begun a new one.
+    private let views = Mutex([[UInt8]](repeating: [], count: Layout.viewCapacity))
+    private let numbersInFile = InlineArray<64, Atomic<Int>> { Atomic($0) }
+
+    /// A box of functions as such would wrap them anew each time that one is called, as in `JournalFolder`.
+    private struct Connections {
+        let count: @Sendable () -> Int
+    }
 
     /// Where things are in the file. Another layout needs another `magic`.
     private enum Layout {
@@ -46,10 +55,9 @@ final class Metrics: Sendable {
 
     /// - Throws: ``JournalError`` when the file can be neither opened nor made.
     init(in folder: JournalFolder) throws(JournalError) {
-        file = try MappedFile(Self.fileName, in: folder, size: Layout.size, header: Layout.magic) {
-            $0.starts(with: Layout.magic)
-        }
+        file = try MappedFile(Self.fileName, in: folder, size: Layout.size, magic: Layout.magic)
         nameFirstViews()
+        folder.lookAfter(file) { [weak self] in self?.nameViewsAgain() }
     }
 
     /// Counts for this process alone. nil where there is no memory for it.
@@ -65,14 +73,39 @@ final class Metrics: Sendable {
     static let noView = 0
     /// Of all views that found no place any more.
     private static let otherViews = 1
+    private static let otherName = "other"
 
     private func nameFirstViews() {
-        for name in ["none", "other"] { _ = number(ofView: name) }
+        for name in ["none", Self.otherName] { _ = number(ofView: name) }
     }
 
-    /// Under which number requests to a view are counted, in all processes.
+    /// Under which number requests to a view are counted.
     func number(ofView name: String) -> Int {
         let bytes = Array(name.utf8.prefix(Layout.nameSize - 1))
+        return views.withLock { views in
+            if let known = views.firstIndex(of: bytes) { return known }
+            let inFile = numberInFile(ofView: bytes)
+            guard inFile != Self.otherViews || bytes.elementsEqual(Self.otherName.utf8) else { return inFile }
+            guard let number = views[inFile].isEmpty ? inFile : views.lastIndex(where: \.isEmpty) else {
+                return Self.otherViews
+            }
+            views[number] = bytes
+            numbersInFile[number].store(inFile, ordering: .relaxed)
+            return number
+        }
+    }
+
+    /// To be called when there is another file.
+    private func nameViewsAgain() {
+        views.withLock { views in
+            for (number, name) in views.enumerated() where !name.isEmpty {
+                numbersInFile[number].store(numberInFile(ofView: name), ordering: .relaxed)
+            }
+        }
+    }
+
+    /// The number that a view has in all processes.
+    private func numberInFile(ofView bytes: [UInt8]) -> Int {
         let lock = file.atomic(at: Layout.lockOffset)
         return CounterSet.withLock(lock, now: Self.monotonicTime() / 1_000_000) {
             let count = viewCount
@@ -104,10 +137,12 @@ final class Metrics: Sendable {
     // MARK: Connections
 
     /// - Parameter count: Says how many connections the server of this process has open.
-    func observeConnections(_ count: @escaping @Sendable () -> Int) { connectionCount.withLock { $0 = count } }
+    func observeConnections(_ count: @escaping @Sendable () -> Int) {
+        connections.withLock { $0 = Connections(count: count) }
+    }
 
     /// nil where nobody knows.
-    var openConnections: Int? { connectionCount.withLock { $0 }?() }
+    var openConnections: Int? { connections.withLock { $0 }?.count() }
 
     // MARK: Counting
 
@@ -132,6 +167,7 @@ final class Metrics: Sendable {
         // 1xx does not occur: statuses are from 200 to 599.
         let outcome = min(max(status / 100 - 2, 0), Self.outcomeCount - 1)
         let stripe = Self.ownStripe
+        let view = numbersInFile[view].load(ordering: .relaxed)
         add(1, to: Word(view: view, scheme * Self.outcomeCount + outcome), stripe)
         add(1, to: Word(view: view, Self.timeWords + LatencyHistogram.bucket(of: nanoseconds)), stripe)
         add(nanoseconds, to: Word(view: view, Self.timeWords + LatencyHistogram.bucketCount), stripe)

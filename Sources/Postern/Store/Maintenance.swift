@@ -8,7 +8,12 @@ final class Maintenance: Sendable {
     /// Returns whether it is done; what failed is tried again when it is next needed, a minute later at the earliest.
     typealias Job = @Sendable () -> Bool
 
-    private let job = Mutex<Job?>(nil)
+    /// A box of functions as such would wrap them anew each time that one is taken, as in `JournalFolder`.
+    private struct Work {
+        let run: Job
+    }
+
+    private let job = Mutex<Work?>(nil)
     private let isBusy = Atomic(false)
     private let isOver = Atomic(false)
     private let bell = DispatchSemaphore(value: 0)
@@ -24,10 +29,10 @@ final class Maintenance: Sendable {
                 if bell.wait(timeout: next) == .timedOut {
                     next = .now() + interval
                     guard !isBusy.exchange(true, ordering: .acquiring) else { continue }
-                    job.withLock { $0 = look }
+                    job.withLock { $0 = Work(run: look) }
                 }
                 guard let job = job.withLock({ $0.take() }) else { continue }
-                if !job() { _ = bell.wait(timeout: .now() + 60) }
+                if !job.run() { _ = bell.wait(timeout: .now() + 60) }
                 isBusy.store(false, ordering: .releasing)
             }
         }
@@ -36,7 +41,7 @@ final class Maintenance: Sendable {
     /// Has the thread do it, unless there is something else to do.
     func start(_ job: @escaping Job) {
         guard !isBusy.exchange(true, ordering: .acquiring) else { return }
-        self.job.withLock { $0 = job }
+        self.job.withLock { $0 = Work(run: job) }
         bell.signal()
     }
 

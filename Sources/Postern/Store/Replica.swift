@@ -45,7 +45,24 @@ final class Replica<State: EventSourced>: Sendable {
         } catch {
             throw StoreError(error)
         }
+        do throws(StoreError) {
+            return try told.withLock { told throws(StoreError) in try body(told.state) }
+        } catch .journal(.wrongIndex) {
+            // Somebody has changed by hand what was saved beside the journal.
+            try readAnew()
+        } catch {
+            throw error
+        }
         return try told.withLock { told throws(StoreError) in try body(told.state) }
+    }
+
+    private func readAnew() throws(StoreError) {
+        journal.restart()
+        do {
+            try journal.follow(reset: reset, apply: apply, told: finish)
+        } catch {
+            throw StoreError(error)
+        }
     }
 
     /// As ``read(_:)``, when all that the state rests on is on disk: for what goes into another journal, or to somebody
@@ -83,7 +100,11 @@ final class Replica<State: EventSourced>: Sendable {
         } catch {
             throw StoreError(error)
         }
-        if let refusal { throw refusal }
+        if let refusal {
+            // The next who asks gets what stands in the journal.
+            if case .journal(.wrongIndex) = refusal { journal.restart() }
+            throw refusal
+        }
         if let care = care.withLock({ $0 }), told.withLock({ $0.count > care.events && $0.count > 2 * $0.state.count })
         {
             care.call(.compaction)

@@ -12,9 +12,6 @@ internal import Synchronization
 /// addresses pushes no user's counter out.
 final class CounterTable: Sendable {
     private let file: MappedFile
-    private let key: [UInt8]
-    /// What turns the time since the machine started into the time of the table.
-    private let offset: Int64
 
     enum Region: Int, Sendable {
         case addresses, users, names
@@ -31,7 +28,9 @@ final class CounterTable: Sendable {
 
     private enum Layout {
         static let magic = Array("postern1".utf8)
+        /// Of a digest's key. Who cuts the file away gives it another one.
         static let keyOffset = 8
+        /// What turns the time since the machine started into the time of the table.
         static let offsetOffset = 24
         static let latestOffset = 32
         static let lockOffset = 40
@@ -45,26 +44,28 @@ final class CounterTable: Sendable {
 
     /// - Throws: ``JournalError`` when the file can be neither opened nor made.
     init(in folder: JournalFolder) throws(JournalError) {
-        let file = try MappedFile(
+        file = try MappedFile(
             Self.fileName,
             in: folder,
             size: Layout.size,
-            header: Self.newHeader()
-        ) { $0.starts(with: Layout.magic) }
-        (key, offset) = Self.read(file)
-        self.file = file
+            magic: Layout.magic,
+            header: Self.newKey
+        )
+        startTime()
+        folder.lookAfter(file) { [weak self] in self?.startTime() }
     }
 
     /// Counts for this process alone. nil where there is no memory for it.
     init?() {
-        guard let file = MappedFile(size: Layout.size, header: Self.newHeader()) else { return nil }
-        (key, offset) = Self.read(file)
+        guard let file = MappedFile(size: Layout.size, header: Layout.magic + Self.newKey()) else { return nil }
         self.file = file
+        startTime()
     }
 
     /// Milliseconds; they go on when processes and the machine start anew, and follow no change of the clock.
     func now() -> UInt64 {
-        let now = UInt64(bitPattern: Self.sinceBoot() &+ offset)
+        let offset = file.atomic(at: Layout.offsetOffset).pointee.load(ordering: .relaxed)
+        let now = UInt64(bitPattern: Self.sinceBoot()) &+ offset
         let latest = file.atomic(at: Layout.latestOffset)
         if now > latest.pointee.load(ordering: .relaxed) &+ 1000 { latest.pointee.store(now, ordering: .relaxed) }
         return now
@@ -94,13 +95,13 @@ final class CounterTable: Sendable {
         var digest: (UInt64, UInt64) = (0, 0)
         withUnsafeBytes(of: words) { words in
             withUnsafeMutableBytes(of: &digest) { digest in
-                self.key.withUnsafeBufferPointer { key in
-                    guard let digest = digest.baseAddress?.assumingMemoryBound(to: UInt8.self),
-                        let words = words.baseAddress?.assumingMemoryBound(to: UInt8.self), let key = key.baseAddress
-                    else { return }
-                    // SipHash: nobody who does not know the key can aim at a set.
-                    _ = crypto_shorthash_siphashx24(digest, words, 24, key)
-                }
+                guard let digest = digest.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                    let words = words.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                    let memory = file.bytes.baseAddress
+                else { return }
+                let key = (memory + Layout.keyOffset).assumingMemoryBound(to: UInt8.self)
+                // SipHash: nobody who does not know the key can aim at a set.
+                _ = crypto_shorthash_siphashx24(digest, words, 24, key)
             }
         }
         let (first, count) = key.region.sets
@@ -108,23 +109,23 @@ final class CounterTable: Sendable {
         return (CounterSet(file.bytes, at: Layout.headerSize + number * Layout.setSize), max(1, digest.1))
     }
 
-    private static func newHeader() -> [UInt8] {
+    @Sendable
+    private static func newKey() -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
-        return Layout.magic + (0..<16).map { _ in generator.next() }
+        return (0..<16).map { _ in generator.next() }
     }
 
-    private static func read(_ file: MappedFile) -> (key: [UInt8], offset: Int64) {
-        let bytes = file.bytes
-        let key = Array(bytes[Layout.keyOffset..<Layout.keyOffset + 16])
-        let offset = CounterSet.withLock(file.atomic(at: Layout.lockOffset), now: UInt64(sinceBoot())) {
-            let known = bytes.load(fromByteOffset: Layout.offsetOffset, as: Int64.self)
-            let latest = bytes.load(fromByteOffset: Layout.latestOffset, as: Int64.self)
+    /// To be called when there is another file.
+    private func startTime() {
+        let sinceBoot = UInt64(bitPattern: Self.sinceBoot())
+        CounterSet.withLock(file.atomic(at: Layout.lockOffset), now: sinceBoot) {
+            let offset = file.atomic(at: Layout.offsetOffset)
+            let latest = file.atomic(at: Layout.latestOffset).pointee.load(ordering: .relaxed)
+            let known = offset.pointee.load(ordering: .relaxed)
             // The machine has started anew: time goes on where it was seen last.
-            guard sinceBoot() &+ known < latest else { return known }
-            bytes.storeBytes(of: latest &- sinceBoot(), toByteOffset: Layout.offsetOffset, as: Int64.self)
-            return latest &- sinceBoot()
+            guard Int64(bitPattern: sinceBoot &+ known) < Int64(bitPattern: latest) else { return }
+            offset.pointee.store(latest &- sinceBoot, ordering: .relaxed)
         }
-        return (key, offset)
     }
 
     /// CLOCK_BOOTTIME in milliseconds: it never goes back, and goes on while the machine sleeps.

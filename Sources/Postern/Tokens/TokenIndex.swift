@@ -1,13 +1,21 @@
 internal import Journal
+internal import Synchronization
 
 /// Where the tokens of the first part of a journal stand, in a file beside it that all processes have mapped.
 ///
 /// It only says where to look: who a token belongs to and until when it is good is read from the journal's line, which has
-/// its own checksum. It is made anew when it is missing, damaged or far behind, and never changed.
+/// its own checksum. It is made anew when it is missing, damaged or far behind, and never changed. Its owner may change it by
+/// hand: so what it does not have is believed only when the file is as it was, and else it is an error that makes the index
+/// anew, ``JournalError/wrongIndex(path:)``.
 final class TokenIndex: Sendable {
     private let file: ReadOnlyMap
     private let journal: JournalMap
     private let layout: TokenIndexLayout
+    private let path: String
+    /// The checksum of the header, which is another one in each index.
+    private let header: Int64
+    /// Whether the file had changed when something was asked that could not be an error.
+    private let isSpoiled = Atomic(false)
     let checkpoint: JournalSource.Checkpoint
     /// Lines of the journal that are in it.
     let events: Int
@@ -43,6 +51,8 @@ final class TokenIndex: Sendable {
         lastID = field(.lastID)
         self.file = file
         self.journal = journal
+        path = source.savedPath
+        header = field(.headerChecksum)
         self.layout = layout
         self.events = events
     }
@@ -54,22 +64,41 @@ final class TokenIndex: Sendable {
         var slot = layout.slot(of: digest.firstWord)
         for _ in 0..<layout.slotCount {
             let word = number(layout.slots, slot, as: UInt64.self)
-            guard word != 0 else { return nil }
+            if word == 0 { break }
             if word & ~TokenIndexLayout.offsetMask == fingerprint {
                 let token = try token(at: Int64(word & TokenIndexLayout.offsetMask))
-                if token.digest == digest { return token }
+                if token.digest == digest {
+                    // A revocation may have been missed.
+                    guard !isSpoiled.load(ordering: .relaxed) else { throw .wrongIndex(path: path) }
+                    return token
+                }
             }
             slot = layout.slot(after: slot)
         }
+        try expectUnchanged()
         return nil
     }
 
     func token(_ id: Token.ID) throws(JournalError) -> Token? {
-        guard let place = place(of: id) else { return nil }
-        return try token(at: number(layout.offsets, place, as: Int64.self))
+        let token: Token? =
+            if let place = place(of: id) { try token(at: number(layout.offsets, place, as: Int64.self)) } else { nil }
+        try expectUnchanged()
+        return token
     }
 
-    func contains(_ id: Token.ID) -> Bool { place(of: id) != nil }
+    /// Asked for what becomes of a token later. After a wrong answer the index is of no use any more, and says so.
+    func contains(_ id: Token.ID) -> Bool {
+        if place(of: id) != nil { return true }
+        if !file.isUnchanged { isSpoiled.store(true, ordering: .relaxed) }
+        return false
+    }
+
+    /// - Throws: ``JournalError/wrongIndex(path:)`` when what was found may not be all.
+    private func expectUnchanged() throws(JournalError) {
+        guard file.isUnchanged, !journal.isLost, !isSpoiled.load(ordering: .relaxed) else {
+            throw .wrongIndex(path: path)
+        }
+    }
 
     private func place(of id: Token.ID) -> Int? {
         TokenIndexLayout.place(of: id, among: count) { number(layout.ids, $0, as: Int64.self) }
@@ -81,7 +110,10 @@ final class TokenIndex: Sendable {
         var last = 0
         for _ in 0..<layout.ownerCount {
             last = Int(number(layout.owners, owner, as: UInt32.self))
-            guard (1...max(1, count)).contains(last) else { return [] }
+            guard (1...max(1, count)).contains(last) else {
+                try expectUnchanged()
+                return []
+            }
             if number(layout.users, last - 1, as: Int64.self) == user { break }
             owner = layout.owner(after: owner)
         }
@@ -92,6 +124,7 @@ final class TokenIndex: Sendable {
             guard previous < last else { break }
             last = previous
         }
+        try expectUnchanged()
         return tokens.reversed()
     }
 
@@ -103,15 +136,32 @@ final class TokenIndex: Sendable {
         _ body: (Token, EventLine, _ isRenewed: Bool) throws(JournalError) -> Void
     ) throws(JournalError) {
         for place in 0..<count where !revoked.contains(number(layout.ids, place, as: Int64.self)) {
-            let line = try journal.line(at: number(layout.offsets, place, as: Int64.self))
-            let written = try written(line)
-            let token = renewed(written)
-            try body(token, line, token.expires != written.expires)
+            try withLine(at: number(layout.offsets, place, as: Int64.self)) { line throws(JournalError) in
+                let written = try written(line)
+                let token = try renewed(written)
+                try body(token, line, token.expires != written.expires)
+            }
         }
+        try expectUnchanged()
     }
 
     private func token(at offset: Int64) throws(JournalError) -> Token {
-        renewed(try written(try journal.line(at: offset)))
+        try withLine(at: offset) { line throws(JournalError) in try renewed(try written(line)) }
+    }
+
+    private func withLine<Result>(
+        at offset: Int64,
+        _ body: (EventLine) throws(JournalError) -> Result
+    ) throws(JournalError) -> Result {
+        do throws(JournalError) {
+            return try journal.withLine(at: offset, body)
+        } catch .damaged(let path, let line, let offset) {
+            // The line is what it was, and the index leads to where it is not.
+            try expectUnchanged()
+            throw .damaged(path: path, line: line, offset: offset)
+        } catch {
+            throw error
+        }
     }
 
     /// The token that the line issued.
@@ -122,18 +172,25 @@ final class TokenIndex: Sendable {
         return token
     }
 
-    private func renewed(_ token: Token) -> Token {
+    private func renewed(_ token: Token) throws(JournalError) -> Token {
         // Only those can be.
-        guard token.renewal != nil,
-            let place = TokenIndexLayout.place(
-                of: token.id,
-                among: layout.renewalCount,
-                { number(layout.renewals, 2 * $0, as: Int64.self) }
-            )
-        else { return token }
+        guard token.renewal != nil else { return token }
+        let place = TokenIndexLayout.place(
+            of: token.id,
+            among: layout.renewalCount,
+            { number(layout.renewals, 2 * $0, as: Int64.self) }
+        )
         var token = token
-        token.expires = Timestamp(microseconds: number(layout.renewals, 2 * place + 1, as: Int64.self))
+        if let place {
+            token.expires = Timestamp(microseconds: number(layout.renewals, 2 * place + 1, as: Int64.self))
+        }
+        // Without a system call: whatever is written over the file begins with another header.
+        guard !file.isLost, field(.headerChecksum) == header else { throw .wrongIndex(path: path) }
         return token
+    }
+
+    private func field(_ field: TokenIndexLayout.Field) -> Int64 {
+        file.bytes.loadUnaligned(fromByteOffset: 8 * field.rawValue, as: Int64.self)
     }
 
     /// The number at a place of a table; both are within the layout, and so within the file.

@@ -61,19 +61,24 @@ public struct Origin: Sendable {
 public final class Signals: Sendable {
     public typealias Receiver = @Sendable (Signal, Origin) -> Void
 
-    private let receivers = Mutex<[Receiver]>([])
+    /// Not the functions themselves, for the reason that `JournalFolder` has.
+    private struct Connection {
+        let receive: Receiver
+    }
+
+    private let connections = Mutex<[Connection]>([])
 
     /// Calls `receiver` for every signal from now on, on the thread that answers the request: it must be
     /// quick, and it cannot undo what happened.
     public func connect(_ receiver: @escaping Receiver) {
-        receivers.withLock { $0.append(receiver) }
+        connections.withLock { $0.append(Connection(receive: receiver)) }
     }
 
     /// - Parameter request: That asked for it; nil for the command line.
     func send(_ signal: Signal, for request: APIRequest?) {
-        let receivers = receivers.withLock { $0 }
-        guard !receivers.isEmpty else { return }
+        let connections = connections.withLock { $0 }
+        guard !connections.isEmpty else { return }
         let origin = Origin(request)
-        for receiver in receivers { receiver(signal, origin) }
+        for connection in connections { connection.receive(signal, origin) }
     }
 }
