@@ -78,6 +78,7 @@ struct ServeCommand: ParsableCommand {
         logs.logger.info("serving")
         manager?.ready()
         server.run()
+        application.tellLeftOut()
         logs.logger.info("stopped")
     }
 
