@@ -89,6 +89,7 @@ struct ServeCommand: ParsableCommand {
         logs.logger.info("serving")
         manager?.ready()
         server.run()
+        application.tellLeftOut()
         logs.logger.info("stopped")
     }
 

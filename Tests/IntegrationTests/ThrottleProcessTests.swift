@@ -70,4 +70,32 @@ struct ThrottleProcessTests {
         }
         _ = servers
     }
+
+    @Test("That each of four processes remembers the right password is no way around the limit of guesses")
+    func remembered() throws {
+        let site = try Site(users: false, throttlesFailures: true)
+        try site.addUser("ann")
+        let servers = try SpawnedServers(site, count: 4)
+        @Sendable func ask(_ password: String, host: UInt8 = 9) throws -> Int {
+            let basic = "Basic " + Data("ann:\(password)".utf8).base64EncodedString()
+            let request = HTTP.request("GET", "/whoami/", [("Authorization", basic)])
+            return try HTTP.exchange(site.nginxPort, request, fromHost: host).status
+        }
+        // Whichever process gets it, the password is right and remembered from then on.
+        for _ in 0..<40 { #expect(try ask(Site.password) == 200) }
+        let statuses = Mutex<[Int]>([])
+        DispatchQueue.concurrentPerform(iterations: 8) { worker in
+            for round in 0..<50 {
+                let status = (try? ask("wrong \(worker) \(round)")) ?? 0
+                statuses.withLock { $0.append(status) }
+            }
+        }
+        let guesses = statuses.withLock { $0 }
+        // As many as a login has in a minute, and in another one if the machine needs one for this.
+        let told = guesses.count { $0 == 401 }
+        #expect((1...10).contains(told) && guesses.count { $0 == 429 } == 400 - told, "\(told)")
+        for _ in 0..<40 { #expect(try ask(Site.password) == 429) }
+        #expect(try ask(Site.password, host: 10) == 200)
+        _ = servers
+    }
 }

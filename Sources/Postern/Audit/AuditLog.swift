@@ -9,16 +9,39 @@ internal import Synchronization
 ///
 /// How much it grows is limited. Wrong passwords are limited by the location's failure throttle. Of the refusals of one
 /// address, or of one network of 64 bits of IPv6, thirty a minute are written, and five more of those that were throttled, by
-/// all processes together; what is left out is counted in the metrics.
+/// all processes together; of a network of 48 bits of IPv6 four times as many. What is left out is counted in the
+/// metrics, and a minute later a line `left-out` of each process says how many there were of the address.
 public final class AuditLog: Sendable {
     /// As many as the failure throttle lets credentials of one address be refused.
-    private static let refusals = ThrottleRate("30/min").map { ThrottleScope("audit", $0) }
+    private static let refusals = scopes("audit", "30/min")
     /// Of credentials that were not looked at any more.
-    private static let throttled = ThrottleRate("5/min").map { ThrottleScope("audit-throttled", $0) }
+    private static let throttled = scopes("audit-throttled", "5/min")
+    /// Addresses and reasons in a minute of which it is told how many refusals were left out; of the others, in one number.
+    private static let leftOutCapacity = 256
+
     private let output: LogOutput
+    private let leftOut: LineLimit<LeftOut>
     private let metrics = WriteOnce<Metrics>()
 
-    public init(to output: LogOutput) { self.output = output }
+    private struct LeftOut: Hashable {
+        let address: String
+        let reason: String
+    }
+
+    public init(to output: LogOutput) {
+        self.output = output
+        leftOut = LineLimit(limit: 0, capacity: Self.leftOutCapacity) { kind, count in
+            let line = Self.line(leftOut: count, kind?.reason ?? "-", kind?.address ?? "-")
+            output.write(line.bytes(at: .now(), output.format))
+        }
+    }
+
+    private static func scopes(_ name: String, _ rate: String) -> [(client: ThrottleScope, site: ThrottleScope?)] {
+        ThrottleRate(rate).map { ThrottleScope(name, $0) }.map { [($0, $0.widened(by: 4, name + ":site"))] } ?? []
+    }
+
+    /// Tells of the refusals that were left out until now.
+    public func tellLeftOut() { leftOut.tell() }
 
     /// Tells of what happens to the users and tokens of `accounts` from now on.
     func follow(_ accounts: Accounts, _ metrics: Metrics?) {
@@ -36,15 +59,24 @@ public final class AuditLog: Sendable {
         let refusal = error.refusal
         // Who presents nothing is nobody worth a line.
         guard output.isOpen, refusal.isAudited, refusal != .permissionDenied || request.user != nil else { return }
-        if let counters, let scope = refusal == .tooManyFailures ? Self.throttled : Self.refusals {
-            let now = counters.now()
-            let key = ClientAddress(request).key(scope.id)
-            guard counters.withCounter(key, now: now, { scope.take(&$0, now: now) }).isAllowed else {
-                metrics.value?.count(.auditLinesLeftOut)
-                return
-            }
+        if let counters, !Self.admits(refusal, ClientAddress(request), counters) {
+            metrics.value?.count(.auditLinesLeftOut)
+            leftOut.leaveOut(LeftOut(address: Origin.address(of: request), reason: refusal.name))
+            return
         }
         write(Self.line("refused", [("reason", refusal.name)], Origin(request)))
+    }
+
+    private static func admits(_ refusal: Refusal, _ client: ClientAddress, _ counters: CounterTable) -> Bool {
+        let now = counters.now()
+        func take(_ scope: ThrottleScope, _ key: CounterKey) -> Bool {
+            counters.withCounter(key, now: now) { scope.take(&$0, now: now) }.isAllowed
+        }
+        return (refusal == .tooManyFailures ? throttled : refusals).allSatisfy { scope, site in
+            guard take(scope, client.key(scope.id)) else { return false }
+            guard let site, let key = client.siteKey(site.id) else { return true }
+            return take(site, key)
+        }
     }
 
     /// Tells of a command that changes the store and has ended.
@@ -102,6 +134,12 @@ public final class AuditLog: Sendable {
         case .tokenRevoked(let token):
             line("token-revoked", target(token.user) + [("token", String(token.id))], origin)
         }
+    }
+
+    private static func line(leftOut count: Int, _ reason: String, _ address: String) -> AuditLine {
+        var line = line("left-out", [("reason", reason), ("count", String(count))], Origin(nil))
+        line.fields[0].value = .foreign(Array(address.utf8)[...])
+        return line
     }
 
     private static func given(_ rights: Set<String>) -> [(String, String)] { list("given", rights) }

@@ -47,7 +47,7 @@ struct GateView: APIView {
                 throw APIError(any: error)
             }
         }
-        if let seconds = settings.cacheSeconds, request.method.isSafe {
+        if let seconds = settings.cacheSeconds, request.method.isSafe, !request.isByPassword {
             fields.append(("X-Accel-Expires", String(seconds)))
         } else {
             fields.append(APIResponse.noStore)
@@ -77,6 +77,9 @@ struct GateSettings: Sendable {
 }
 
 extension APIRequest {
+    /// A web server that remembers that a password was right would say so to whoever guesses, past all counters.
+    fileprivate var isByPassword: Bool { if case .password? = credential { true } else { false } }
+
     /// A CORS preflight as browsers send it (Fetch, section 4.8): OPTIONS that names its origin and the method that is to
     /// come, and has neither a credential nor a body.
     var isPreflight: Bool {

@@ -5,6 +5,7 @@ internal import Journal
 ///
 /// Held against in the place of the hash are digests under a key that only this process knows, over the password
 /// and all of the record that it was right for: when that changes in any way, it is as if nothing were known.
+/// It is asked after the counters of the failure throttle: whether a password is remembered is an answer about it.
 /// Only what was right is remembered, and equal requests do not wait for each other, so that how long an answer
 /// takes says nothing about who exists.
 final class PasswordMemo: Sendable {

@@ -13,6 +13,7 @@ public final class Application: Sendable {
 
     let classes: PolicyClasses
     let logger: Logger
+    let errorLines: LineLimit<ErrorKind>
     private let policies = PolicyCache()
     let counters: CounterTable?
     let metrics: Metrics?
@@ -37,6 +38,7 @@ public final class Application: Sendable {
             permissions: permissions
         )
         self.logger = logger
+        errorLines = Self.errorLines(logger)
         do throws(JournalError) {
             counters = try CounterTable(in: accounts.store.folder)
         } catch {
@@ -59,6 +61,12 @@ public final class Application: Sendable {
     /// Lets `metrics` say how many connections the server has open.
     public func observeConnections(_ count: @escaping @Sendable () -> Int) {
         metrics?.observeConnections(count)
+    }
+
+    /// Writes to the logs how many lines they left out until now: for the end of a process, which no minute outlives.
+    public func tellLeftOut() {
+        errorLines.tell()
+        audit?.tellLeftOut()
     }
 
     /// Answers one request. The handler for a `FastCGI.Server`.

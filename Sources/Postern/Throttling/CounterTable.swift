@@ -9,7 +9,8 @@ internal import Synchronization
 /// many within a fraction of the period and never too few. The table is made of sets of eight counters; a set has a lock
 /// of its own, held for some nanoseconds. Where a ninth counter wants into a set, the one goes that ends first. Counters
 /// of addresses, of users and of names that are nobody's have places of their own, so that whoever has a million
-/// addresses pushes no user's counter out.
+/// addresses pushes no user's counter out. From where users logged in has places of its own as well, so many for each user
+/// and no more: see ``KnownClientSet``.
 final class CounterTable: Sendable {
     private let file: MappedFile
 
@@ -27,17 +28,22 @@ final class CounterTable: Sendable {
     }
 
     private enum Layout {
-        static let magic = Array("postern1".utf8)
+        static let magic = Array("postern2".utf8)
         /// Of a digest's key. Who cuts the file away gives it another one.
         static let keyOffset = 8
+        static let keySize = 16
         /// What turns the time since the machine started into the time of the table.
         static let offsetOffset = 24
         static let latestOffset = 32
         static let lockOffset = 40
+        static let deviceKeyOffset = 48
+        static let deviceKeySize = 32
         static let headerSize = 4096
         static let setCount = 16384
         static let setSize = 1024
-        static let size = headerSize + setCount * setSize
+        static let knownOffset = headerSize + setCount * setSize
+        static let knownCount = 4096
+        static let size = knownOffset + knownCount * setSize
     }
 
     static let fileName = "throttle"
@@ -49,7 +55,7 @@ final class CounterTable: Sendable {
             in: folder,
             size: Layout.size,
             magic: Layout.magic,
-            header: Self.newKey
+            header: Self.newKeys
         )
         startTime()
         folder.lookAfter(file) { [weak self] in self?.startTime() }
@@ -57,7 +63,7 @@ final class CounterTable: Sendable {
 
     /// Counts for this process alone. nil where there is no memory for it.
     init?() {
-        guard let file = MappedFile(size: Layout.size, header: Layout.magic + Self.newKey()) else { return nil }
+        guard let file = MappedFile(size: Layout.size, header: Layout.magic + Self.newKeys()) else { return nil }
         self.file = file
         startTime()
     }
@@ -88,10 +94,60 @@ final class CounterTable: Sendable {
         return set.mayHave(tag)
     }
 
+    // MARK: From where users log in
+
+    /// Milliseconds for which a client is known to a user from the last login on.
+    static let knownFor: UInt64 = 30 * 86_400_000
+
+    /// A login less than this before the last one is not noted again.
+    private static let knownGranularity: UInt64 = 3_600_000
+
+    /// Whether the user logged in from this client lately. Takes no lock.
+    func knows(_ client: UInt64, of user: User.ID, now: UInt64) -> Bool {
+        let (set, tag, client) = knownPlace(client, user)
+        guard let end = set.end(of: client, of: tag).map({ $0 &* 1000 }) else { return false }
+        // Whatever stands in the file, nobody is known for longer than the period.
+        return now < end && end <= now &+ Self.knownFor
+    }
+
+    /// Notes that the user has logged in from this client.
+    func know(_ client: UInt64, of user: User.ID, now: UInt64) {
+        let (set, tag, client) = knownPlace(client, user)
+        let end = now &+ Self.knownFor
+        if let known = set.end(of: client, of: tag).map({ $0 &* 1000 }), known <= end,
+            end &- known < Self.knownGranularity
+        {
+            return
+        }
+        set.keep(client, of: tag, until: end / 1000, now: now)
+    }
+
+    private func knownPlace(_ client: UInt64, _ user: User.ID) -> (KnownClientSet, user: UInt64, client: UInt32) {
+        let user = UInt64(bitPattern: user)
+        let place = digest(of: 1, 0, user)
+        let position = Layout.knownOffset + Int(place.0 % UInt64(Layout.knownCount)) * Layout.setSize
+        let word = UInt32(truncatingIfNeeded: digest(of: 2, client, user).0)
+        return (KnownClientSet(file.bytes, at: position), max(1, place.1), word)
+    }
+
+    /// nil while the file is gone and no new one is there: a key of zeros is nobody's.
+    var deviceCookie: DeviceCookie? {
+        let start = Layout.deviceKeyOffset
+        let key = Array(file.bytes[start..<start + Layout.deviceKeySize])
+        return key.contains { $0 != 0 } ? DeviceCookie(key: key) : nil
+    }
+
     // MARK: -
 
     private func place(of key: CounterKey) -> (CounterSet, tag: UInt64) {
-        let words = (key.scope, key.high, key.low)
+        let digest = digest(of: key.scope, key.high, key.low)
+        let (first, count) = key.region.sets
+        let number = first + Int(digest.0 % UInt64(count))
+        return (CounterSet(file.bytes, at: Layout.headerSize + number * Layout.setSize), max(1, digest.1))
+    }
+
+    private func digest(of first: UInt64, _ second: UInt64, _ third: UInt64) -> (UInt64, UInt64) {
+        let words = (first, second, third)
         var digest: (UInt64, UInt64) = (0, 0)
         withUnsafeBytes(of: words) { words in
             withUnsafeMutableBytes(of: &digest) { digest in
@@ -104,15 +160,16 @@ final class CounterTable: Sendable {
                 _ = crypto_shorthash_siphashx24(digest, words, 24, key)
             }
         }
-        let (first, count) = key.region.sets
-        let number = first + Int(digest.0 % UInt64(count))
-        return (CounterSet(file.bytes, at: Layout.headerSize + number * Layout.setSize), max(1, digest.1))
+        return digest
     }
 
     @Sendable
-    private static func newKey() -> [UInt8] {
+    private static func newKeys() -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
-        return (0..<16).map { _ in generator.next() }
+        func random(_ count: Int) -> [UInt8] { (0..<count).map { _ in generator.next() } }
+        let digestKey = random(Layout.keySize)
+        let gap = [UInt8](repeating: 0, count: Layout.deviceKeyOffset - Layout.keyOffset - Layout.keySize)
+        return digestKey + gap + random(Layout.deviceKeySize)
     }
 
     /// To be called when there is another file.

@@ -71,4 +71,19 @@ struct ClientAddress: Sendable {
 
     /// A word that stands for it beside something else.
     var word: UInt64 { high &* 0x9E37_79B9_7F4A_7C15 ^ low }
+
+    /// Of the network of 48 bits that an address of IPv6 is in, which is what a site gets and may count as 65,536 clients;
+    /// nil for others.
+    func siteKey(_ scope: UInt64) -> CounterKey? {
+        isIPv6 ? CounterKey(region: .addresses, scope: scope, high: high & ~0xFFFF, low: 1) : nil
+    }
+
+    /// A word that is the same for all clients near to it: in one network of 24 bits of IPv4, or of 48 of IPv6.
+    var siteWord: UInt64 {
+        if isIPv6 { return high & ~0xFFFF }
+        return low == .max ? word : low >> 8
+    }
+
+    /// A client of IPv6 has no bits after the first 64; an address of IPv4 has, and so has what is no address.
+    private var isIPv6: Bool { low == 0 }
 }

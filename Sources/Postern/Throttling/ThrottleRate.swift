@@ -41,6 +41,11 @@ struct ThrottleScope: Sendable {
         id = SecretDigest(of: Array("\(name)=\(rate.limit)/\(rate.period)".utf8)[...]).firstWord
     }
 
+    /// So many times as often in the same period, under another name; nil where that is more than a rate can be.
+    func widened(by factor: Int, _ name: String) -> ThrottleScope? {
+        ThrottleRate("\(rate.limit * factor)/\(rate.period)s").map { ThrottleScope(name, $0) }
+    }
+
     /// Counts one more, unless there are as many as may be.
     func take(_ counter: inout Counter, now: UInt64) -> ThrottleVerdict {
         let verdict = look(&counter, now: now)

@@ -59,13 +59,21 @@ public final class Accounts: Sendable {
     ) throws(APIError) -> User? {
         do {
             let candidate = try (try? Username(name)).flatMap { try store.user(named: $0) }
-            if isRepeated, let candidate, candidate.isActive, memo.knows(password, of: candidate, at: store.now()) {
-                store.metrics.value?.count(.passwordHits)
+            // Nothing may say whether a password is remembered where none may be tried.
+            if isRepeated, let candidate, request?.failures?.hasRoom(for: candidate.id) ?? true,
+                remembers(password, of: candidate)
+            {
                 return candidate
             }
-            if isRepeated { store.metrics.value?.count(.passwordMisses) }
             guard
-                try verify(password, of: candidate, name: name, for: request, isRight: { $0?.isActive ?? false }),
+                try verify(
+                    password,
+                    of: candidate,
+                    name: name,
+                    isRepeated: isRepeated,
+                    for: request,
+                    isRight: { $0?.isActive ?? false }
+                ),
                 let candidate
             else {
                 signals.send(.loginFailed(username: name), for: request)
@@ -80,23 +88,40 @@ public final class Accounts: Sendable {
         }
     }
 
+    /// Whether it is known that the password is the active user's. The counters are asked first.
+    private func remembers(_ password: [UInt8], of user: User?) -> Bool {
+        guard let user, user.isActive, memo.knows(password, of: user, at: store.now()) else { return false }
+        store.metrics.value?.count(.passwordHits)
+        return true
+    }
+
     /// Whether the password is the user's, as often as the request's client may ask that. Takes the same time whatever
     /// is wrong.
     ///
     /// - Parameters:
     ///   - user: nil for nobody, who has no password.
+    ///   - isRepeated: Whether one that was right a minute ago is not hashed again.
     ///   - isRight: What else has to be right about the user.
     private func verify(
         _ password: [UInt8],
         of user: User?,
         name: [UInt8],
+        isRepeated: Bool = false,
         for request: APIRequest?,
         isRight: (User?) -> Bool
     ) throws -> Bool {
         try request?.willHash()
-        let attempt = try request?.failures?.attempt(user?.id, name: name) { () throws(APIError) in
-            try request?.waitForOthers()
+        let attempt = try request?.failures?.attempt(
+            user?.id,
+            name: name,
+            device: request?.cookie(DeviceCookie.name)
+        ) { () throws(APIError) in try request?.waitForOthers() }
+        // Another request of the client may have been right while this one waited.
+        if isRepeated, remembers(password, of: user) {
+            attempt?.succeeded()
+            return true
         }
+        if isRepeated { store.metrics.value?.count(.passwordMisses) }
         do {
             let hash = user?.passwordHash
             let decoy = hash == nil ? try store.decoyHash(for: name) : nil

@@ -50,11 +50,13 @@ public struct Origin: Sendable {
 
     init(_ request: APIRequest?) {
         user = request?.user
-        address = request.map { String(decoding: $0.remoteAddress, as: UTF8.self) }
+        address = request.map(Self.address)
         scheme = request?.scheme
         view = request?.viewName
         path = request.map { Array($0.source.targetWithoutQuery ?? []) }
     }
+
+    static func address(of request: APIRequest) -> String { String(decoding: request.remoteAddress, as: UTF8.self) }
 }
 
 /// Receivers of ``Signal``.

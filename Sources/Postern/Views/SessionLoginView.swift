@@ -39,7 +39,8 @@ struct SessionLoginView: APIView {
             guard isHTML else { throw Serializer.nonFieldError("Unable to log in with provided credentials.") }
             return try form(request, isHTML: true, error: LoginPage.wrongPassword)
         }
-        let cookies = try login.start(for: user, request)
+        var cookies = try login.start(for: user, request)
+        if let device = request.failures?.deviceField(for: user.id, request) { cookies.append(device) }
         login.accounts.signals.send(.loggedIn(user), for: request)
         guard isHTML else {
             return APIResponse(WhoAmIView.body(of: user, scheme: "Session"), fields: [APIResponse.noStore] + cookies)

@@ -178,6 +178,31 @@ struct AuditLogTests {
         let metrics = try #require(gate.application.metrics)
         #expect(metrics[.auditLinesLeftOut] == 65 + 70)
         #expect(metrics[.auditLines] >= 75)
+        gate.application.tellLeftOut()
+        func told(_ address: String, _ reason: String, _ count: Int) -> String {
+            "left-out address=\(address) reason=\(reason) count=\(count) who=- scheme=- view=- path=-"
+        }
+        #expect(
+            try self.lines().dropFirst(75).sorted() == [
+                told("192.0.2.1", "too-many-failures", 65), told("192.0.2.2", "bad-credential", 70),
+            ]
+        )
+    }
+
+    @Test("All addresses of a network of 48 bits get four times as many lines as one")
+    func boundedSite() throws {
+        for number in 0..<10 {
+            for _ in 0..<30 {
+                _ = gate.ask(
+                    "whoami",
+                    ["REQUIRE_HTTPS": "off", "FAILURE_THROTTLE": "off"],
+                    method: "GET",
+                    headers: ["AUTHORIZATION": "Token wrong"],
+                    address: "2001:db8:1:\(number)::1"
+                )
+            }
+        }
+        #expect(try lines().count == 120)
     }
 
     @Test(

@@ -187,6 +187,28 @@ struct ApplicationTests {
         #expect(!log([("HTTP_AUTHORIZATION", "Token x")]).contains("reached"))
     }
 
+    @Test("Errors that clients cause get ten lines a minute of a kind, and one that says how many were left out")
+    func boundedErrors() throws {
+        let lines = Lines()
+        var handler = LineHandler(lines: lines)
+        handler.logLevel = .error
+        let gate = try Gate(logger: Logger(label: "test") { [handler] _ in handler }, lookInterval: 0)
+        let token = ["AUTHORIZATION": "Token " + TokenSecret.random().text]
+        try FileManager.default.removeItem(atPath: gate.temporary.path + "/tokens")
+        for number in 0..<500 {
+            let answer = gate.ask("whoami", method: "GET", headers: token, more: [("REQUEST_URI", "/\(number)")])
+            #expect(answer.status == 503)
+        }
+        for _ in 0..<20 { #expect(gate.ask("whoami", ["BAD_CREDENTIAL": "Ignore"]).status == 500) }
+        #expect(lines.all.withLock { $0.count } == 20)
+        gate.application.tellLeftOut()
+        let told = lines.all.withLock { $0.dropFirst(20).sorted() }
+        #expect(told.count == 2)
+        #expect(told.first?.hasPrefix("left out 10 more like: answered 500: ") ?? false, "\(told)")
+        #expect(told.last?.hasPrefix("left out 490 more like: answered 503: ") ?? false, "\(told)")
+        #expect(told.allSatisfy { !$0.contains("postern_") })
+    }
+
     @Test("A login without fields, or with a body of another length than announced, is 400")
     func badLogin() throws {
         #expect(

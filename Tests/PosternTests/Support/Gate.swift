@@ -18,18 +18,33 @@ final class Gate: Sendable {
     /// - Parameters:
     ///   - throttlesFailures: Whether a location that does not say throttles what is refused, as it really does.
     ///   - audit: Gets what is refused, and what happens to the users.
-    init(throttlesFailures: Bool = false, audit: AuditLog? = nil, lookInterval: Int64 = 10) throws {
+    ///   - logger: nil: nobody reads what is logged.
+    ///   - hasUsers: Whether there are `ann` and `stella`, whose passwords have to be hashed.
+    init(
+        throttlesFailures: Bool = false,
+        audit: AuditLog? = nil,
+        logger: Logger? = nil,
+        lookInterval: Int64 = 10,
+        hasUsers: Bool = true
+    ) throws {
         self.throttlesFailures = throttlesFailures
         temporary = try TemporaryStore(lookInterval: lookInterval)
         accounts = Accounts(store: temporary.store)
-        application = Application(
-            accounts: accounts,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            audit: audit
-        )
+        application = Application(accounts: accounts, logger: logger ?? Self.silent, audit: audit)
+        guard hasUsers else { return }
         try addUser("ann")
         try addUser("stella", isStaff: true)
     }
+
+    /// What another process on the same store would be.
+    init(beside other: Gate) throws {
+        throttlesFailures = other.throttlesFailures
+        temporary = other.temporary
+        accounts = Accounts(store: try other.temporary.reopened())
+        application = Application(accounts: accounts, logger: Self.silent)
+    }
+
+    private static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     @discardableResult
     func addUser(_ name: String, isStaff: Bool = false) throws -> User {

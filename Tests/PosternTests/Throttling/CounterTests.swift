@@ -135,14 +135,14 @@ struct CounterTests {
         #expect(try !take())
     }
 
-    @Test("A file that is none of ours is replaced", arguments: [0, 3, 16_781_312])
+    @Test("A file that is none of ours is replaced", arguments: [0, 3, 20_975_616])
     func foreign(size: Int) throws {
         let store = try TemporaryStore()
         let path = store.path + "/throttle"
         try makePrivateFile(path, [UInt8](repeating: 0, count: size))
         let table = try CounterTable(in: store.store.folder)
         #expect(table.now() > 0)
-        #expect(try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int == 16_781_312)
+        #expect(try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int == 20_975_616)
         #expect(try FileManager.default.contentsOfDirectory(atPath: store.path).allSatisfy { !$0.contains(".new-") })
     }
 
@@ -159,7 +159,42 @@ struct CounterTests {
             _ = table.withCounter(key, now: now) { scope.take(&$0, now: now) }
         }
         #expect(!table.withCounter(user, now: now) { scope.take(&$0, now: now) }.isAllowed)
-        #expect(try FileManager.default.attributesOfItem(atPath: store.path + "/throttle")[.size] as? Int == 16_781_312)
+        #expect(try FileManager.default.attributesOfItem(atPath: store.path + "/throttle")[.size] as? Int == 20_975_616)
+    }
+
+    @Test(
+        "A user with twenty thousand addresses pushes out nobody's known ones, and of their own all but the last seven"
+    )
+    func known() throws {
+        let store = try TemporaryStore()
+        let table = try CounterTable(in: store.store.folder)
+        let now = table.now() &+ 8_640_000_000
+        for user in 1...100 as ClosedRange<User.ID> { table.know(7, of: user, now: now) }
+        for client in 0..<20_000 as Range<UInt64> { table.know(1000 + client, of: 500, now: now &+ client * 1000) }
+        let end = now &+ 20_000 * 1000
+        #expect((1...100 as ClosedRange<User.ID>).allSatisfy { table.knows(7, of: $0, now: end) })
+        let last = (20_991..<21_000 as Range<UInt64>).map { table.knows($0, of: 500, now: end) }
+        #expect(last == [false, false] + Array(repeating: true, count: 7))
+        #expect(!table.knows(7, of: 500, now: end) && !table.knows(8, of: 1, now: end))
+        // Another process knows as much, for thirty days.
+        let other = try CounterTable(in: store.reopened().folder)
+        let month: UInt64 = 30 * 86_400_000
+        #expect(other.knows(7, of: 1, now: now &+ month - 1000) && !other.knows(7, of: 1, now: now &+ month))
+        // A login renews it; an end that lies too far ahead is none.
+        table.know(7, of: 1, now: now &+ month - 1000)
+        #expect(table.knows(7, of: 1, now: now &+ month))
+        #expect(!table.knows(7, of: 1, now: now - 86_400_000))
+    }
+
+    @Test("With more users than there is room for, the ones who logged in last are known")
+    func manyKnown() throws {
+        let table = try #require(CounterTable())
+        let now = table.now()
+        for user in 1...90_000 as ClosedRange<User.ID> { table.know(7, of: user, now: now &+ UInt64(user) * 1000) }
+        let end = now &+ 90_000 * 1000
+        let old = (1...1000 as ClosedRange<User.ID>).count { table.knows(7, of: $0, now: end) }
+        let new = (89_001...90_000 as ClosedRange<User.ID>).count { table.knows(7, of: $0, now: end) }
+        #expect(old < 300 && new == 1000)
     }
 
     @Test("Whatever stands in the file is a counter")

@@ -1,3 +1,4 @@
+import FastCGI
 import Testing
 
 @testable import Postern
@@ -130,7 +131,8 @@ struct FailureThrottleTests {
     func account() {
         #expect(login(Gate.login("ann"), from: "198.51.100.9").status == 200)
         let statuses = (0..<100).map { login(from: "203.0.113.\($0)").status }
-        #expect(statuses.count { $0 == 400 } == 20 && statuses.count { $0 == 429 } == 80)
+        // And one more, for all of that network are one where the account has none left.
+        #expect(statuses.count { $0 == 400 } == 21 && statuses.count { $0 == 429 } == 79)
         #expect(login(Gate.login("ann"), from: "203.0.113.200").status == 429)
         #expect(login(Gate.login("ann"), from: "198.51.100.9").status == 200)
         #expect(login(Gate.login("stella"), from: "203.0.113.200").status == 200)
@@ -143,6 +145,104 @@ struct FailureThrottleTests {
         let known = (0..<5).map { _ in login(from: "198.51.100.9", location).status }
         let strangers = (0..<5).map { login(from: "203.0.113.\($0)", location).status }
         #expect(known == [400, 400, 400, 429, 429] && strangers == known)
+    }
+
+    @Test("An owner who comes from nowhere known has a try where strangers have used up theirs, one a network a day")
+    func first() {
+        let location = ["FAILURE_THROTTLE": "account=2/hour first=3/day"]
+        func wrong(_ address: String) -> Int { login(from: address, location).status }
+        func right(_ address: String) -> Int { login(Gate.login("ann"), from: address, location).status }
+        #expect([wrong("203.0.113.1"), wrong("203.0.113.2"), wrong("203.0.113.3")] == [400, 400, 400])
+        // The network of 24 bits has had its try, right or wrong.
+        #expect(wrong("203.0.113.4") == 429 && right("203.0.113.5") == 429)
+        // A right one uses nothing up, and its address is known from then on.
+        #expect((1...5).map { right("198.51.\($0).1") } == Array(repeating: 200, count: 5))
+        #expect([wrong("192.0.2.1"), wrong("2001:db8:1::1"), wrong("2001:db8:2::1")] == [400, 400, 429])
+        #expect(right("192.0.3.1") == 429 && right("198.51.1.1") == 200)
+        // Names that are nobody's alike.
+        func nobody(_ address: String) -> Int {
+            login(#"{"username":"nobody","password":"wrong"}"#, from: address, location).status
+        }
+        #expect((1...8).map { nobody("203.0.\($0).1") } == [400, 400, 400, 400, 400, 429, 429, 429])
+    }
+
+    @Test("A browser in which the owner logged in has tries of its own, wherever it is")
+    func device() throws {
+        let location = ["FAILURE_THROTTLE": "login=9/min account=2/hour", "REQUIRE_HTTPS": "off"]
+        func ask(_ name: String, _ password: String, from address: String, _ cookie: String? = nil) -> Gate.Answer {
+            let body = #"{"username":"\#(name)","password":"\#(password)"}"#
+            let headers = cookie.map { ["COOKIE": "a=b; postern_device=" + $0] } ?? [:]
+            return gate.ask("session.login", location, headers: headers, body: body, address: address)
+        }
+        let answer = ask("ann", Gate.password, from: "198.51.100.9")
+        let cookie = try #require(answer.cookies["postern_device"])
+        let field = try #require(answer.values("Set-Cookie").first { $0.hasPrefix("postern_device=") })
+        #expect(field.contains("; HttpOnly") && field.contains("; SameSite=Lax") && field.contains("; Path=/"))
+        #expect(field.contains("Max-Age=2592000") && !field.contains("ann"))
+        // It is kept, and no other is given.
+        #expect(ask("ann", Gate.password, from: "198.51.100.9", cookie).cookies["postern_device"] == nil)
+        for number in 0..<3 { _ = ask("ann", "wrong", from: "203.0.\(number).1") }
+        #expect(ask("ann", Gate.password, from: "192.0.2.1").status == 429)
+        let stranger = try #require(ask("stella", Gate.password, from: "192.0.2.2").cookies["postern_device"])
+        var forged = Array(cookie.utf8)
+        forged[forged.count - 1] = forged[forged.count - 1] == UInt8(ascii: "A") ? UInt8(ascii: "E") : UInt8(ascii: "A")
+        for other in [stranger, String(decoding: forged, as: UTF8.self), cookie + " x", "1.1.1.1.1", ""] {
+            #expect(ask("ann", Gate.password, from: "192.0.2.1", other).status == 429, "\(other)")
+        }
+        // The device has as many as strangers have, and a right one is right by any view.
+        #expect(ask("ann", "wrong", from: "192.0.2.1", cookie).status == 400)
+        let headers = ["COOKIE": "postern_device=" + cookie]
+        let wanted = gate.ask("token.obtain", location, headers: headers, body: Gate.login("ann"), address: "192.0.2.3")
+        #expect(wanted.status == 200)
+        #expect(ask("ann", "wrong", from: "192.0.2.4", cookie).status == 400)
+        #expect(ask("ann", "wrong", from: "192.0.2.5", cookie).status == 429)
+        #expect(ask("ann", Gate.password, from: "192.0.2.6", cookie).status == 429)
+        // It is no credential.
+        let whoami = gate.ask("whoami", ["REQUIRE_HTTPS": "off"], method: "GET", headers: headers)
+        #expect(whoami.status == 401)
+    }
+
+    @Test("Over TLS the cookie of a device is for TLS alone")
+    func secureDevice() {
+        let answer = gate.ask("session.login", body: Gate.login("ann"), more: [("HTTPS", "on")])
+        #expect(answer.values("Set-Cookie").contains { $0.hasPrefix("postern_device=") && $0.contains("; Secure") })
+        let off = gate.ask("session.login", ["FAILURE_THROTTLE": "off"], body: Gate.login("ann"))
+        #expect(off.status == 200 && off.cookies["postern_device"] == nil)
+    }
+
+    @Test("All of a network of 48 bits try four times as many passwords as one address, and who is known there goes on")
+    func site() {
+        let location = ["FAILURE_THROTTLE": "address=2/hour"]
+        func wrong(_ network: Int) -> Int {
+            let body = #"{"username":"nobody\#(network)","password":"wrong"}"#
+            return login(body, from: "2001:db8:7:\(network)::1", location).status
+        }
+        #expect(login(Gate.login("ann"), from: "2001:db8:7:ffff::1", location).status == 200)
+        #expect((0..<12).map(wrong) == Array(repeating: 400, count: 8) + Array(repeating: 429, count: 4))
+        #expect(login(Gate.login("stella"), from: "2001:db8:7:fffe::1", location).status == 429)
+        #expect(login(Gate.login("ann"), from: "2001:db8:7:ffff::1", location).status == 200)
+        #expect(login(Gate.login("stella"), from: "2001:db8:8::1", location).status == 200)
+    }
+
+    @Test("What is refused for its login counts for the address, which is shut for a period and no longer")
+    func refusedCounts() throws {
+        let location = ["FAILURE_THROTTLE": "address=6/min login=2/min"]
+        let statuses = (0..<4).map { _ in login(from: "192.0.2.1", location).status }
+        #expect(statuses == [400, 400, 429, 429])
+        #expect(login(Gate.login("stella"), from: "192.0.2.1", location).status == 200)
+        for _ in 0..<100 { #expect(login(from: "192.0.2.1", location).status == 429) }
+        #expect(login(Gate.login("stella"), from: "192.0.2.1", location).status == 429)
+        // A minute after the first six it is open again, whatever came meanwhile.
+        let table = try #require(gate.application.counters)
+        let scope = ThrottleScope("failures:address", try #require(ThrottleRate("6/min")))
+        let address = FastCGI.Request(
+            role: .responder,
+            parameters: Parameters([("REQUEST_METHOD", Array("GET".utf8)), ("REMOTE_ADDR", Array("192.0.2.1".utf8))]),
+            body: []
+        )
+        let key = ClientAddress(try APIRequest(address)).key(scope.id)
+        let later = table.now() &+ 60_000
+        #expect(table.withCounter(key, now: later) { scope.look(&$0, now: later) }.remaining == 6)
     }
 
     @Test("Names that are nobody's are limited just as names that are somebody's")
@@ -178,7 +278,7 @@ struct FailureThrottleTests {
         for _ in 0..<2 { #expect(login(from: "192.0.2.1", ["FAILURE_THROTTLE": "login=2/hour"]).status == 400) }
         #expect(login(from: "192.0.2.1", ["FAILURE_THROTTLE": "login=2/hour"]).status == 429)
         for _ in 0..<40 { #expect(whoamiUnlimited() == 401) }
-        for text in ["", "on", "address", "address=0/min", "other=5/min", "off off"] {
+        for text in ["", "on", "address", "address=0/min", "other=5/min", "off off", "first=3/day login=1/min"] {
             #expect(login(from: "192.0.2.3", ["FAILURE_THROTTLE": text]).status == 500, "\(text)")
         }
     }

@@ -134,6 +134,11 @@ struct GateViewTests {
         #expect(ask(["CACHE": "5s"], headers: token).values("X-Accel-Expires") == ["5"])
         #expect(ask(["CACHE": "5s"], method: "POST", headers: token).values("X-Accel-Expires").isEmpty)
         #expect(ask(["CACHE": "5s"]).values("X-Accel-Expires").isEmpty)
+        // It would tell who guesses that a password is right, past all counters.
+        let basic = ["AUTHORIZATION": "Basic " + Base64.encode(Array("ann:\(Gate.password)".utf8))]
+        let answer = ask(["CACHE": "5s"], headers: basic)
+        #expect(!answer.values("X-Postern-User").isEmpty && answer.values("X-Accel-Expires").isEmpty)
+        #expect(answer.values("Cache-Control") == ["no-store"])
         #expect(ask(headers: token).values("X-Accel-Expires").isEmpty)
         #expect(ask(["CACHE": "2m"], headers: token).values("X-Postern-Status") == ["500"])
         #expect(ask(["CACHE": "5s", "THROTTLE": "user=9/min"], headers: token).values("X-Postern-Status") == ["500"])
