@@ -28,6 +28,8 @@ public final class Journal: Sendable {
     /// When to look at the path again, by the coarse clock in milliseconds, for what is changed by hand. Writers look each
     /// time.
     private let nextLook = Atomic<Int64>(0)
+    /// Up to where the file may not become shorter any more, as ``Follower/end``.
+    private let standing = Atomic<Int64>(0)
     /// Whether a sync of the file that is open has failed in this process.
     let hasFailed = Atomic(false)
     /// What this process has last seen of how far the file is on disk.
@@ -138,12 +140,24 @@ public final class Journal: Sendable {
             // Unless another thread has begun to look closer.
             if known != 0 { _ = settledCount.compareExchange(expected: known, desired: count, ordering: .releasing) }
             nextLook.store(now &+ folder.lookInterval, ordering: .relaxed)
+            if standing.load(ordering: .relaxed) < status.size { noteSynced() }
             return
         }
         try follower.withLock { follower throws(JournalError) in
             _ = try catchUp(&follower, reset, apply, told)
         }
         nextLook.store(now &+ folder.lookInterval, ordering: .relaxed)
+    }
+
+    /// What was told is seen before it is on disk. When it is, it has to stay there.
+    private func noteSynced() {
+        // Nobody waits for that: it is tried again.
+        _ = follower.withLockIfAvailable { follower in
+            guard let record = try? folder.lockFile.record(of: name) else { return }
+            guard follower.verdict == nil, !follower.needsReset else { return }
+            follower.stand(by: record)
+            standing.store(follower.end, ordering: .relaxed)
+        }
     }
 
     /// Lets `save` save what the file adds up to; only one at a time of all processes does.
@@ -269,7 +283,9 @@ public final class Journal: Sendable {
             follower.verdict = Verdict(error, status, record, now: now)
             throw error
         }
+        follower.verdict = nil
         follower.stand(by: record)
+        standing.store(follower.end, ordering: .relaxed)
         told()
         // The file may have been cut meanwhile.
         if tail.isEmpty, follower.position.offset == status.size {
