@@ -157,9 +157,14 @@ final class Reader: Sendable {
     }
 
     func append(ending texts: [String]) throws {
-        try journal.append(reset: reset, apply: apply, mayUseReserve: { _ in true }) {
-            texts.map { Event([Array($0.utf8)]) }
-        }
+        try journal.append(
+            reset: reset,
+            apply: apply,
+            mayUseReserve: { _ in true },
+            events: {
+                texts.map { Event([Array($0.utf8)]) }
+            }
+        )
     }
 
     /// Waits for nothing.

@@ -94,17 +94,18 @@ final class Replica<State: EventSourced>: Sendable {
                 reset: reset,
                 apply: apply,
                 told: finish,
-                mayUseReserve: { mayUseReserve && $0.allSatisfy(State.ends) }
-            ) {
-                // Nobody is told anything before this ends, so it is the newest; readers need not wait for it.
-                let state = told.withLock { $0.state }
-                do throws(StoreError) {
-                    return try decide(state)
-                } catch {
-                    refusal = error
-                    return []
+                mayUseReserve: { mayUseReserve && $0.allSatisfy(State.ends) },
+                events: {
+                    // Nobody is told anything before this ends, so it is the newest; readers need not wait for it.
+                    let state = told.withLock { $0.state }
+                    do throws(StoreError) {
+                        return try decide(state)
+                    } catch {
+                        refusal = error
+                        return []
+                    }
                 }
-            }
+            )
         } catch {
             throw StoreError(error)
         }
