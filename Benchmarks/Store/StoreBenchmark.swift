@@ -14,6 +14,10 @@ import Synchronization
 ///     store-benchmark compact PATH               seconds to compact it, when every other token was revoked
 ///     store-benchmark churn PATH WRITERS COUNT   logins and logouts a second, each with a JSON Web Token that is revoked, and
 ///                                                the greatest sizes of the two files meanwhile, and at the end, in bytes
+///     store-benchmark owner PATH                 of a store whose tokens are one user's: milliseconds to list them, to issue
+///                                                another one within a limit, and of the slowest lookup while both are done
+///     store-benchmark pause PATH COUNT           milliseconds that the slowest lookup took while so many users were compacted:
+///                                                in the process that compacts and in another one, and the slowest write
 @main
 enum StoreBenchmark {
     static func main() throws {
@@ -27,6 +31,8 @@ enum StoreBenchmark {
         case ("compact", 0): try compact(path)
         case ("write", 2): try write(path, writers: numbers[0], count: numbers[1])
         case ("churn", 2): try churn(path, writers: numbers[0], count: numbers[1])
+        case ("owner", 0): try owner(path)
+        case ("pause", 1): try pause(path, numbers[0])
         default:
             print("usage: store-benchmark fill|open|write PATH …, see Benchmarks/run-store")
             exit(64)
@@ -155,6 +161,82 @@ enum StoreBenchmark {
         }
         let sizes = greatest.withLock { $0 } + names.map { size(of: path + "/" + $0) }
         print(Int(logins), sizes.map(String.init).joined(separator: " "))
+    }
+
+    private static func owner(_ path: String) throws {
+        let store = try Store(opening: path)
+        let accounts = Accounts(store: store)
+        guard let ann = try store.user(named: try Username("ann".utf8)) else { exit(66) }
+        let digest = digest(1)
+        let isOver = Atomic(false)
+        let group = DispatchGroup()
+        let slowest = Mutex(Duration.zero)
+        DispatchQueue(label: "checks").async(group: group) {
+            while !isOver.load(ordering: .relaxed) {
+                let time = ContinuousClock().measure { _ = try? store.token(digest) }
+                slowest.withLock { $0 = max($0, time) }
+                usleep(100)
+            }
+        }
+        let rounds = 5
+        let listing = try ContinuousClock().measure { for _ in 0..<rounds { _ = try store.tokens(of: ann.id) } }
+        let issuing = try ContinuousClock().measure {
+            for _ in 0..<rounds { try issueWithinLimit(accounts, ann) }
+        }
+        isOver.store(true, ordering: .relaxed)
+        group.wait()
+        let times = [listing / rounds, issuing / rounds, slowest.withLock { $0 }].map { $0 / .milliseconds(1) }
+        print(times[0], times[1], times[2])
+    }
+
+    private static func issueWithinLimit(_ accounts: Accounts, _ user: User) throws {
+        _ = try accounts.issueToken(for: user, source: .own, quota: .refusing(beyond: 1_000_000))
+    }
+
+    /// Two stores that are open in one process share nothing that two processes would not share.
+    private static func pause(_ path: String, _ count: Int) throws {
+        try Store.create(at: path)
+        let folder = try JournalFolder(opening: path, kind: "postern", version: 1)
+        let journal = try Journal(opening: "users", in: folder)
+        for start in stride(from: 1, through: count, by: 10_000) {
+            let events = (start..<min(start + 10_000, count + 1)).map { id in
+                Event(
+                    ["added", String(id), "user\(id)", "active", "1", "2026-01-01T00:00:00.000000Z", "!", "", ""]
+                        .map { Array($0.utf8) }
+                )
+            }
+            try journal.append(reset: { _ in }, apply: { _ in }, events: { events })
+        }
+        let (one, other) = (try Store(opening: path), try Store(opening: path))
+        let isOver = Atomic(false)
+        let group = DispatchGroup()
+        let slowest = Mutex<[String: Duration]>([:])
+        let failures = Mutex(0)
+        func watch(_ name: String, _ body: @escaping @Sendable (Int64) throws -> Void) {
+            DispatchQueue(label: name).async(group: group) {
+                var round: Int64 = 0
+                while !isOver.load(ordering: .relaxed) {
+                    round += 1
+                    let time = ContinuousClock().measure {
+                        do { try body(round % Int64(count) + 1) } catch { failures.withLock { $0 += 1 } }
+                    }
+                    slowest.withLock { $0[name] = max($0[name] ?? .zero, time) }
+                    usleep(200)
+                }
+            }
+        }
+        watch("own") { _ = try one.user($0) }
+        watch("other") { _ = try other.user($0) }
+        watch("write") { try other.revokeAll(of: $0) }
+        usleep(300_000)
+        let time = try ContinuousClock().measure { _ = try one.compact() }
+        usleep(500_000)
+        isOver.store(true, ordering: .relaxed)
+        group.wait()
+        let milliseconds = slowest.withLock { slowest in
+            ["own", "other", "write"].map { (slowest[$0] ?? .zero) / .milliseconds(1) }
+        }
+        print(milliseconds[0], milliseconds[1], milliseconds[2], time / .seconds(1), failures.withLock { $0 })
     }
 
     private static func size(of path: String) -> Int {

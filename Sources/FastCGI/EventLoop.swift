@@ -114,8 +114,12 @@ final class EventLoop: @unchecked Sendable {
     }
 
     /// Whether it is time to look after connections that do not go on: no event is left, and the last look was a while ago.
-    var isCareDue: Bool {
-        guard position == count, isDraining || unfinished.load(ordering: .relaxed) > 0 else { return false }
+    ///
+    /// - Parameter isWaitedFor: Whether somebody waits for that elsewhere.
+    func isCareDue(_ isWaitedFor: Bool) -> Bool {
+        guard position == count, isWaitedFor || isDraining || unfinished.load(ordering: .relaxed) > 0 else {
+            return false
+        }
         let now = MonotonicClock.now()
         guard isDraining || now >= nextCare else { return false }
         nextCare = now &+ Self.careInterval

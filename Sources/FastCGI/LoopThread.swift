@@ -28,9 +28,9 @@ final class LoopThread {
             case .connection(let connection, let isHalfClosed): serve(connection, looksAgain: isHalfClosed)
             case .listener(let descriptor): server.acceptWaiting(descriptor)
             case .stop: server.drain(loop)
-            case .pause: refuseOverdue()
+            case .pause: break
             }
-            if loop.isCareDue { care() }
+            if loop.isCareDue(server.queue.hasSomebody) { care() }
         }
     }
 
@@ -226,12 +226,8 @@ final class LoopThread {
 
     // MARK: Those who do not go on
 
-    private func refuseOverdue() {
-        for entry in server.queue.takeOverdue() { server.answer(entry, writer, isRefused: true) }
-    }
-
     private func care() {
-        refuseOverdue()
+        for entry in server.queue.takeOverdue() { server.answer(entry, writer, isRefused: true) }
         var sending: [Connection] = []
         for connection in server.connections.connections(of: loop) {
             if loop.isDraining, connection.isIdle {

@@ -122,12 +122,16 @@ final class RequestQueue: Sendable {
 
     func finished(_ entry: Entry) { state.withLock { $0.lines[entry.request.turn.line.rawValue].running -= 1 } }
 
-    /// Those that have waited too long.
+    var hasSomebody: Bool { waiting.load(ordering: .relaxed) > 0 }
+
+    /// Whether it has waited too long.
+    func isOverdue(_ entry: Entry, at now: UInt64 = MonotonicClock.now()) -> Bool { now > entry.request.since &+ timeout }
+
     func takeOverdue() -> [Entry] {
-        guard waiting.load(ordering: .relaxed) > 0 else { return [] }
+        guard hasSomebody else { return [] }
         let now = MonotonicClock.now()
         let overdue = state.withLock { state in
-            state.lines.indices.flatMap { state.lines[$0].takeAll { now > $0.request.since &+ timeout } }
+            state.lines.indices.flatMap { state.lines[$0].takeAll { isOverdue($0, at: now) } }
         }
         waiting.subtract(overdue.count, ordering: .relaxed)
         return overdue

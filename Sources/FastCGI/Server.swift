@@ -99,7 +99,7 @@ public final class Server: Sendable {
             if isGone(entry.connection) {
                 connections.close(entry.connection)
             } else {
-                answer(entry, writer, isRefused: false)
+                answer(entry, writer, isRefused: queue.isOverdue(entry))
             }
             queue.finished(entry)
         }

@@ -6,11 +6,12 @@ public final class CompactedFile {
     private let file: File
     private let folder: JournalFolder
     let header: FileHeader
-    private var position: ChainPosition
+    private(set) var position: ChainPosition
     private var written: Int64 = 0
     private var group = UnwrittenLines()
     private var waiting: [UInt8] = []
-    private var events = 0
+    /// In whole groups.
+    private(set) var events = 0
     private var report: ((Int) -> Void)?
 
     /// Events of a group: as many are lost at most with one damaged line.

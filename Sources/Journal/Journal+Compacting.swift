@@ -4,10 +4,12 @@ internal import Synchronization
 /// Puts a file that holds only what still counts in the place of one that has grown.
 ///
 /// What counts is written to a new file while others read and append; under the lock only what they appended meanwhile
-/// is added to it before it takes the place of the old one. A crash leaves the old file, or the new one, and perhaps a
+/// is added to it before it takes the place of the old one. Who has followed the old one goes on in the new one by a ``Handover``,
+/// and waits neither for the reading of it nor for the disk. A crash leaves the old file, or the new one, and perhaps a
 /// leftover, which the next compaction removes.
 extension Journal {
     /// - Parameters:
+    ///   - saysMore: Whether the new file is to say what the old one does not.
     ///   - capture: Called when everything that is there has been applied; what it returns is the state from then on.
     ///   - events: Hands over what makes that state anew, one event after the other, with the times that they are to have.
     ///   - admits: Called under the lock, when everything that others appended meanwhile has been applied.
@@ -19,6 +21,7 @@ extension Journal {
         reset: Reset,
         apply: Apply,
         told: Told = {},
+        saysMore: Bool = false,
         capture: () -> Snapshot,
         events: (Snapshot, CompactedFile) throws(JournalError) -> Void,
         admits: () -> Bool = { true },
@@ -38,21 +41,22 @@ extension Journal {
                 // What is synced of the old file has to be known: the new one is all that will be left of it.
                 try settle(lock, reset, apply, told)
                 try lock.withSyncLock(of: name) { lock throws(JournalError) in
-                    try follower.withLock { follower throws(JournalError) in
+                    let end = try follower.withLock { follower throws(JournalError) -> ChainPosition? in
                         let record = try catchUp(&follower, reset, apply, told)
                         guard follower.identity == seen.identity, let record, follower.canFollow(record), admits()
-                        else { return }
-                        var position = seen.position
-                        _ = try file.readGroups(from: &position, to: follower.position.offset) {
-                            group,
-                            _ throws(JournalError) in
-                            for line in group { try copy.add(line) }
-                        }
-                        // Somebody put other lines in the place of those that were told.
-                        guard position == follower.position else { return }
-                        try take(copy, lock)
-                        isReplaced = true
+                        else { return nil }
+                        return follower.position
                     }
+                    guard let end else { return }
+                    // Nobody appends while we have the locks. Readers need not wait for the disk.
+                    var position = seen.position
+                    _ = try file.readGroups(from: &position, to: end.offset) { group, _ throws(JournalError) in
+                        for line in group { try copy.add(line) }
+                    }
+                    // Somebody put other lines in the place of those that were told.
+                    guard position == end else { return }
+                    try take(copy, saysMore ? nil : (seen.header, end), lock)
+                    isReplaced = true
                 }
             }
             if !isReplaced { discard(copy) }
@@ -72,8 +76,19 @@ extension Journal {
     }
 
     /// Lets the new file take the place of the old one. In every step the name leads to a whole file on disk.
-    private func take(_ copy: CompactedFile, _ lock: LockFile) throws(JournalError) {
+    /// - Parameter old: That file and its end, where those who were told all of it know what the new one says.
+    private func take(
+        _ copy: CompactedFile,
+        _ old: (header: FileHeader, end: ChainPosition)?,
+        _ lock: LockFile
+    ) throws(JournalError) {
         let record = try copy.finish()
+        if let old {
+            // Before the new file is there. Where it cannot be written, everybody reads all of that one.
+            try? lock.setHandover(
+                Handover(of: name, from: old.header, old.end, to: copy.header, copy.position, events: copy.events)
+            )
+        }
         // Of others who write what would take the place of the file that goes now, or were killed. Who begins later writes
         // what will take the place of this one.
         let leftovers = folder.names(startingWith: name + Self.temporarySuffix).map { folder.path + "/" + $0 }

@@ -12,6 +12,8 @@ extension Journal {
     /// - Parameters:
     ///   - isAwaited: With false nothing is waited for: where the lock is not free nothing is written, and what is written
     ///     is on disk when the next sync is done.
+    ///   - mayUseReserve: Whether the events are such as may be written with the last room that the folder keeps. Others are not
+    ///     written while there is not all of it.
     ///   - events: Called under the lock, when everything that others appended has been applied. Without events nothing is
     ///     written. Their times are set here.
     /// - Throws: ``JournalError``; nothing was acknowledged then.
@@ -20,15 +22,16 @@ extension Journal {
         reset: Reset,
         apply: Apply,
         told: Told = {},
+        mayUseReserve: ([Event]) -> Bool = { _ in false },
         events: () -> [Event]
     ) throws(JournalError) {
         if isAwaited { linux_note_wait() }
         var needed: SyncRecord?
         try folder.lockFile.withLock(isAwaited: isAwaited) { lock throws(JournalError) in
-            needed = try appendGroup(reset, apply, told, events)
+            needed = try appendGroup(reset, apply, told, mayUseReserve, events)
             guard needed == nil, isAwaited else { return }
             try settle(lock, reset, apply, told)
-            needed = try appendGroup(reset, apply, told, events)
+            needed = try appendGroup(reset, apply, told, mayUseReserve, events)
         }
         guard isAwaited else { return }
         guard let needed else { throw failure(nil) }
@@ -41,6 +44,7 @@ extension Journal {
         _ reset: Reset,
         _ apply: Apply,
         _ told: Told,
+        _ mayUseReserve: ([Event]) -> Bool,
         _ events: () -> [Event]
     ) throws(JournalError) -> SyncRecord? {
         try follower.withLock { follower throws(JournalError) in
@@ -55,9 +59,12 @@ extension Journal {
             folder.changes.increase(at: slot, in: folder)
             let now = folder.now()
             var lines = UnwrittenLines()
-            for event in events() { lines.add(Event(time: now, event.columns)) }
+            let events = events()
+            for event in events { lines.add(Event(time: now, event.columns)) }
             if lines.count > 0 {
-                let end = try write(lines, follower, record)
+                let mayUseReserve = mayUseReserve(events)
+                if !mayUseReserve { try folder.reserve?.fill() }
+                let end = try write(lines, follower, record, mayUseReserve)
                 _ = try catchUp(&follower, reset, apply, told)
                 guard follower.position.offset == end else {
                     // The write said that it was done, and was not.
@@ -74,18 +81,22 @@ extension Journal {
     private func write(
         _ lines: UnwrittenLines,
         _ follower: Follower,
-        _ record: SyncRecord
+        _ record: SyncRecord,
+        _ mayUseReserve: Bool
     ) throws(JournalError) -> Int64 {
         let start = follower.position.offset
         var position = follower.position
         var group: [UInt8] = []
         position.put(lines, synced: record.synced, into: &group)
-        do {
-            try file.write(group, at: start, with: folder.calls)
-        } catch {
-            // What was written of it is cut off now or, where that fails too, by the next writer.
-            try? file.truncate(to: start, with: folder.calls)
-            throw error
+        while true {
+            do {
+                try file.write(group, at: start, with: folder.calls)
+                break
+            } catch {
+                // What was written of it is cut off now or, where that fails too, by the next writer.
+                try? file.truncate(to: start, with: folder.calls)
+                guard mayUseReserve, error.isForRoom, folder.reserve?.giveBack() ?? false else { throw error }
+            }
         }
         folder.changes.increase(at: slot, in: folder)
         return position.offset

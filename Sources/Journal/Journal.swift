@@ -42,6 +42,8 @@ public final class Journal: Sendable {
         var position: ChainPosition
         /// Whether the caller has to begin again: nothing was told yet, or an event was refused in the middle of a group.
         var needsReset = true
+        /// Whether the caller's state is one that another file was told to, and that went on in this one.
+        var hasGoneOn = false
         /// What is wrong with the rest of the file.
         var verdict: Verdict?
         /// What has to be in a file, whatever the lock file says or has lost.
@@ -121,7 +123,7 @@ public final class Journal: Sendable {
     /// state between them: a state that must be whole is put in place by `told`.
     /// - Parameters:
     ///   - reset: Called at first, and when the file was replaced: everything is told from the beginning, or from
-    ///     where the caller has got to when it was saved.
+    ///     where the caller has got to when it was saved, or behind what the caller knows of the file that was compacted.
     ///   - apply: Called with each event, in order.
     ///   - told: Called when everything that is there has been applied.
     /// - Throws: ``JournalError``; the state holds then whole groups up to some point, and is not to be
@@ -249,14 +251,17 @@ public final class Journal: Sendable {
         }
         unsettle()
         if follower.needsReset || isReplaced {
+            let handover = isReplaced ? try handover(to: &follower, apply) : nil
             follower.needsReset = true
             try file.become(try File(opening: file.path, owner: folder.owner))
             if isReplaced { hasFailed.store(false, ordering: .releasing) }
-            var source = try JournalSource(file, name: name, folder)
+            var source = try JournalSource(file, name: name, folder, handover)
             try expectWhole(source, follower.standing)
+            let start = source.position
             try reset(&source)
             let standing = follower.standing
             follower = try Follower(source)
+            follower.hasGoneOn = handover != nil && source.position != start
             follower.needsReset = false
             follower.standing = standing
         }
@@ -264,18 +269,13 @@ public final class Journal: Sendable {
         let record = try folder.lockFile.record(of: name)
         let now = Timestamp.now()
         let status = try file.status()
-        var position = follower.position
-        let tail = try file.readGroups(from: &position, to: status.size) { (group, end) throws(JournalError) in
-            follower.position = end
-            for line in group {
-                do throws(EventError) {
-                    try apply(line)
-                } catch {
-                    follower.needsReset = true
-                    throw .notUnderstood(path: file.path, line: try file.lineNumber(at: line.offset), error)
-                }
-                folder.saw(line.time)
-            }
+        let tail: [UInt8]
+        do {
+            tail = try tell(&follower, upTo: status.size, apply)
+        } catch {
+            // A line may go against what the state knows and the file does not say any more.
+            guard follower.needsReset, follower.hasGoneOn else { throw error }
+            return try catchUp(&follower, reset, apply, told)
         }
         do {
             try judge(tail, follower, record)
@@ -307,6 +307,39 @@ public final class Journal: Sendable {
 
     /// Nanoseconds.
     private static let quietTime: Int64 = 1_000_000_000
+
+    /// Tells the groups that follow.
+    /// - Returns: The bytes before `end` that are no whole group.
+    private func tell(
+        _ follower: inout Follower,
+        upTo end: Int64,
+        _ apply: Apply
+    ) throws(JournalError) -> [UInt8] {
+        var position = follower.position
+        return try file.readGroups(from: &position, to: end) { (group, end) throws(JournalError) in
+            follower.position = end
+            for line in group {
+                do throws(EventError) {
+                    try apply(line)
+                } catch {
+                    follower.needsReset = true
+                    throw .notUnderstood(path: file.path, line: try file.lineNumber(at: line.offset), error)
+                }
+                folder.saw(line.time)
+            }
+        }
+    }
+
+    /// Tells the rest of a file that was compacted, which we still have open.
+    /// - Returns: How to go on in the file that took its place; nil where all of that has to be told.
+    private func handover(to follower: inout Follower, _ apply: Apply) throws(JournalError) -> Handover? {
+        guard !follower.needsReset, let handover = try folder.lockFile.handover(of: name) else { return nil }
+        let new = try JournalSource(try File(opening: file.path, owner: folder.owner), name: name, folder)
+        guard handover.leads(from: follower.header, to: new.header),
+            (try? tell(&follower, upTo: handover.oldEnd, apply)) != nil, handover.isEnd(follower.position)
+        else { return nil }
+        return handover
+    }
 
     /// Whether the file at the path is another one than ours, or what was told of ours does not stand there
     /// any more: whoever shortens a file in place or writes over it changes the end of what was told, too.

@@ -14,6 +14,7 @@ public final class JournalFolder: Sendable {
     /// The greatest time in any event that was followed, in microseconds.
     private let greatestTime = Atomic<Int64>(0)
     let changes = ChangeMemory()
+    let reserve: Reserve?
     private let syncObserver = Mutex<Observer?>(nil)
     private let mappedFiles = Mutex<[Caretaker]>([])
     /// When to look after those, by the coarse clock in milliseconds.
@@ -142,13 +143,15 @@ public final class JournalFolder: Sendable {
     ///   - unsaved: Bytes by which a journal may grow, where that is more than a 24th, before it is worth saving what it
     ///     adds up to.
     ///   - lookInterval: Milliseconds for which readers believe that what nobody counted as changed is as it was.
+    ///   - reserve: Bytes of the disk to keep for what may not fail for want of room; 0: none. See ``Journal/append(isAwaited:reset:apply:told:mayUseReserve:events:)``.
     public convenience init(
         opening path: String,
         kind: String,
         version: Int,
         patience: Duration = .seconds(5),
         unsaved: Int64 = 1 << 20,
-        lookInterval: Int64 = 10
+        lookInterval: Int64 = 10,
+        reserve: Int64 = 0
     ) throws(JournalError) {
         try self.init(
             opening: path,
@@ -157,6 +160,7 @@ public final class JournalFolder: Sendable {
             patience: patience,
             unsaved: unsaved,
             lookInterval: lookInterval,
+            reserve: reserve,
             calls: DiskCalls()
         )
     }
@@ -168,6 +172,7 @@ public final class JournalFolder: Sendable {
         patience: Duration,
         unsaved: Int64 = 1 << 20,
         lookInterval: Int64 = 10,
+        reserve: Int64 = 0,
         calls: DiskCalls
     ) throws(JournalError) {
         let path = Self.withoutSlashes(path)
@@ -179,6 +184,8 @@ public final class JournalFolder: Sendable {
         self.lookInterval = lookInterval
         owner = status.st_uid
         group = status.st_gid
+        self.reserve =
+            reserve > 0 ? Reserve(in: path, size: reserve, owner: status.st_uid, group: status.st_gid) : nil
         lockFile = try LockFile(in: path, owner: status.st_uid, patience: patience)
     }
 

@@ -5,8 +5,10 @@ public struct JournalSource {
     let folder: JournalFolder
     let header: FileHeader
     private(set) var position: ChainPosition
+    /// Of a caller who was told all of the file that this one was made of.
+    private let handover: Handover?
 
-    init(_ file: File, name: String, _ folder: JournalFolder) throws(JournalError) {
+    init(_ file: File, name: String, _ folder: JournalFolder, _ handover: Handover? = nil) throws(JournalError) {
         guard let header = FileHeader(name: name, parsing: try file.read(256, at: 0)[...]) else {
             throw .foreignFile(path: file.path)
         }
@@ -14,6 +16,26 @@ public struct JournalSource {
         self.folder = folder
         self.header = header
         position = ChainPosition(after: header)
+        self.handover = handover
+    }
+
+    /// How many events of the file say nothing that the caller does not know, because he was told all of the file that it was
+    /// made of; nil: he has to be told everything.
+    package var knownEvents: Int? { handover?.events }
+
+    /// Lets telling begin behind those.
+    /// - Returns: Whether it does: otherwise the caller has to be told everything.
+    package mutating func passKnownEvents() throws(JournalError) -> Bool {
+        guard let handover else { return false }
+        return try resume(
+            at: Checkpoint(
+                fileID: fileID,
+                offset: handover.end,
+                sequence: handover.sequence,
+                checksum: handover.checksum,
+                greatestTime: Timestamp(microseconds: .min)
+            )
+        )
     }
 
     /// A place in a journal between two groups, and what is known about all that stands before it.

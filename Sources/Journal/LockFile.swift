@@ -12,7 +12,8 @@ internal import Synchronization
 /// of a process, which share one, wait for each other at a semaphore first.
 ///
 /// The file's text is memory that the processes of one boot share: slots of equal length, never synced. The first names
-/// the writer and is written under its lock; the others are one ``SyncRecord`` a journal, written under the journal's.
+/// the writer and is written under its lock; the others are one ``SyncRecord`` a journal and, of one that was compacted, one
+/// ``Handover``, written under the journal's.
 final class LockFile: Sendable {
     static let name = "lock"
 
@@ -118,12 +119,14 @@ final class LockFile: Sendable {
             }
             if let record = SyncRecord(parsing: slot) { return record }
             // It is being written.
-            usleep(50)
+            pause()
         }
         return nil
     }
 
-    private static let readings = 100
+    static let readings = 100
+
+    func pause() { usleep(50) }
 
     /// Whether the folder has, or had, a journal of this name.
     func knows(_ journal: String) throws(JournalError) -> Bool { try slots().firstIndex(of: journal) != nil }
@@ -134,11 +137,19 @@ final class LockFile: Sendable {
     }
 
     /// In the slot of its journal, or in a new one. To be called under that journal's lock.
-    func setRecord(_ record: SyncRecord) throws(JournalError) {
-        if let slot = try slots().firstIndex(of: record.journal) {
-            try writeSlot(slot, record.text)
+    func setRecord(_ record: SyncRecord) throws(JournalError) { try setText(record.text, ofSlot: record.journal) }
+
+    /// nil where there is no slot whose first column is this name.
+    func text(ofSlot name: String) throws(JournalError) -> ArraySlice<UInt8>? {
+        let slots = try slots()
+        return slots.firstIndex(of: name).map { slots[$0] }
+    }
+
+    func setText(_ text: [UInt8], ofSlot name: String) throws(JournalError) {
+        if let slot = try slots().firstIndex(of: name) {
+            try writeSlot(slot, text)
         } else {
-            try addSlot(of: record.journal, record.text)
+            try addSlot(of: name, text)
         }
     }
 

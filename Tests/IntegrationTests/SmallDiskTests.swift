@@ -1,4 +1,5 @@
 import Foundation
+import Journal
 import Postern
 import Testing
 
@@ -95,6 +96,66 @@ struct SmallDiskTests {
         for token in tokens { try open.revokeToken(token.id) }
         _ = try open.compact()
         #expect(try Store(opening: store).allTokens().map(\.id) == [later.id])
+    }
+
+    /// What another program writes until there is no room.
+    private func takeTheRest() {
+        let descriptor = open(disk.mount + "/greedy", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        defer { close(descriptor) }
+        for size in [1 << 16, 1024, 1] {
+            let bytes = [UInt8](repeating: 1, count: size)
+            while write(descriptor, bytes, size) == size {}
+        }
+        fsync(descriptor)
+    }
+
+    @Test(
+        "When it is full, whatever ends something is written all the same and nothing else, also when others take each byte"
+    )
+    func endings() throws {
+        try Data(count: 1 << 20).write(to: URL(fileURLWithPath: disk.mount + "/ballast"))
+        let open = try Store(opening: store)
+        let accounts = Accounts(store: open)
+        let session = try open.startSession(.random(), for: ann, lifetime: 3600, idleLimit: 60)
+        let stella = try open.addUser(try Username("stella".utf8), passwordHash: nil)
+        let small = try (0..<600).map { _ in try accounts.issueToken(for: ann).0 }
+        _ = try fill()
+        takeTheRest()
+        // What is left of the last blocks of the files may be written to before.
+        func expectNothingElse() {
+            func expectEnd(_ write: (Int) throws -> Void) {
+                #expect(throws: StoreError.self) { for number in 0..<100 { try write(number) } }
+            }
+            expectEnd { _ in _ = try accounts.issueToken(for: ann) }
+            expectEnd {
+                _ = try open.addUser(try Username("new\($0)\(UInt32.random(in: 0 ... .max))".utf8), passwordHash: nil)
+            }
+            expectEnd { _ in _ = try open.startSession(.random(), for: ann, lifetime: 3600, idleLimit: 60) }
+            expectEnd { try open.grant(ann.id, staff: $0 % 2 == 0) }
+        }
+        expectNothingElse()
+        for (number, token) in small.enumerated() {
+            try open.revokeToken(token.id)
+            if number % 150 == 0 { takeTheRest() }
+        }
+        expectNothingElse()
+        try open.endSession(session.id)
+        try open.revoke(Array("family".utf8), expires: open.now().adding(seconds: 60))
+        try open.setActive(stella.id, false)
+        try open.setPassword(of: ann.id, to: "!")
+        try open.revokeAll(of: ann.id)
+        try open.deleteUser(stella.id)
+        expectNothingElse()
+        let again = try Store(opening: store)
+        #expect(try again.user(stella.id) == nil && !again.allSessions().contains { $0.id == session.id })
+        for token in small { #expect(try again.token(token.digest) == nil) }
+
+        for name in ["greedy", "ballast"] { unlink(disk.mount + "/" + name) }
+        _ = try accounts.issueToken(for: try #require(try open.user(ann.id)))
+        var (status, system) = (stat(), statvfs())
+        #expect(stat(store + "/reserve", &status) == 0 && statvfs(disk.mount, &system) == 0)
+        #expect(Int(status.st_size) == Int(system.f_blocks) * Int(system.f_frsize) / 8)
+        #expect(Int(status.st_blocks) * 512 >= Int(status.st_size))
     }
 
     @Test("When it becomes one that cannot be written, commands say so; when it can again, all is as before")

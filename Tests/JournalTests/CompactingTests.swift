@@ -54,6 +54,96 @@ struct CompactingTests {
         #expect(try one.read() == all && other.read() == all && folder.open().read() == all)
     }
 
+    @Test(
+        "Who followed the old file, to its end or not, goes on in the new one behind what he knows, whatever comes meanwhile"
+    )
+    func goesOn() throws {
+        let (one, upToDate, behind, idle) = (try folder.open(), try folder.open(), try folder.open(), try folder.open())
+        let texts = (0..<200).map { $0 % 2 == 0 ? "k\($0)" : "d\($0)" }
+        try one.append(texts)
+        #expect(try behind.goOn() == texts && idle.goOn() == texts && upToDate.goOn() == texts)
+        #expect(try compact(one) { try one.append(["k-meanwhile"]) })
+        let known = texts + ["k-meanwhile"]
+        // What is told twice or not at all would show; so would what the new file left out.
+        #expect(try upToDate.goOn() == known && behind.goOn() == known)
+        try upToDate.append(["k-later"])
+        #expect(try one.read().last == "k-later")
+        #expect(try behind.goOn() == known + ["k-later"])
+        #expect([upToDate, behind].map { $0.handovers.withLock { $0 } } == [[101], [101]])
+        #expect([upToDate, behind].map(\.resets) == [0, 0])
+        #expect(try folder.open().goOn() == one.texts)
+        // Of the file that two compactions ago took the place of his nobody knows any more.
+        #expect(try compact(one))
+        #expect(try idle.goOn() == one.read() && idle.handovers.withLock { $0 } == [] && idle.resets == 1)
+        #expect(try behind.goOn() == known + ["k-later"] && behind.handovers.withLock { $0 } == [101, 102])
+    }
+
+    @Test("Nobody goes on in a file that says more, another one, or one whose handover is damaged", arguments: 0..<4)
+    func doesNotGoOn(way: Int) throws {
+        let (one, other) = (try folder.open(), try folder.open())
+        try one.append(["k1", "d1"])
+        _ = try other.goOn()
+        if way == 0 {
+            #expect(try one.compact(saysMore: true) { $0 + ["more"] })
+        } else {
+            #expect(try compact(one))
+        }
+        try one.append(["k2"])
+        let path = folder.path + "/lock"
+        switch way {
+        case 1:
+            var lock = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+            let place = try #require(lock.firstRange(of: Array("events.base".utf8)))
+            lock[place.upperBound + 40] ^= 1
+            let descriptor = open(path, O_WRONLY)
+            defer { close(descriptor) }
+            #expect(pwrite(descriptor, lock, lock.count, 0) == lock.count)
+        case 2: try folder.replaceLock()
+        case 3:
+            try folder.replaceFile(with: try folder.bytes())
+        default: break
+        }
+        if way > 1 {
+            // A copy of the compacted file is as good, and who has opened a lock file goes on to read it.
+            #expect(try other.goOn() == ["k1", "d1", "k2"])
+        } else {
+            #expect(try other.goOn() == folder.open().read() && other.handovers.withLock { $0 } == [])
+        }
+    }
+
+    @Test("Readers wait neither for the disk nor for whoever reads the new file")
+    func nobodyWaits() throws {
+        let (one, other) = (try folder.open(), try folder.open())
+        try one.append(["k1", "d1"])
+        _ = try other.goOn()
+        #expect(try compact(one))
+        try one.append(["k2"])
+        let (hasBegun, mayGoOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let replayed = Mutex<[String]>([])
+        let isDone = Mutex<Bool?>(nil)
+        let thread = DispatchGroup()
+        DispatchQueue(label: "replay").async(group: thread) {
+            let result = try? other.replay { text in
+                hasBegun.signal()
+                mayGoOn.wait()
+                replayed.withLock { $0.append(text) }
+            }
+            isDone.withLock { $0 = result }
+        }
+        hasBegun.wait()
+        // It stands at the first line, and all others go on.
+        #expect(try other.goOn() == ["k1", "d1", "k2"])
+        try other.append(["k3"])
+        try one.append(["k4"])
+        #expect(try other.goOn() == ["k1", "d1", "k2", "k3", "k4"])
+        for _ in 0..<10 { mayGoOn.signal() }
+        thread.wait()
+        #expect(isDone.withLock { $0 } == true)
+        // When it is done both were told the same, but for what nobody needs.
+        #expect(replayed.withLock { $0 } == ["k1", "k2", "k3", "k4"])
+        #expect(other.putTexts.withLock { $0 } == other.texts)
+    }
+
     @Test("Of two at once one gives up, and removes what it wrote")
     func two() throws {
         let (one, other) = (try folder.open(), try folder.open())

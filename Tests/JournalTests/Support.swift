@@ -23,7 +23,9 @@ final class TemporaryFolder: Sendable {
     }
 
     deinit {
-        for name in ["events", "events.new", "events.old", "lock", "changes", "VERSION"] { unlink(path + "/" + name) }
+        for name in ["events", "events.new", "events.old", "lock", "changes", "reserve", "VERSION"] {
+            unlink(path + "/" + name)
+        }
         rmdir(path)
         unlink(path)
         rmdir(parent)
@@ -35,7 +37,8 @@ final class TemporaryFolder: Sendable {
     func open(
         calls: DiskCalls = DiskCalls(),
         patience: Duration = .seconds(5),
-        lookInterval: Int64 = 0
+        lookInterval: Int64 = 0,
+        reserve: Int64 = 0
     ) throws -> Reader {
         let folder = try JournalFolder(
             opening: path,
@@ -43,6 +46,7 @@ final class TemporaryFolder: Sendable {
             version: 1,
             patience: patience,
             lookInterval: lookInterval,
+            reserve: reserve,
             calls: calls
         )
         return Reader(try Journal(opening: "events", in: folder), folder)
@@ -123,6 +127,25 @@ final class Reader: Sendable {
         return texts
     }
 
+    /// As `read`, and goes on in a compacted file as whoever knows what it says.
+    func goOn() throws -> [String] {
+        try journal.follow(
+            reset: { source throws(JournalError) in
+                let known = source.knownEvents
+                if known != nil, try source.passKnownEvents() {
+                    handovers.withLock { $0.append(known ?? 0) }
+                } else {
+                    reset(&source)
+                }
+            },
+            apply: apply
+        )
+        return texts
+    }
+
+    /// How many events it knew each time.
+    let handovers = Mutex<[Int]>([])
+
     /// As `read`, when all of it is on disk.
     func readSynced() throws -> [String] {
         try journal.followSynced(reset: reset, apply: apply)
@@ -131,6 +154,17 @@ final class Reader: Sendable {
 
     func append(_ texts: [String]) throws {
         try append { _ in texts }
+    }
+
+    func append(ending texts: [String]) throws {
+        try journal.append(
+            reset: reset,
+            apply: apply,
+            mayUseReserve: { _ in true },
+            events: {
+                texts.map { Event([Array($0.utf8)]) }
+            }
+        )
     }
 
     /// Waits for nothing.
@@ -146,9 +180,9 @@ final class Reader: Sendable {
     }
 
     /// Keeps what the closure makes of what is there.
-    func compact(keeping: ([String]) throws -> [String]) throws -> Bool {
+    func compact(saysMore: Bool = false, keeping: ([String]) throws -> [String]) throws -> Bool {
         var failure: (any Error)?
-        let isDone = try journal.compact(reset: reset, apply: apply) {
+        let isDone = try journal.compact(reset: reset, apply: apply, saysMore: saysMore) {
             self.texts
         } events: { texts, file throws(JournalError) in
             let kept: [String]
@@ -163,6 +197,24 @@ final class Reader: Sendable {
         if let failure { throw failure }
         return isDone
     }
+
+    /// Reads the file once more beside, and calls `step` with each text.
+    func replay(_ step: (String) -> Void) throws -> Bool {
+        try journal.replay(
+            begin: { _ in },
+            step: { line throws(EventError) in
+                var columns = EventReader(line)
+                step(try columns.text())
+            },
+            reset: reset,
+            apply: apply,
+            told: {},
+            put: { putTexts.withLock { $0 = texts } }
+        )
+    }
+
+    /// What it had been told when a replay was done.
+    let putTexts = Mutex<[String]>([])
 
     private func reset(_ source: inout JournalSource) {
         told.withLock { $0 = ([], $0.resets + 1) }

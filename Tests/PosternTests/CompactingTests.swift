@@ -67,7 +67,8 @@ struct StoreCompactingTests {
         let limited = try gate.accounts.issueToken(
             for: ann,
             renewal: 60,
-            limits: try TokenLimits(scopes: ["a"], paths: ["/x"])
+            limits: try TokenLimits(scopes: ["a"], paths: ["/x"]),
+            source: .own
         ).0
         let revoked = try issue(nil)
         try store.revokeToken(revoked.id)
@@ -75,7 +76,7 @@ struct StoreCompactingTests {
         let all = try gate.temporary.reopened().allTokens()
         #expect(all.map(\.id) == (kept + [limited]).map(\.id))
         #expect(try store.allTokens() == all)
-        #expect(all.last?.limits == limited.limits)
+        #expect(all.last?.limits == limited.limits && all.last?.source == .own)
         #expect(try store.token(dead.digest) == nil && store.token(ended.digest) == nil)
         #expect(try issue(nil).id == revoked.id + 1)
     }
@@ -145,6 +146,114 @@ struct StoreCompactingTests {
             try table.apply(Event(time: session.lastUsed, SessionTable.use(of: id).columns))
         }
         #expect(table.all.count == 2200)
+    }
+
+    @Test("Another process goes on as it was, without reading the new files, and sees the next revocation at once")
+    func goesOn() throws {
+        let (store, other) = (gate.store, try gate.temporary.reopened())
+        let token = try gate.accounts.issueToken(for: ann).0
+        let session = try store.startSession(.random(), for: ann, lifetime: 3600, idleLimit: 60)
+        let login = gate.pair()
+        _ = gate.ask("jwt.refresh", body: #"{"refresh":"\#(login.refresh)"}"#)
+        try other.checkReadable()
+        _ = try store.compact()
+        try store.revokeToken(token.id)
+        try store.endSession(session.id)
+        try store.revokeAll(of: ann.id)
+        try store.revoke(Array("family".utf8), expires: store.now().adding(seconds: 60))
+        #expect(try other.token(token.digest) == nil && other.session(session.digest) == nil)
+        #expect(try other.user(ann.id) == store.user(ann.id) && other.isRevoked(Array("family".utf8)))
+        func ofFormerFiles(_ store: Store) -> [Bool] {
+            [
+                store.users.isOfFormerFile, store.tokens.isOfFormerFile, store.sessions.isOfFormerFile,
+                store.revocations.isOfFormerFile,
+            ]
+        }
+        #expect(
+            ofFormerFiles(other) == [true, true, true, true] && ofFormerFiles(store) == [false, false, false, false]
+        )
+        let events = try other.loads().map(\.events)
+        try other.users.replay()
+        try other.tokens.replay()
+        try other.sessions.replay()
+        try other.revocations.replay()
+        #expect(ofFormerFiles(other) == [false, false, false, false])
+        #expect(try other.loads().map(\.events) == events)
+        #expect(try other.loads().map(\.events) == gate.temporary.reopened().loads().map(\.events))
+        #expect(try other.user(ann.id) == store.user(ann.id) && other.token(token.digest) == nil)
+    }
+
+    @Test("An import is seen by all at once: nobody goes on as he was")
+    func imported() throws {
+        let other = try gate.temporary.reopened()
+        let file = gate.temporary.path + "/../htpasswd"
+        try makePrivateFile(file, Array("new:$apr1$12345678$1234567890123456789012\n".utf8))
+        _ = try gate.store.importHtpasswd(try ImportFile(file))
+        #expect(try other.user(named: try Username("new".utf8)) != nil && !other.users.isOfFormerFile)
+    }
+
+    @Test("Whatever happened before and happens after, those who went on know what those know who read the new files")
+    func same() throws {
+        let seed = UInt64.random(in: .min ... .max)
+        var random = Seeded(seed: seed)
+        let (store, others) = (gate.store, try (0..<3).map { _ in try gate.temporary.reopened() })
+        let accounts = Accounts(store: store)
+        let groups = try ["a", "b", "c"].map { try GroupName($0.utf8) }
+        for group in groups { try store.setGroup(group, permissions: []) }
+        func anyUser() throws -> User? { try store.allUsers().randomElement(using: &random) }
+        for step in 0..<400 {
+            let user = try anyUser() ?? gate.addUser("again\(step)")
+            switch Int.random(in: 0..<16, using: &random) {
+            case 0:
+                _ = try store.addUser(try Username("user\(step)".utf8), passwordHash: step % 2 == 0 ? "x\(step)" : nil)
+            case 1: try store.setPassword(of: user.id, to: "hash\(step)")
+            case 2: try store.setActive(user.id, .random(using: &random))
+            case 3: try store.revokeAll(of: user.id)
+            case 4: try store.deleteUser(user.id)
+            case 5: try? store.grant(user.id, addingGroups: [groups.randomElement(using: &random) ?? groups[0]])
+            case 6: try? store.deleteGroup(groups.randomElement(using: &random) ?? groups[0])
+            case 7: try store.setGroup(groups[0], permissions: [try PermissionName("a.p\(step)".utf8)])
+            case 8, 9:
+                let ends = store.now().adding(seconds: .random(in: -700_000...700_000, using: &random))
+                let source = Token.Source(rawValue: .random(in: 0...3, using: &random))
+                _ = try accounts.issueToken(for: user, expires: step % 3 == 0 ? nil : ends, source: source)
+            case 10:
+                if let token = try store.allTokens().randomElement(using: &random) { try store.revokeToken(token.id) }
+            case 11: _ = try store.startSession(.random(), for: user, lifetime: step % 2 == 0 ? 3600 : 0, idleLimit: 60)
+            case 12: if let one = try store.allSessions().randomElement(using: &random) { try store.endSession(one.id) }
+            case 13:
+                let now = store.now()
+                let successor = RefreshSuccessor(
+                    jti: Array("s\(step)".utf8),
+                    issued: now,
+                    expires: now.adding(seconds: 60)
+                )
+                let family = Array("f\(step % 7)".utf8)
+                _ = try store.rotate(family, of: family, expires: now, successor: successor, caller: [], grace: 0)
+            case 14: try store.revoke(Array("f\(step % 7)".utf8), expires: store.now().adding(seconds: 60))
+            default: _ = try (others + [store]).randomElement(using: &random)?.compact()
+            }
+            if step % 5 == 0 { try others[step / 5 % 3].checkReadable() }
+            guard step % 20 == 0 else { continue }
+            let fresh = try gate.temporary.reopened()
+            for other in others.dropLast(step % 3) + [store] {
+                let comment: Comment = "seed \(seed), step \(step)"
+                #expect(try other.allUsers() == fresh.allUsers(), comment)
+                #expect(try other.groups() == fresh.groups(), comment)
+                let now = fresh.now()
+                func isGood(_ token: Token) throws -> Bool {
+                    try fresh.user(token.user).map { token.isGood(for: $0, at: now) } ?? false
+                }
+                #expect(try other.allTokens().filter(isGood) == fresh.allTokens().filter(isGood), comment)
+                func isOpen(_ one: Session) throws -> Bool {
+                    try now < one.ends && fresh.user(one.user).map { one.epoch >= $0.epoch } ?? false
+                }
+                #expect(try other.allSessions().filter(isOpen) == fresh.allSessions().filter(isOpen), comment)
+                for family in (0..<7).map({ Array("f\($0)".utf8) }) {
+                    #expect(try other.refreshFamily(family) == fresh.refreshFamily(family), comment)
+                }
+            }
+        }
     }
 
     @Test("Ids beyond which there is none are not believed")

@@ -1,5 +1,7 @@
+import FastCGI
 import Foundation
 import Journal
+import Logging
 import Synchronization
 import Testing
 
@@ -40,7 +42,8 @@ struct TokenIndexTests {
                 label: number % 3 == 0 ? "" : "a label\tof é \(number)",
                 expires: number % 4 == 0 ? nil : store.now().adding(seconds: 60),
                 renewal: number % 5 == 0 ? 86_400 : nil,
-                limits: number % 7 == 0 ? try TokenLimits(scopes: ["read"], paths: ["/x"]) : nil
+                limits: number % 7 == 0 ? try TokenLimits(scopes: ["read"], paths: ["/x"]) : nil,
+                source: Token.Source(rawValue: UInt8(number / 3 % 4))
             ).0
             if number % 6 == 5 { dead.append(try store.revokeToken(token.id)) } else { alive.append(token) }
             if number % 5 == 0 { try store.renewToken(token) }
@@ -55,6 +58,14 @@ struct TokenIndexTests {
         for token in alive { #expect(try store.token(token.digest) == token, comment) }
         for token in dead { #expect(try store.token(token.digest) == nil, comment) }
         for user in users { #expect(try store.tokens(of: user.id) == alive.filter { $0.user == user.id }, comment) }
+        let table = try store.tokenTable()
+        for owner in users.flatMap({ TokenOwner.all(of: $0.id) }) + TokenOwner.all(of: 99) {
+            let own = alive.filter { $0.owner == owner }
+            #expect(try table.tokens(of: owner) == own, comment)
+            #expect(
+                table.count(of: owner, upTo: 1000) == own.count && table.count(of: owner, upTo: 3) == min(3, own.count)
+            )
+        }
         #expect(try store.tokens(of: 99) == [], comment)
         #expect(try store.token(SecretDigest(of: Array("nobody's".utf8)[...])) == nil, comment)
     }
@@ -159,6 +170,33 @@ struct TokenIndexTests {
         #expect(throws: StoreError.self) { try store.check() }
         for token in alive where token != victim { #expect(try store.token(token.digest) == token) }
         for token in dead { #expect(try store.token(token.digest) == nil) }
+    }
+
+    @Test("Who makes a token or ends one is not made to read a user's others")
+    func others() throws {
+        _ = try fill(gate.store, 12)
+        let basic = ["AUTHORIZATION": "Basic " + Data("ann:\(Gate.password)".utf8).base64EncodedString()]
+        let own = try gate.accounts.issueToken(for: users[0], source: .own).0
+        _ = try openIndexed()
+        var bytes = try gate.temporary.contents(of: "tokens")
+        for text in bytes.ranges(of: Array("a label".utf8)) { bytes[text.lowerBound] ^= 1 }
+        try Data(bytes).write(to: URL(fileURLWithPath: path + "/tokens"))
+        let accounts = Accounts(store: try openIndexed())
+        let application = Application(accounts: accounts, logger: Logger(label: "") { _ in SwiftLogNoOpLogHandler() })
+        func ask(_ method: String, _ view: String, _ path: String, _ body: String = "") -> String {
+            var parameters = [("REQUEST_METHOD", method), ("REMOTE_ADDR", "127.0.0.1"), ("POSTERN_VIEW", view)]
+            parameters += [("DOCUMENT_URI", path), ("HTTP_AUTHORIZATION", basic["AUTHORIZATION"] ?? "")]
+            if !body.isEmpty { parameters.append(("CONTENT_TYPE", "application/json")) }
+            let request = FastCGI.Request(
+                role: .responder,
+                parameters: Parameters(parameters.map { ($0.0, Array($0.1.utf8)) }),
+                body: Array(body.utf8)
+            )
+            return String(String(decoding: application.respond(to: request).bytes, as: UTF8.self).prefix(11))
+        }
+        #expect(ask("GET", "tokens", "/api/tokens/") == "Status: 503")
+        #expect(ask("POST", "tokens", "/api/tokens/", "{}") == "Status: 201")
+        #expect(ask("DELETE", "tokens.detail", "/api/tokens/\(own.id)/") == "Status: 204")
     }
 
     @Test(

@@ -4,9 +4,9 @@ internal import Journal
 /// `revocations` add them up: `TIME  rotated  FAMILY  USED-JTI  NEW-JTI  ISSUED  EXPIRES  CALLER` and
 /// `TIME  revoked  FAMILY-OR-JTI  EXPIRES`.
 struct RevocationTable: EventSourced {
-    private var families: [[UInt8]: RefreshFamily] = [:]
-    /// What has expired is dropped when there is as much as this.
-    private var sizeToSweep = 1024
+    private var families = Parted<[UInt8], RefreshFamily>()
+    /// Which of them are looked at next to see whether they have expired.
+    private var sweep = Sweep()
 
     /// Seconds for which an entry is kept after what it is about has expired: more than any leeway.
     private static let margin: Int64 = 3600
@@ -28,6 +28,8 @@ struct RevocationTable: EventSourced {
         Event([Array("revoked".utf8), id, Array(expires.rfc3339.utf8)])
     }
 
+    static func ends(_ event: Event) -> Bool { [Array("revoked".utf8)].contains(event.columns.first) }
+
     var count: Int { families.count }
 
     func write(
@@ -35,7 +37,7 @@ struct RevocationTable: EventSourced {
         at now: Timestamp,
         isAlive: (User.ID, Int64) -> Bool
     ) throws(JournalError) {
-        for (id, family) in families where now < family.expires.adding(seconds: Self.margin) {
+        for (id, family) in families.entries where now < family.expires.adding(seconds: Self.margin) {
             let event = family.last.map { Self.rotation(id, $0) } ?? Self.revocation(of: id, expires: family.expires)
             try file.add(event, at: now)
         }
@@ -57,12 +59,8 @@ struct RevocationTable: EventSourced {
         case "revoked": families[id] = RefreshFamily(last: nil, expires: try columns.time())
         default: throw .unknown(verb)
         }
-        sweep(at: event.time)
-    }
-
-    private mutating func sweep(at now: Timestamp) {
-        guard families.count >= sizeToSweep else { return }
-        families = families.filter { now < $0.value.expires.adding(seconds: Self.margin) }
-        sizeToSweep = max(1024, 2 * families.count)
+        for id in families.over(&sweep, where: { event.time >= $1.expires.adding(seconds: Self.margin) }) {
+            families[id] = nil
+        }
     }
 }

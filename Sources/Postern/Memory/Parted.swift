@@ -30,12 +30,38 @@ struct Parted<Key: PartKey, Value> {
         return old
     }
 
+    /// What of it is over, in the parts whose turn it is when there is one more entry: one after the other, so that nobody
+    /// waits until all of them were looked through.
+    func over(_ sweep: inout Sweep, where isOver: (Key, Value) -> Bool) -> [Key] {
+        guard let part = sweep.next(among: count, parts.count) else { return [] }
+        return parts[part].compactMap { isOver($0.key, $0.value) ? $0.key : nil }
+    }
+
     /// In no order.
     var keys: some Sequence<Key> { parts.lazy.flatMap(\.keys) }
 
     var values: some Sequence<Value> { parts.lazy.flatMap(\.values) }
 
+    /// In no order.
+    var entries: some Sequence<(key: Key, value: Value)> { parts.lazy.flatMap { $0.lazy.map { ($0.key, $0.value) } } }
+
     private func part(of key: Key) -> Int { Int(truncatingIfNeeded: key.partNumber & 255) }
+}
+
+/// Whose turn it is among the parts of a ``Parted`` that are looked through for what is over.
+struct Sweep {
+    private var part = 0
+    private var entries = 0
+
+    /// - Returns: The part that is to be looked through when there is one entry more; nil: none yet.
+    fileprivate mutating func next(among count: Int, _ parts: Int) -> Int? {
+        entries += 1
+        // Some four entries are looked at for each that comes, and all of them before there are a quarter more.
+        guard count >= 1024, entries >= count / (4 * parts) else { return nil }
+        entries = 0
+        defer { part = (part + 1) % parts }
+        return part
+    }
 }
 
 extension Parted: Sendable where Key: Sendable, Value: Sendable {}
@@ -57,4 +83,9 @@ extension SecretDigest: PartKey {
 
 extension Username: PartKey {
     var partNumber: UInt64 { bytes.reduce(0) { $0 &* 31 &+ UInt64($1) } }
+}
+
+extension [UInt8]: PartKey {
+    /// Names that were drawn at random are so at their ends as well.
+    var partNumber: UInt64 { suffix(4).reduce(0) { $0 &* 31 &+ UInt64($1) } }
 }

@@ -36,7 +36,7 @@ struct ImportCarrier<Source: ImportSource> {
         do throws(StoreError) {
             try reserveIDs()
             beginEpoch()
-            let isDone = try store.users.compact(at: now) { () throws(StoreError) in
+            let isDone = try store.users.compact(at: now, saysMore: true) { () throws(StoreError) in
                 { _, _ in true }
             } adding: { file throws(StoreError) in
                 do throws(ImportError) {

@@ -90,7 +90,14 @@ extension Endpoint {
         Endpoint(
             "/api/tokens/",
             "tokens",
-            Operation(.get, "The caller's tokens", 200, .list(of: "OwnToken")),
+            Operation(
+                .get,
+                "The caller's tokens, a page of them; Link leads to the others",
+                200,
+                .list(of: "OwnToken"),
+                query: page,
+                errors: [400, 404]
+            ),
             Operation(.post, "Another token", 201, "NewToken")
         ),
         Endpoint(

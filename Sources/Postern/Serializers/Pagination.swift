@@ -8,19 +8,22 @@ struct Pagination {
     /// From 1 on.
     let number: Int
     let size: Int
+    /// Where the client does not say.
+    private let usualSize: Int
 
     var offset: Int { (number - 1) * size }
 
     /// - Throws: 404 as DRF for a number that is none; 400 for a size that is none. One that is too large becomes
     ///   ``maximumSize``.
-    init(_ query: ArraySlice<UInt8>) throws(APIError) {
+    init(_ query: ArraySlice<UInt8>, defaultSize: Int = Self.defaultSize) throws(APIError) {
+        usualSize = defaultSize
         switch Self.number("page", in: query) {
         case nil: number = 1
         case let number? where Self.numbers.contains(number): self.number = Int(number)
         default: throw Self.invalidPage
         }
         switch Self.number("page_size", in: query) {
-        case nil: size = Self.defaultSize
+        case nil: size = defaultSize
         case let size? where Self.numbers.contains(size): self.size = min(Self.maximumSize, Int(size))
         default: throw .invalid("page_size", "A valid integer is required.")
         }
@@ -46,16 +49,42 @@ struct Pagination {
         for request: APIRequest
     ) throws(APIError) -> JSONValue {
         guard number == 1 || offset < count else { throw Self.invalidPage }
-        func link(_ page: Int) -> JSONValue {
-            var query = query
-            if page > 1 { query.append(("page", String(page))) }
-            if size != Self.defaultSize { query.append(("page_size", String(size))) }
-            return .string(request.link(query))
-        }
+        let next = offset + size < count ? link(to: number + 1, query, for: request) : nil
+        let previous = number > 1 ? link(to: number - 1, query, for: request) : nil
         return .object([
-            ("count", .integer(Int64(count))), ("next", offset + size < count ? link(number + 1) : .null),
-            ("previous", number > 1 ? link(number - 1) : .null), ("results", .array(results)),
+            ("count", .integer(Int64(count))), ("next", next.map { .string($0) } ?? .null),
+            ("previous", previous.map { .string($0) } ?? .null), ("results", .array(results)),
         ])
+    }
+
+    /// Where the other pages of a list are whose answer is the bare array: `Link` of RFC 8288, with the relations `next` and `prev`.
+    ///
+    /// - Parameters:
+    ///   - isEmpty: Whether nothing is on this page.
+    ///   - query: As in ``body(count:_:_:for:)``.
+    /// - Throws: Likewise.
+    func links(
+        hasNext: Bool,
+        isEmpty: Bool,
+        _ query: [(name: String, value: String)],
+        for request: APIRequest
+    ) throws(APIError) -> [(name: String, value: String)] {
+        guard number == 1 || !isEmpty else { throw Self.invalidPage }
+        var links: [String] = []
+        if hasNext { links.append("<\(link(to: number + 1, query, for: request))>; rel=\"next\"") }
+        if number > 1 { links.append("<\(link(to: number - 1, query, for: request))>; rel=\"prev\"") }
+        return links.isEmpty ? [] : [("Link", links.joined(separator: ", "))]
+    }
+
+    private func link(
+        to page: Int,
+        _ query: [(name: String, value: String)],
+        for request: APIRequest
+    ) -> String {
+        var query = query
+        if page > 1 { query.append(("page", String(page))) }
+        if size != usualSize { query.append(("page_size", String(size))) }
+        return request.link(query)
     }
 
     private static var invalidPage: APIError { .notFoundBecause("Invalid page.") }

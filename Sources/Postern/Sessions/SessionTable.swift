@@ -8,8 +8,8 @@ struct SessionTable: EventSourced {
     private var digestByID = Parted<Session.ID, SecretDigest>()
     private var idsByUser = Parted<User.ID, [Session.ID]>()
     private var lastID: Session.ID = 0
-    /// Sessions that are over are dropped when there are as many as this.
-    private var sizeToSweep = 1024
+    /// Which sessions are looked at next to see whether they are over.
+    private var sweep = Sweep()
 
     subscript(digest: SecretDigest) -> Session? { byDigest[digest] }
 
@@ -41,6 +41,8 @@ struct SessionTable: EventSourced {
 
     static func end(of id: Session.ID) -> Event { Event([Array("ended".utf8), Array(String(id).utf8)]) }
 
+    static func ends(_ event: Event) -> Bool { [Array("ended".utf8)].contains(event.columns.first) }
+
     var sessionCount: Int { byDigest.count }
 
     /// Each with its last use.
@@ -66,7 +68,9 @@ struct SessionTable: EventSourced {
             let session = try Self.session(&columns)
             guard session.id < .max else { throw .malformed }
             // Before it is there: when it was used last may only come with the next line.
-            sweep(at: event.time)
+            for digest in byDigest.over(&sweep, where: { $1.ends <= event.time }) {
+                if let id = byDigest[digest]?.id { remove(id) }
+            }
             lastID = max(lastID, session.id)
             byDigest[session.digest] = session
             digestByID[session.id] = session.digest
@@ -91,12 +95,6 @@ struct SessionTable: EventSourced {
             ids?.removeAll { $0 == id }
             if ids?.isEmpty ?? false { ids = nil }
         }
-    }
-
-    private mutating func sweep(at now: Timestamp) {
-        guard byDigest.count >= sizeToSweep else { return }
-        for session in byDigest.values where session.ends <= now { remove(session.id) }
-        sizeToSweep = max(1024, 2 * byDigest.count)
     }
 
     private static func session(_ columns: inout EventReader) throws(EventError) -> Session {

@@ -17,6 +17,9 @@ protocol EventSourced: Sendable {
     /// What checks the lines that ``resume(_:)`` passes over.
     static func checker(of source: JournalSource) throws(JournalError) -> any JournalChecker
 
+    /// Whether an event only ends something: such are written also when the disk is full, with the room that is kept for them.
+    static func ends(_ event: Event) -> Bool
+
     /// - Throws: ``EventError`` when the event is not one of this journal's; the state is of no use then, and is told anew.
     mutating func apply(_ event: EventLine) throws(EventError)
 

@@ -2,6 +2,11 @@ internal import Journal
 internal import Synchronization
 
 /// One journal and the state that its events add up to, kept up to date by whoever reads.
+///
+/// Nobody waits for what takes long. When another file takes the journal's place because it was compacted, the state goes on in it
+/// as it is (see `Handover`); one thread reads that file from its beginning beside all others, and puts what it adds up to in the
+/// place of the state when it has got as far. Decisions are made on a copy of the state, which costs nothing: whoever changes it
+/// meanwhile copies the part that changes.
 final class Replica<State: EventSourced>: Sendable {
     private let journal: Journal
     private let told = Mutex(Told())
@@ -17,6 +22,15 @@ final class Replica<State: EventSourced>: Sendable {
         /// Bytes of the file that were in the state that was saved, and until now.
         var saved: Int64 = 0
         var end: Int64 = 0
+        /// Whether it came from the file that this one was made of: it may know what nobody needs any more, and hold on to
+        /// that file.
+        var isOfFormerFile = false
+
+        mutating func apply(_ event: EventLine) throws(EventError) {
+            count += 1
+            end = event.offset
+            if next != nil { try next?.apply(event) } else { try state.apply(event) }
+        }
     }
 
     /// What a journal needs that has grown.
@@ -25,6 +39,8 @@ final class Replica<State: EventSourced>: Sendable {
         case compaction
         /// It has grown far beyond what is saved of it.
         case saving
+        /// It was compacted, and the state came from the file before.
+        case replay
     }
 
     private struct Care {
@@ -80,23 +96,33 @@ final class Replica<State: EventSourced>: Sendable {
 
     /// Lets `decide` make events out of the state as it is under the lock of the store, appends and syncs
     /// them. What `decide` throws ends the attempt and nothing is written.
-    /// - Parameter isAwaited: With false nothing is waited for, neither the lock nor the disk: for what may be lost.
+    /// - Parameters:
+    ///   - isAwaited: With false nothing is waited for, neither the lock nor the disk: for what may be lost.
+    ///   - mayUseReserve: Whether events that only end something may be written with the last room on the disk.
     func write(
         isAwaited: Bool = true,
+        mayUseReserve: Bool = true,
         _ decide: (borrowing State) throws(StoreError) -> [Event]
     ) throws(StoreError) {
         var refusal: StoreError?
         do {
-            try journal.append(isAwaited: isAwaited, reset: reset, apply: apply, told: finish) {
-                told.withLock { told in
+            try journal.append(
+                isAwaited: isAwaited,
+                reset: reset,
+                apply: apply,
+                told: finish,
+                mayUseReserve: { mayUseReserve && $0.allSatisfy(State.ends) },
+                events: {
+                    // Nobody is told anything before this ends, so it is the newest; readers need not wait for it.
+                    let state = told.withLock { $0.state }
                     do throws(StoreError) {
-                        return try decide(told.state)
+                        return try decide(state)
                     } catch {
                         refusal = error
                         return []
                     }
                 }
-            }
+            )
         } catch {
             throw StoreError(error)
         }
@@ -141,6 +167,9 @@ final class Replica<State: EventSourced>: Sendable {
     /// Bytes of the file as far as it was read.
     var size: Int64 { journal.size }
 
+    /// Whether the state came from the file that this one was made of, and was not read anew since.
+    var isOfFormerFile: Bool { told.withLock { $0.isOfFormerFile } }
+
     /// How many events the file holds, and how many would be enough.
     func load() throws(StoreError) -> (events: Int, needed: Int) {
         try read { _ in }
@@ -177,8 +206,26 @@ final class Replica<State: EventSourced>: Sendable {
             var saved: Int64 = 0
             try journal.saving { source throws(JournalError) in saved = try State.save(source) }
             guard saved > told.withLock({ $0.saved }) else { return }
-            journal.restart()
-            try journal.follow(reset: reset, apply: apply, told: finish)
+        } catch {
+            throw StoreError(error)
+        }
+        try replay()
+    }
+
+    /// Reads the file from its beginning, or from where it was saved, and goes on with what it adds up to. Others read and write
+    /// meanwhile.
+    func replay() throws(StoreError) {
+        var new = Told()
+        do {
+            _ = try journal.replay(
+                begin: { new = Self.beginning(&$0) },
+                step: { event throws(EventError) in try new.apply(event) },
+                reset: reset,
+                apply: apply,
+                told: finish,
+                // What was there is released when nobody waits for it.
+                put: { told.withLock { swap(&$0, &new) } }
+            )
         } catch {
             throw StoreError(error)
         }
@@ -189,11 +236,13 @@ final class Replica<State: EventSourced>: Sendable {
     /// - Parameters:
     ///   - isAlive: Asked when the state has been taken: what it knows by then is not older.
     ///   - progress: Called now and then with which part of the state is written.
+    ///   - saysMore: Whether `more` adds anything: nobody else can go on in the file as he is then.
     ///   - more: Adds to it what is to be there as well, all of it or nothing; the ids in it have to be reserved.
     ///   - admits: Whether `more` may be added to the state, which others may have changed meanwhile.
     /// - Returns: false when another process did the same meanwhile, or `admits` said no.
     func compact(
         at now: Timestamp,
+        saysMore: Bool = false,
         isAlive: () throws(StoreError) -> (User.ID, Int64) -> Bool,
         progress: @escaping (Double) -> Void = { _ in },
         adding more: (CompactedFile) throws(StoreError) -> Void = { _ in },
@@ -201,7 +250,7 @@ final class Replica<State: EventSourced>: Sendable {
     ) throws(StoreError) -> Bool {
         var refusal: StoreError?
         do {
-            return try journal.compact(reset: reset, apply: apply, told: finish) {
+            return try journal.compact(reset: reset, apply: apply, told: finish, saysMore: saysMore) {
                 told.withLock { $0.state }
             } events: { state, file throws(JournalError) in
                 let judge: (User.ID, Int64) -> Bool
@@ -220,7 +269,7 @@ final class Replica<State: EventSourced>: Sendable {
                     throw .missing(path: "users")
                 }
             } admits: {
-                told.withLock { admits($0.state) }
+                admits(told.withLock { $0.state })
             } finished: {
                 // Without it everybody who opens the new file makes it.
                 _ = try? State.save($0)
@@ -231,31 +280,48 @@ final class Replica<State: EventSourced>: Sendable {
     }
 
     private func reset(_ source: inout JournalSource) throws(JournalError) {
-        let resumed = State.resume(&source)
-        told.withLock {
-            $0.next = resumed?.state ?? State()
-            $0.count = resumed?.events ?? 0
-            $0.saved = resumed == nil ? 0 : source.offset
-            $0.end = source.offset
+        if let known = source.knownEvents, try source.passKnownEvents() {
+            return told.withLock {
+                $0.count = known
+                // What is saved is of the former file.
+                $0.saved = 0
+                $0.end = source.offset
+                $0.isOfFormerFile = true
+            }
         }
+        let beginning = Self.beginning(&source)
+        told.withLock {
+            $0.next = beginning.state
+            $0.count = beginning.count
+            $0.saved = beginning.saved
+            $0.end = beginning.end
+            $0.isOfFormerFile = false
+        }
+    }
+
+    private static func beginning(_ source: inout JournalSource) -> Told {
+        let resumed = State.resume(&source)
+        return Told(
+            state: resumed?.state ?? State(),
+            count: resumed?.events ?? 0,
+            saved: resumed == nil ? 0 : source.offset,
+            end: source.offset
+        )
     }
 
     private func apply(_ event: EventLine) throws(EventError) {
-        try told.withLock { told throws(EventError) in
-            told.count += 1
-            told.end = event.offset
-            if told.next != nil { try told.next?.apply(event) } else { try told.state.apply(event) }
-        }
+        try told.withLock { told throws(EventError) in try told.apply(event) }
     }
 
     private func finish() {
-        let isBehind = told.withLock { told in
+        let need = told.withLock { told -> Need? in
             if let next = told.next {
                 told.state = next
                 told.next = nil
             }
-            return State.isSaved && journal.isFarAhead(of: told.saved, at: told.end)
+            if told.isOfFormerFile { return .replay }
+            return State.isSaved && journal.isFarAhead(of: told.saved, at: told.end) ? .saving : nil
         }
-        if isBehind, let care = care.withLock({ $0 }) { care.call(.saving) }
+        if let need, let care = care.withLock({ $0 }) { care.call(need) }
     }
 }

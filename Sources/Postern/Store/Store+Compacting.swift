@@ -62,6 +62,7 @@ extension Store {
                     switch need {
                     case .compaction: _ = try self?.compact(name, replica)
                     case .saving: try replica.save()
+                    case .replay: try replica.replay()
                     }
                     return true
                 } catch {
@@ -73,10 +74,11 @@ extension Store {
 
     /// Whether a credential of a user and an epoch may still be good, by what is on disk: what goes because of it is gone.
     func judgeOfEpochs() throws(StoreError) -> (User.ID, Int64) -> Bool {
-        let epochs = try users.readSynced { $0.epochs }
+        // As they are now: what changes meanwhile is copied by who changes it.
+        let users = try users.readSynced { $0.byID }
         // Of an import that is being made, tokens come before users, with an epoch that goes by the clock.
         let recent = now().adding(seconds: -86_400).seconds
-        return { user, epoch in epochs[user].map { epoch >= $0 } ?? (epoch > recent) }
+        return { user, epoch in users[user].map { epoch >= $0.epoch } ?? (epoch > recent) }
     }
 
     private func compact<State>(
@@ -92,6 +94,8 @@ extension Store {
         } progress: {
             progress(name, $0)
         }
+        // Beside all others, who have gone on in the new file as they were.
+        if isDone { try replica.replay() }
         return Compacted(
             journal: name,
             before: before,

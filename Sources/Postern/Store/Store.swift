@@ -9,6 +9,8 @@ public final class Store: Sendable {
     static let version = 1
     static let journals = ["users", "tokens", "sessions", "revocations"]
     static let folders = ["keys"]
+    /// Bytes of the disk that only what ends something may use: some thousands of revocations.
+    static let reserve: Int64 = 1 << 20
 
     let folder: JournalFolder
     let users: Replica<UserTable>
@@ -81,7 +83,8 @@ public final class Store: Sendable {
                 kind: Self.kind,
                 version: Self.version,
                 unsaved: unsaved,
-                lookInterval: lookInterval
+                lookInterval: lookInterval,
+                reserve: Self.reserve
             )
             users = try Replica(of: "users", in: folder)
             tokens = try Replica(of: "tokens", in: folder)

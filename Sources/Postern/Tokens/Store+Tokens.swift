@@ -21,7 +21,7 @@ extension Store {
 
     /// In the order in which they were issued.
     public func allTokens() throws(StoreError) -> [Token] {
-        try tokens.read { table throws(StoreError) in try table.all }
+        try tokenTable().all
     }
 
     public func tokenCount() throws(StoreError) -> Int { try tokens.read { $0.tokenCount } }
@@ -30,26 +30,42 @@ extension Store {
     ///   - expires: The first moment at which it is no longer good; nil: never.
     ///   - renewal: Seconds by which each use puts its end off, as knox's `AUTO_REFRESH`; nil: not.
     ///   - limits: nil: it is good for all that the user may do.
-    ///   - limit: Of tokens that a user may have which are still good; nil: none.
-    /// - Throws: ``StoreError/tokenLimitReached``.
     public func issueToken(
         _ secret: TokenSecret,
         for user: User,
         label: String = "",
         expires: Timestamp? = nil,
         renewal: Int64? = nil,
-        limits: TokenLimits? = nil,
-        limit: Int? = nil
+        limits: TokenLimits? = nil
     ) throws(StoreError) -> Token {
+        try issue(secret, for: user, label: label, expires: expires, renewal: renewal, limits: limits).issued
+    }
+
+    /// As ``issueToken(_:for:label:expires:renewal:limits:)``, within a quota.
+    ///
+    /// - Parameters:
+    ///   - source: The view that issues it; nil: none does.
+    ///   - quota: Of tokens of that source; nil: none.
+    /// - Returns: The token, and those that ended with it, in one step.
+    /// - Throws: ``StoreError/tokenLimitReached``.
+    func issue(
+        _ secret: TokenSecret,
+        for user: User,
+        label: String = "",
+        expires: Timestamp? = nil,
+        renewal: Int64? = nil,
+        limits: TokenLimits? = nil,
+        source: Token.Source? = nil,
+        quota: TokenQuota? = nil
+    ) throws(StoreError) -> (issued: Token, ended: [Token]) {
         try confirm(user)
-        var issued: Token?
+        var result: (issued: Token, ended: [Token])?
         try tokens.write { table throws(StoreError) in
             let now = folder.now()
-            if let limit {
-                let count = try table.tokens(of: user.id).count { $0.isGood(for: user, at: now) }
-                guard count < limit else { throw .tokenLimitReached }
-            }
             guard try table[secret.digest] == nil else { throw .conflict }
+            let room = try quota.map { quota throws(StoreError) in
+                try Self.room(in: table, for: user, source, quota, at: now)
+            }
             let token = Token(
                 id: table.nextID,
                 digest: secret.digest,
@@ -59,18 +75,50 @@ extension Store {
                 created: now,
                 expires: expires,
                 renewal: renewal,
-                limits: limits
+                limits: limits,
+                source: source
             )
-            issued = token
-            return [token.issued]
+            result = (token, room?.ended ?? [])
+            let gone = (room?.ended ?? []) + (room?.forgotten ?? [])
+            return gone.map { TokenTable.revocation(of: $0.id) } + [token.issued]
         }
-        guard let issued else { throw .conflict }
-        return issued
+        guard let result else { throw .conflict }
+        return result
     }
+
+    /// Lets there be room for one token more. The lines of tokens are read only where there are as many as may be.
+    /// - Returns: Which good ones have to end for it; of others, some that nobody will ask for again, so that the next ones who
+    ///   count need not look at them.
+    private static func room(
+        in table: borrowing TokenTable,
+        for user: User,
+        _ source: Token.Source?,
+        _ quota: TokenQuota,
+        at now: Timestamp
+    ) throws(StoreError) -> (ended: [Token], forgotten: [Token]) {
+        let owner = TokenOwner(user: user.id, source: source)
+        guard try table.count(of: owner, upTo: quota.count) >= quota.count else { return ([], []) }
+        let tokens = try table.tokens(of: owner)
+        let good = tokens.filter { $0.isGood(for: user, at: now) }
+        let excess = good.count - quota.count + 1
+        guard excess <= 0 || quota.endsOldest else { throw .tokenLimitReached }
+        let byUse = good.sorted { ($0.lastKnownUse, $0.id) < ($1.lastKnownUse, $1.id) }
+        let forgotten = tokens.lazy.filter { TokenTable.isForgotten($0, of: user, at: now) }
+        return (Array(byUse.prefix(max(0, excess))), Array(forgotten.prefix(forgottenAtOnce)))
+    }
+
+    private static let forgottenAtOnce = 64
+
+    public func token(_ id: Token.ID) throws(StoreError) -> Token? {
+        try tokens.read { table throws(StoreError) in try table[id] }
+    }
+
+    /// All tokens as they are at one moment. What is looked through here is looked through beside the requests that go on.
+    func tokenTable() throws(StoreError) -> TokenTable { try tokens.read { copy $0 } }
 
     /// In the order in which they were issued.
     public func tokens(of user: User.ID) throws(StoreError) -> [Token] {
-        try tokens.read { table throws(StoreError) in try table.tokens(of: user) }
+        try tokenTable().tokens(of: user)
     }
 
     /// Whether putting off the end of a token that is in use makes a difference that is worth a write.

@@ -36,6 +36,7 @@ extension Token {
         let expires = try columns.optionalTime()
         let label = try columns.text()
         let renewal = columns.isAtEnd ? nil : try columns.optionalInteger()
+        let limits = columns.isAtEnd ? nil : try TokenLimits.read(&columns)
         self.init(
             id: id,
             digest: digest,
@@ -45,7 +46,8 @@ extension Token {
             created: created,
             expires: expires,
             renewal: renewal,
-            limits: columns.isAtEnd ? nil : try TokenLimits(&columns)
+            limits: limits,
+            source: columns.isAtEnd ? nil : Source(column: try columns.column())
         )
     }
 
@@ -61,16 +63,52 @@ extension Token {
             Array((expires?.rfc3339 ?? "-").utf8),
             Array(label.utf8),
         ]
-        guard renewal != nil || limits != nil else { return Event(columns) }
+        guard renewal != nil || limits != nil || source != nil else { return Event(columns) }
         let renewal = Array((renewal.map(String.init) ?? "-").utf8)
-        guard let limits else { return Event(columns + [renewal]) }
-        let lists = [limits.scopes, limits.methods.map(\.name), limits.paths, limits.networks.map(\.description)]
-        return Event(columns + [renewal] + lists.map { Array($0.joined(separator: " ").utf8) })
+        guard limits != nil || source != nil else { return Event(columns + [renewal]) }
+        let lists = [
+            limits?.scopes, limits?.methods.map(\.name), limits?.paths, limits?.networks.map(\.description),
+        ]
+        let texts = lists.map { Array(($0 ?? []).joined(separator: " ").utf8) }
+        return Event(columns + [renewal] + texts + (source.map { [Array($0.name.utf8)] } ?? []))
     }
 }
 
+extension Token.Source {
+    /// nil for one that a later version may write.
+    init?(column: UnsafeRawBufferPointer) {
+        if column.equals("token.obtain") {
+            self = .obtain
+        } else if column.equals("token.login") {
+            self = .login
+        } else if column.equals("tokens") {
+            self = .own
+        } else {
+            return nil
+        }
+    }
+
+    /// Of the token whose columns behind the user are these, whatever the others say.
+    init?(behindUser columns: inout EventReader) throws(EventError) {
+        for _ in 0..<Self.columnsBefore where !columns.isAtEnd { _ = try columns.column() }
+        if columns.isAtEnd { return nil }
+        self.init(column: try columns.column())
+    }
+
+    /// From the epoch to the networks.
+    private static let columnsBefore = 9
+}
+
 extension TokenLimits {
-    fileprivate init(_ columns: inout EventReader) throws(EventError) {
+    /// nil for four empty columns, which stand before the source of a token that is good for everything.
+    fileprivate static func read(_ columns: inout EventReader) throws(EventError) -> TokenLimits? {
+        var rest = columns
+        for _ in 0..<4 where try !rest.column().isEmpty { return try TokenLimits(&columns) }
+        columns = rest
+        return nil
+    }
+
+    private init(_ columns: inout EventReader) throws(EventError) {
         let lists = [try columns.words(), try columns.words(), try columns.words(), try columns.words()]
         guard
             let limits = try? TokenLimits(scopes: lists[0], methods: lists[1], paths: lists[2], networks: lists[3])

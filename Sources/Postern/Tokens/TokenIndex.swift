@@ -104,38 +104,77 @@ final class TokenIndex: Sendable {
         TokenIndexLayout.place(of: id, among: count) { number(layout.ids, $0, as: Int64.self) }
     }
 
-    /// In the order in which they were issued.
-    func tokens(of user: User.ID) throws(JournalError) -> [Token] {
-        var owner = layout.owner(of: user)
-        var last = 0
-        for _ in 0..<layout.ownerCount {
-            last = Int(number(layout.owners, owner, as: UInt32.self))
-            guard (1...max(1, count)).contains(last) else {
-                try expectUnchanged()
-                return []
-            }
-            if number(layout.users, last - 1, as: Int64.self) == user { break }
-            owner = layout.owner(after: owner)
-        }
-        var tokens: [Token] = []
-        while last > 0 {
-            tokens.append(try token(at: number(layout.offsets, last - 1, as: Int64.self)))
-            let previous = Int(number(layout.previous, last - 1, as: UInt32.self))
-            guard previous < last else { break }
-            last = previous
+    /// How many tokens of an owner there are that `isGone` does not name, or `limit` if there are more. Reads no line.
+    func count(of owner: TokenOwner, upTo limit: Int, isGone: (Token.ID) -> Bool) throws(JournalError) -> Int {
+        var count = 0
+        for place in places(ofRanks: ranks(of: owner)) {
+            if count == limit { break }
+            if !isGone(id(at: place)) { count += 1 }
         }
         try expectUnchanged()
-        return tokens.reversed()
+        return count
+    }
+
+    /// The ids of an owner's tokens, in the order in which they were issued.
+    func ids(of owner: TokenOwner) throws(JournalError) -> [Token.ID] {
+        let ids = places(ofRanks: ranks(of: owner)).map(id)
+        try expectUnchanged()
+        return ids
+    }
+
+    /// The ids of a user's tokens, in the order in which they were issued.
+    func ids(of user: User.ID) throws(JournalError) -> [Token.ID] {
+        let (start, end) = (rank(of: user, UInt8.min), rank(after: user))
+        // What is written over the file meanwhile may be in no order at all.
+        let ids = start < end ? places(ofRanks: start..<end).map(id) : []
+        try expectUnchanged()
+        // Of one source they are in order already.
+        return ids.sorted()
+    }
+
+    private func id(at place: Int) -> Token.ID { number(layout.ids, place, as: Int64.self) }
+
+    private func ranks(of owner: TokenOwner) -> Range<Int> {
+        let source = owner.source?.rawValue ?? 0
+        let (start, end) = (rank(of: owner.user, source), rank(of: owner.user, source + 1))
+        return start..<max(start, end)
+    }
+
+    /// Ranks of a table that was forged may lead anywhere: such places are left out.
+    private func places(ofRanks ranks: Range<Int>) -> some Sequence<Int> {
+        ranks.lazy.map { [self] in Int(number(layout.order, $0, as: UInt32.self)) }.filter { [count] in $0 < count }
+    }
+
+    /// How many tokens come in the order before all of this user with this source or a greater one.
+    private func rank(of user: User.ID, _ source: UInt8) -> Int {
+        rank { $0 < user || $0 == user && $1 < source }
+    }
+
+    private func rank(after user: User.ID) -> Int { rank { owner, _ in owner <= user } }
+
+    /// How many tokens at the beginning of the order `isBefore` is true of. A predicate that is true of more never gives less,
+    /// whatever a forged table says.
+    private func rank(_ isBefore: (User.ID, UInt8) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            let place = Int(number(layout.order, middle, as: UInt32.self))
+            let isLower =
+                place < count
+                && isBefore(number(layout.users, place, as: Int64.self), number(layout.sources, place, as: UInt8.self))
+            if isLower { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     /// Lends every token, in the order in which they were issued, with its line, and says whether it ends later than the
     /// line says.
-    /// - Parameter revoked: Those to leave out.
+    /// - Parameter isGone: Names those to leave out.
     func lend(
-        without revoked: Set<Token.ID>,
+        without isGone: (Token.ID) -> Bool,
         _ body: (Token, EventLine, _ isRenewed: Bool) throws(JournalError) -> Void
     ) throws(JournalError) {
-        for place in 0..<count where !revoked.contains(number(layout.ids, place, as: Int64.self)) {
+        for place in 0..<count where !isGone(id(at: place)) {
             try withLine(at: number(layout.offsets, place, as: Int64.self)) { line throws(JournalError) in
                 let written = try written(line)
                 let token = try renewed(written)

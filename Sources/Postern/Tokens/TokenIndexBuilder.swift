@@ -1,11 +1,12 @@
 internal import Journal
 
-/// Makes a ``TokenIndex`` of the lines of a journal, with some 32 bytes of memory a token.
+/// Makes a ``TokenIndex`` of the lines of a journal, with some 33 bytes of memory a token, and 8 more at the end.
 struct TokenIndexBuilder {
     private var ids: [Token.ID] = []
     /// 0 for those that were revoked.
     private var offsets: [Int64] = []
     private var users: [User.ID] = []
+    private var sources: [UInt8] = []
     /// The first words of their digests.
     private var digests: [UInt64] = []
     private var renewals: [Token.ID: Timestamp] = [:]
@@ -19,6 +20,7 @@ struct TokenIndexBuilder {
             guard id > lastID, id < .max else { throw .malformed }
             digests.append(try columns.digest().firstWord)
             users.append(try columns.integer())
+            sources.append(try Token.Source(behindUser: &columns)?.rawValue ?? 0)
             ids.append(id)
             offsets.append(line.offset)
             lastID = id
@@ -73,7 +75,7 @@ struct TokenIndexBuilder {
         put(users, at: layout.users, in: file)
         let known = renewals.sorted { $0.key < $1.key }
         put(known.flatMap { [$0.key, $0.value.microseconds] }, at: layout.renewals, in: file)
-        putOwners(layout, in: file)
+        putOrder(layout, in: file)
         putSlots(layout, in: file)
         putHeader(checkpoint, known.count, in: file)
     }
@@ -84,12 +86,14 @@ struct TokenIndexBuilder {
             ids[kept] = ids[place]
             offsets[kept] = offsets[place]
             users[kept] = users[place]
+            sources[kept] = sources[place]
             digests[kept] = digests[place]
             kept += 1
         }
         ids.removeLast(ids.count - kept)
         offsets.removeLast(offsets.count - kept)
         users.removeLast(users.count - kept)
+        sources.removeLast(sources.count - kept)
         digests.removeLast(digests.count - kept)
     }
 
@@ -97,17 +101,28 @@ struct TokenIndexBuilder {
         numbers.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: file[offset...]).copyMemory(from: $0) }
     }
 
-    private func putOwners(_ layout: TokenIndexLayout, in file: UnsafeMutableRawBufferPointer) {
-        for (place, user) in users.enumerated() {
-            var owner = layout.owner(of: user)
-            var last: UInt32
-            while true {
-                last = file.loadUnaligned(fromByteOffset: layout.owners + 4 * owner, as: UInt32.self)
-                if last == 0 || users[Int(last) - 1] == user { break }
-                owner = layout.owner(after: owner)
+    private func putOrder(_ layout: TokenIndexLayout, in file: UnsafeMutableRawBufferPointer) {
+        sources.withUnsafeBytes {
+            UnsafeMutableRawBufferPointer(rebasing: file[layout.sources...]).copyMemory(from: $0)
+        }
+        for (rank, place) in order.enumerated() {
+            file.storeBytes(of: place, toByteOffset: layout.order + 4 * rank, as: UInt32.self)
+        }
+    }
+
+    /// The places of all tokens, by user, source and id.
+    private var order: [UInt32] {
+        let places = users.indices.lazy.map { UInt32(truncatingIfNeeded: $0) }
+        // One number of all three where ids of users are no greater than that: it sorts several times as fast.
+        if users.allSatisfy({ (0..<1 << 28).contains($0) }) {
+            var keys: [UInt64] = places.map { place in
+                UInt64(users[Int(place)]) << 35 | UInt64(sources[Int(place)]) << 32 | UInt64(place)
             }
-            file.storeBytes(of: last, toByteOffset: layout.previous + 4 * place, as: UInt32.self)
-            file.storeBytes(of: UInt32(place + 1), toByteOffset: layout.owners + 4 * owner, as: UInt32.self)
+            keys.sort()
+            return keys.map { UInt32(truncatingIfNeeded: $0) }
+        }
+        return places.sorted { one, other in
+            (users[Int(one)], sources[Int(one)], one) < (users[Int(other)], sources[Int(other)], other)
         }
     }
 

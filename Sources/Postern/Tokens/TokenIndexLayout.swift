@@ -7,17 +7,17 @@ internal import Journal
 /// | slots | some more than tokens | 24 bits of a digest and 40 of where its line begins in the journal; 0: none |
 /// | ids, offsets, users | one a token, by growing id | where its line begins, and whose it is |
 /// | renewals | one a token whose end was put off | its id, and when it ends (microseconds) |
-/// | previous | one a token | the one before it of the same user, counted from 1; 0: none |
-/// | owners | some more than users | the last token of a user, counted from 1; 0: none |
+/// | order | one a token | its place among the ids; by user, then by source, then by id |
+/// | sources | one a token, by growing id | which view issued it; 0: none |
 ///
-/// Slots and owners are hash tables with open addressing.
+/// Slots are a hash table with open addressing. The tokens of a user, and those of one source among them, lie side by side in
+/// the order: a search by halves finds where they begin and end, so that counting them costs nothing more.
 struct TokenIndexLayout {
     let count: Int
     let renewalCount: Int
     let slotCount: Int
-    let ownerCount: Int
 
-    let slots, ids, offsets, users, renewals, previous, owners: Int
+    let slots, ids, offsets, users, renewals, order, sources: Int
     /// Bytes of the file.
     let size: Int
 
@@ -30,15 +30,14 @@ struct TokenIndexLayout {
         self.count = count
         self.renewalCount = renewalCount
         slotCount = count + count / 2 + 1
-        ownerCount = count + count / 2 + 1
         slots = Self.headerSize
         ids = slots + 8 * slotCount
         offsets = ids + 8 * count
         users = offsets + 8 * count
         renewals = users + 8 * count
-        previous = renewals + 16 * renewalCount
-        owners = previous + 4 * count
-        size = owners + 4 * ownerCount
+        order = renewals + 16 * renewalCount
+        sources = order + 4 * count
+        size = sources + count
     }
 
     enum Field: Int, CaseIterable {
@@ -49,7 +48,7 @@ struct TokenIndexLayout {
     }
 
     /// "PSTidx" and the version of this layout; another byte order reads another number.
-    static let magic: Int64 = 0x50_53_54_69_64_78_00_01
+    static let magic: Int64 = 0x50_53_54_69_64_78_00_02
 
     static func headerChecksum(of file: UnsafeRawBufferPointer) -> Int64 {
         checksum(of: file[..<(8 * Field.headerChecksum.rawValue)])
@@ -84,14 +83,6 @@ struct TokenIndexLayout {
     static let offsetBits: UInt64 = 40
 
     static let offsetMask: UInt64 = 1 << offsetBits - 1
-
-    /// Where the search for a user begins.
-    func owner(of user: User.ID) -> Int {
-        // Multiplied by the golden ratio, so that ids that follow on each other lie far apart.
-        Self.place(UInt64(bitPattern: user) &* 0x9E37_79B9_7F4A_7C15, in: ownerCount)
-    }
-
-    func owner(after owner: Int) -> Int { owner + 1 == ownerCount ? 0 : owner + 1 }
 
     private static func place(_ hash: UInt64, in count: Int) -> Int {
         Int(truncatingIfNeeded: hash.multipliedFullWidth(by: UInt64(truncatingIfNeeded: count)).high)

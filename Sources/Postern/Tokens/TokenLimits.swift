@@ -38,6 +38,13 @@ public struct TokenLimits: Sendable, Equatable {
         self.networks = ranges
     }
 
+    /// Bytes of their texts that a client may give a token: a page of tokens is an answer, and each answer has an end.
+    static let maximumSize = 4096
+
+    var size: Int {
+        [scopes, methods.map(\.name), paths, networks.map(\.description)].joined().reduce(0) { $0 + $1.utf8.count }
+    }
+
     /// Whether there is any: a token without is good for all.
     var isEmpty: Bool { scopes.isEmpty && methods.isEmpty && paths.isEmpty && networks.isEmpty }
 
@@ -96,6 +103,7 @@ public enum TokenLimitError: Error, Equatable, CustomStringConvertible {
     case path(String)
     case network(String)
     case tooMany
+    case tooLong
 
     public var description: String {
         switch self {
@@ -103,6 +111,7 @@ public enum TokenLimitError: Error, Equatable, CustomStringConvertible {
         case .method(let text): "\"\(text)\" is not a method."
         case .path(let text): "\"\(text)\" is not a path: one begins with / and has no //, . or .. in it, as /api/."
         case .network(let text): "\"\(text)\" is not a network: write 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32."
+        case .tooLong: "The limits of a token have at most \(TokenLimits.maximumSize) bytes in all."
         case .tooMany: "A token has at most \(TokenLimits.maximumCount) limits of a kind."
         }
     }

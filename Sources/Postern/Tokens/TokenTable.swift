@@ -2,10 +2,11 @@ internal import Journal
 
 /// All live tokens, as the events of the journal `tokens` add them up:
 /// `TIME  issued  ID  sha256:DIGEST  USER-ID  EPOCH  CREATED  EXPIRES  LABEL  RENEWAL-SECONDS  SCOPES  METHODS
-/// PATHS  NETWORKS`, `TIME  renewed  ID  EXPIRES`, `TIME  revoked  ID` and, when it was compacted, `TIME  last-id  ID`.
+/// PATHS  NETWORKS  SOURCE`, `TIME  renewed  ID  EXPIRES`, `TIME  revoked  ID` and, when it was compacted, `TIME  last-id  ID`.
 /// A token that never expires has `-` in its column, and one that a use does not renew; lists are separated by spaces. The
-/// columns from `RENEWAL-SECONDS` on are there only for tokens that need them, and the last four together. Ids grow from
-/// line to line.
+/// columns from `RENEWAL-SECONDS` on are there only for tokens that need them: the four of its limits together, all empty where
+/// there are none and `SOURCE` follows, the view that issued it. Versions that know no `SOURCE` pass over it. Ids grow from line to
+/// line.
 ///
 /// Of a large journal the first part is in an index, which all processes share and which never changes; the table itself
 /// has what came after it: new tokens, and what became of those of the index.
@@ -13,11 +14,12 @@ struct TokenTable: EventSourced {
     private let index: TokenIndex?
     private var recent = Parted<SecretDigest, Token>()
     private var digestByID = Parted<Token.ID, SecretDigest>()
-    private var idsByUser = Parted<User.ID, [Token.ID]>()
+    /// Each in the order in which they were issued.
+    private var idsByOwner = Parted<TokenOwner, [Token.ID]>()
     private var lastID: Token.ID = 0
     /// Tokens of the index that are no more, and those that end at another time than it knows.
-    private var revoked: Set<Token.ID> = []
-    private var renewed: [Token.ID: Timestamp] = [:]
+    private var revoked = Parted<Token.ID, Void>()
+    private var renewed = Parted<Token.ID, Timestamp>()
 
     init() { index = nil }
 
@@ -48,7 +50,7 @@ struct TokenTable: EventSourced {
         get throws(StoreError) {
             var tokens: [Token] = []
             do throws(JournalError) {
-                try index?.lend(without: revoked) { token, _, _ throws(JournalError) in
+                try index?.lend(without: isRevoked) { token, _, _ throws(JournalError) in
                     if let token = now(token) { tokens.append(token) }
                 }
             } catch {
@@ -58,15 +60,47 @@ struct TokenTable: EventSourced {
         }
     }
 
+    /// The ids of a user's tokens, in the order in which they were issued; those that have ended are among them.
+    func ids(of user: User.ID) throws(StoreError) -> [Token.ID] {
+        let indexed = try inIndex { index throws(JournalError) in try index.ids(of: user) }?.filter { !isRevoked($0) } ?? []
+        let later = TokenOwner.all(of: user).flatMap { idsByOwner[$0] ?? [] }
+        return indexed + later.sorted()
+    }
+
     /// In the order in which they were issued.
     func tokens(of user: User.ID) throws(StoreError) -> [Token] {
-        var tokens: [Token] = []
-        do throws(JournalError) {
-            tokens = try index?.tokens(of: user).compactMap(now) ?? []
-        } catch {
-            throw StoreError(error)
+        try ids(of: user).map { id throws(StoreError) in try token(id, of: user) }.compactMap(\.self)
+    }
+
+    /// In the order in which they were issued.
+    func tokens(of owner: TokenOwner) throws(StoreError) -> [Token] {
+        let indexed = try inIndex { index throws(JournalError) in try index.ids(of: owner) } ?? []
+        let ids = indexed + (idsByOwner[owner] ?? [])
+        return try ids.map { id throws(StoreError) in try token(id, of: owner.user) }
+            .compactMap { $0?.source == owner.source ? $0 : nil }
+    }
+
+    /// nil for one that is gone, or another's.
+    func token(_ id: Token.ID, of user: User.ID) throws(StoreError) -> Token? {
+        // The index says where to look, and the journal whose it is.
+        try self[id].flatMap { $0.user == user ? $0 : nil }
+    }
+
+    /// How many tokens of an owner there are, with those that have ended, or `limit` if there are more: so many are looked at,
+    /// and none of their lines.
+    func count(of owner: TokenOwner, upTo limit: Int) throws(StoreError) -> Int {
+        let later = min(limit, idsByOwner[owner]?.count ?? 0)
+        let indexed = try inIndex { index throws(JournalError) in
+            try index.count(of: owner, upTo: limit - later, isGone: isRevoked)
         }
-        return tokens + (idsByUser[user] ?? []).compactMap { digestByID[$0].flatMap { recent[$0] } }
+        return later + (indexed ?? 0)
+    }
+
+    private func isRevoked(_ id: Token.ID) -> Bool { revoked[id] != nil }
+
+    /// Whether there is nothing that anybody could still ask about a token.
+    static func isForgotten(_ token: Token, of owner: User, at now: Timestamp) -> Bool {
+        !isKept(token, at: now) { _, epoch in epoch >= owner.epoch }
     }
 
     /// How many tokens there are.
@@ -85,6 +119,8 @@ struct TokenTable: EventSourced {
 
     /// Ids are given once.
     private static func lastID(_ id: Token.ID) -> Event { Event([Array("last-id".utf8), Array(String(id).utf8)]) }
+
+    static func ends(_ event: Event) -> Bool { [Array("revoked".utf8)].contains(event.columns.first) }
 
     // MARK: Following the journal
 
@@ -111,7 +147,7 @@ struct TokenTable: EventSourced {
                 throw .malformed
             }
             digestByID[id] = token.digest
-            idsByUser.change(token.user) { ids in
+            idsByOwner.change(token.owner) { ids in
                 if ids?.append(id) == nil { ids = [id] }
             }
             lastID = id
@@ -123,12 +159,13 @@ struct TokenTable: EventSourced {
             }
         case .revoked(let id):
             if let digest = digestByID.replace(id, with: nil), let token = recent.replace(digest, with: nil) {
-                idsByUser.change(token.user) { ids in
-                    if let place = ids?.firstIndex(of: id) { ids?.remove(at: place) }
+                idsByOwner.change(token.owner) { ids in
+                    let place = ids.flatMap { ids in TokenIndexLayout.place(of: id, among: ids.count) { ids[$0] } }
+                    if let place { ids?.remove(at: place) }
                     if ids?.isEmpty ?? false { ids = nil }
                 }
             } else if index?.contains(id) ?? false {
-                revoked.insert(id)
+                revoked[id] = ()
             }
         case .lastID(let id):
             guard id < .max else { throw .malformed }
@@ -138,7 +175,7 @@ struct TokenTable: EventSourced {
 
     /// A token of the index as it is by now; nil when it is no more.
     private func now(_ token: Token) -> Token? {
-        guard !revoked.contains(token.id) else { return nil }
+        guard !isRevoked(token.id) else { return nil }
         guard let expires = renewed[token.id] else { return token }
         var token = token
         token.expires = expires
@@ -148,9 +185,16 @@ struct TokenTable: EventSourced {
     private func indexed(
         _ look: (TokenIndex) throws(JournalError) -> Token?
     ) throws(StoreError) -> Token? {
+        try inIndex(look)?.flatMap(now)
+    }
+
+    /// nil where there is no index.
+    private func inIndex<Result>(
+        _ look: (TokenIndex) throws(JournalError) -> Result
+    ) throws(StoreError) -> Result? {
         guard let index else { return nil }
         do throws(JournalError) {
-            return try look(index).flatMap(now)
+            return try look(index)
         } catch {
             throw StoreError(error)
         }
@@ -165,7 +209,7 @@ struct TokenTable: EventSourced {
         at now: Timestamp,
         isAlive: (User.ID, Int64) -> Bool
     ) throws(JournalError) {
-        try index?.lend(without: revoked) { known, line, isRenewed throws(JournalError) in
+        try index?.lend(without: isRevoked) { known, line, isRenewed throws(JournalError) in
             guard let token = self.now(known), Self.isKept(token, at: now, isAlive) else { return }
             if isRenewed || renewed[token.id] != nil {
                 try file.add(token.issued, at: now)
@@ -181,7 +225,7 @@ struct TokenTable: EventSourced {
 
     func needed(at now: Timestamp, isAlive: (User.ID, Int64) -> Bool) throws(JournalError) -> Int {
         var needed = 1
-        try index?.lend(without: revoked) { known, _, _ throws(JournalError) in
+        try index?.lend(without: isRevoked) { known, _, _ throws(JournalError) in
             if let token = self.now(known), Self.isKept(token, at: now, isAlive) { needed += 1 }
         }
         for token in recent.values where Self.isKept(token, at: now, isAlive) { needed += 1 }

@@ -200,7 +200,8 @@ public final class Accounts: Sendable {
     ///   - expires: The first moment at which it is no longer good; nil: never.
     ///   - renewal: Seconds by which each use puts its end off; nil: not.
     ///   - limits: nil: it is good for all that the user may do.
-    ///   - limit: Of tokens that the user may have; nil: none.
+    ///   - source: The view that issues it; nil: none does.
+    ///   - quota: Of tokens of that source; nil: none.
     /// - Returns: What the store keeps; the token in clear, for the only time.
     /// - Throws: ``StoreError/tokenLimitReached``, and what befalls a store.
     public func issueToken(
@@ -209,19 +210,22 @@ public final class Accounts: Sendable {
         expires: Timestamp? = nil,
         renewal: Int64? = nil,
         limits: TokenLimits? = nil,
-        limit: Int? = nil,
+        source: Token.Source? = nil,
+        quota: TokenQuota? = nil,
         request: APIRequest? = nil
     ) throws(StoreError) -> (Token, TokenSecret) {
         let secret = TokenSecret.random()
-        let token = try store.issueToken(
+        let (token, ended) = try store.issue(
             secret,
             for: user,
             label: label,
             expires: expires,
             renewal: renewal,
             limits: limits,
-            limit: limit
+            source: source,
+            quota: quota
         )
+        for token in ended { signals.send(.tokenRevoked(token), for: request) }
         signals.send(.tokenIssued(token), for: request)
         return (token, secret)
     }

@@ -77,7 +77,7 @@ extension Store {
 
     /// Puts a better hash of the same password in the place of `old`, if that is still the user's hash.
     func replaceHash(of id: User.ID, _ old: String, by new: String) throws(StoreError) {
-        try change(id, because: .password) { user in
+        try change(id, because: .password, mayUseReserve: false) { user in
             if user.passwordHash == old { user.passwordHash = new }
         }
     }
@@ -173,9 +173,10 @@ extension Store {
     private func change(
         _ id: User.ID,
         because cause: UserTable.Cause,
+        mayUseReserve: Bool = true,
         _ body: (inout User) -> Void
     ) throws(StoreError) {
-        try users.write { table throws(StoreError) in
+        try users.write(mayUseReserve: mayUseReserve) { table throws(StoreError) in
             guard let old = table[id] else { throw .noSuchUser }
             var new = old
             body(&new)

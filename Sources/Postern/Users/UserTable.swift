@@ -56,8 +56,6 @@ struct UserTable: EventSourced {
         return bucket
     }
 
-    var epochs: [User.ID: Int64] { Dictionary(uniqueKeysWithValues: byID.values.lazy.map { ($0.id, $0.epoch) }) }
-
     /// In the order in which they were added.
     var all: [User] { byID.values.sorted { $0.id < $1.id } }
 
@@ -91,6 +89,12 @@ struct UserTable: EventSourced {
 
     static func deletion(of group: GroupName) -> Event {
         Event([Array(groupDeletedCause.utf8), group.bytes])
+    }
+
+    /// A new password ends what was issued before.
+    static func ends(_ event: Event) -> Bool {
+        let causes = [Cause.password, .disabled, .revoked, .deleted].map(\.rawValue) + [groupDeletedCause]
+        return causes.contains { event.columns.first == Array($0.utf8) }
     }
 
     private static let groupCause = "group"

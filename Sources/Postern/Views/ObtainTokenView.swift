@@ -1,7 +1,7 @@
 /// DRF's `ObtainAuthToken`: a token for a username and a password.
 ///
 /// The store keeps no token in clear, so unlike DRF's it cannot give the same one again: each answer is a
-/// new token, and the older ones stay good.
+/// new token, and the older ones stay good, up to a number.
 struct ObtainTokenView: APIView {
     let name = "Obtain Auth Token"
     let methods: [Method] = [.post]
@@ -25,7 +25,7 @@ struct ObtainTokenView: APIView {
                 for: request
             )
         else { throw Serializer.nonFieldError("Unable to log in with provided credentials.") }
-        return try TokenLoginView.response(settings, accounts, user, request, defaultLifetime: .never) { _, secret in
+        return try TokenLoginView.response(.obtain, settings, accounts, user, request, lifetime: .never) { _, secret in
             .object([("token", .string(secret.text))])
         }
     }

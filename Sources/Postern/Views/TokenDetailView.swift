@@ -12,7 +12,7 @@ struct TokenDetailView: APIView {
         let segment = request.path.split(separator: UInt8(ascii: "/")).last ?? []
         do {
             guard let id = Decimal.parse(segment),
-                let token = try accounts.store.tokens(of: user.id).first(where: { $0.id == id }),
+                let token = try accounts.store.token(id), token.user == user.id,
                 token.isGood(for: user, at: accounts.store.now())
             else { throw APIError.notFound }
             guard request.method == .delete else {

@@ -13,30 +13,38 @@ struct TokenLoginView: APIView {
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
         guard let user = request.user else { throw .notAuthenticated }
-        return try Self.response(settings, accounts, user, request, defaultLifetime: Self.lifetime) { token, secret in
+        return try Self.response(.login, settings, accounts, user, request, lifetime: Self.lifetime) { token, secret in
             .object([
                 ("expiry", token.expires.map { .string($0.rfc3339) } ?? .null), ("token", .string(secret.text)),
             ])
         }
     }
 
-    /// Hands out a token under the settings of a location, or says in knox's words that the user has too many.
+    /// Hands out a token under the settings of a location, or says in knox's words that the user has too many: where the
+    /// location has a limit, as knox's. Where it has none nobody is refused, and the oldest token ends.
+    ///
+    /// - Parameters:
+    ///   - source: Which view this is, also as the token's label.
+    ///   - lifetime: Where the location does not say.
     static func response(
+        _ source: Token.Source,
         _ settings: TokenSettings,
         _ accounts: Accounts,
         _ user: User,
         _ request: APIRequest,
-        defaultLifetime: TokenSettings.Lifetime,
+        lifetime: TokenSettings.Lifetime,
         body: (Token, TokenSecret) -> JSONValue
     ) throws(APIError) -> APIResponse {
         let seconds: Int64? =
-            if case .seconds(let seconds) = settings.lifetime ?? defaultLifetime { seconds } else { nil }
+            if case .seconds(let seconds) = settings.lifetime ?? lifetime { seconds } else { nil }
         do {
             let (token, secret) = try accounts.issueToken(
                 for: user,
+                label: source.name,
                 expires: seconds.map { accounts.store.now().adding(seconds: $0) },
                 renewal: settings.isRenewed ? seconds : nil,
-                limit: settings.limit,
+                source: source,
+                quota: settings.limit.map(TokenQuota.refusing) ?? .endingOldest(beyond: TokenQuota.defaultCount),
                 request: request
             )
             accounts.signals.send(.loggedIn(user), for: request)

@@ -1,6 +1,9 @@
 internal import Journal
 
-/// A user's own tokens: lists them, and makes another one, which is shown for the only time.
+/// A user's own tokens: lists them, in pages, and makes another one, which is shown for the only time.
+///
+/// A list is an array, as it was before there were pages: a client that knows of none gets the first page, and `Link` says where
+/// the others are (RFC 8288).
 struct TokensView: APIView {
     let name = "Token List"
     let methods: [Method] = [.get, .post]
@@ -11,8 +14,8 @@ struct TokensView: APIView {
     /// As long as those of the command line.
     private static let lifetime = TokenSettings.Lifetime.seconds(365 * 86_400)
 
-    /// Tokens that a user may have, where the location does not say.
-    private static let limit = 100
+    /// Tokens of a page, where the client does not say: as many as a user may make here.
+    private static let pageSize = TokenQuota.defaultCount
 
     private static let serializer = Serializer(fields: [
         CharField(name: "label", isRequired: false, allowsBlank: true, takesNumbers: false, maximumLength: 100),
@@ -23,15 +26,29 @@ struct TokensView: APIView {
         guard let user = request.user else { throw .notAuthenticated }
         do {
             if request.method == .post { return try create(for: user, request) }
-            let now = accounts.store.now()
-            let tokens = try accounts.store.tokens(of: user.id).filter { $0.isGood(for: user, at: now) }
-            return APIResponse(
-                .array(tokens.map { .object(Self.members(of: $0, request)) }),
-                fields: [APIResponse.noStore]
-            )
+            return try list(for: user, request)
         } catch {
             throw APIError(any: error)
         }
+    }
+
+    private func list(for user: User, _ request: APIRequest) throws -> APIResponse {
+        let page = try Pagination(request.query, defaultSize: Self.pageSize)
+        // What is looked at from here on is looked at beside the requests that go on.
+        let table = try accounts.store.tokenTable()
+        let ids = try table.ids(of: user.id)
+        if ids.count > Pagination.maximumSize { try request.willWait() }
+        let now = accounts.store.now()
+        var (count, results) = (0, [JSONValue]())
+        for id in ids {
+            guard let token = try table.token(id, of: user.id), token.isGood(for: user, at: now) else { continue }
+            count += 1
+            // One more than the page has says that there is another page.
+            if count > page.offset + page.size { break }
+            if count > page.offset { results.append(.object(Self.members(of: token, request))) }
+        }
+        let links = try page.links(hasNext: count > page.offset + page.size, isEmpty: results.isEmpty, [], for: request)
+        return APIResponse(.array(results), fields: [APIResponse.noStore] + links)
     }
 
     var actions: JSONValue? {
@@ -60,8 +77,9 @@ struct TokensView: APIView {
         guard case .object(let members) = data else { return nil }
         var lists: [[String]] = []
         for name in limitNames { lists.append(try words(members.last { $0.name == name }?.value, name)) }
-        do {
+        do throws(TokenLimitError) {
             let limits = try TokenLimits(scopes: lists[0], methods: lists[1], paths: lists[2], networks: lists[3])
+            guard limits.size <= TokenLimits.maximumSize else { throw TokenLimitError.tooLong }
             return limits.isEmpty ? nil : limits
         } catch {
             throw Serializer.nonFieldError(error.description)
@@ -90,7 +108,8 @@ struct TokensView: APIView {
                 label: values["label"] ?? "",
                 expires: try expiry(values["expiry"]),
                 limits: try Self.limits(data),
-                limit: settings.limit ?? Self.limit,
+                source: .own,
+                quota: .refusing(beyond: settings.limit ?? TokenQuota.defaultCount),
                 request: request
             )
             var members = Self.members(of: token, nil)

@@ -1,5 +1,6 @@
 import Foundation
 import Journal
+import Synchronization
 import Testing
 
 @testable import Postern
@@ -66,6 +67,10 @@ struct TokenViewTests {
         for _ in 0..<2 { #expect(logIn(["TOKEN_LIMIT": "2"]).status == 200) }
         let refused = logIn(["TOKEN_LIMIT": "2"])
         #expect(refused.status == 403 && refused["error"] == "Maximum amount of tokens allowed per user exceeded.")
+        // Each view counts its own.
+        for _ in 0..<2 {
+            #expect(gate.ask("token.obtain", ["TOKEN_LIMIT": "2"], body: Gate.login("ann")).status == 200)
+        }
         #expect(gate.ask("token.obtain", ["TOKEN_LIMIT": "2"], body: Gate.login("ann")).status == 403)
         #expect(gate.ask("token.obtain", ["TOKEN_LIMIT": "2"], body: Gate.login("stella")).status == 200)
         try gate.store.revokeAll(of: user.id)
@@ -140,10 +145,104 @@ struct TokenViewTests {
     @Test("Nobody fills the store with tokens of their own")
     func ownLimit() throws {
         let user = try gate.user("ann")
-        for _ in 0..<100 { _ = try gate.accounts.issueToken(for: user) }
+        for source in [nil, .login, .obtain, .own] as [Token.Source?] {
+            #expect(gate.ask("tokens", headers: basic, body: "{}").status == 201)
+            let count = source == .own ? 96 : 100
+            for _ in 0..<count { _ = try gate.accounts.issueToken(for: user, source: source) }
+        }
         let refused = gate.ask("tokens", headers: basic, body: "{}")
         #expect(refused.status == 400 && refused.body.contains("Maximum amount of tokens"))
         #expect(gate.ask("tokens", ["TOKEN_LIMIT": "101"], headers: basic, body: "{}").status == 201)
+    }
+
+    @Test(
+        "With a login more than a user may have tokens of, the one that was not used for the longest time ends with the same sync",
+        arguments: [Token.Source.login, .obtain]
+    )
+    func oldestEnds(source: Token.Source) throws {
+        let user = try gate.user("ann")
+        let others = try [nil, .own, source == .login ? .obtain : .login].map {
+            try gate.accounts.issueToken(for: user, source: $0).1
+        }
+        let soon = gate.store.now().adding(seconds: 100)
+        let used = try gate.accounts.issueToken(for: user, expires: soon, renewal: 3600, source: source)
+        let now = gate.store.now()
+        _ = try gate.accounts.issueToken(for: user, expires: now.adding(seconds: -60), source: source)
+        // Nobody will ask for this one again: it leaves with it.
+        _ = try gate.accounts.issueToken(for: user, expires: now.adding(seconds: -8 * 86_400), source: source)
+        let secrets = try (0..<99).map { _ in try gate.accounts.issueToken(for: user, source: source).1 }
+        #expect(gate.whoami(header(used.1.text)) == "ann")
+        let revoked = Mutex<[Token.ID]>([])
+        gate.accounts.signals.connect { signal, _ in
+            if case .tokenRevoked(let token) = signal { revoked.withLock { $0.append(token.id) } }
+        }
+        let syncs = Mutex(0)
+        gate.store.folder.whenSynced { _, _ in syncs.withLock { $0 += 1 } }
+        let answer = source == .login ? logIn() : gate.ask("token.obtain", body: Gate.login("ann"))
+        #expect(answer.status == 200 && gate.whoami(header(answer["token"])) == "ann")
+        #expect(syncs.withLock { $0 } == 1)
+        // The one that has ended by itself did not count, and is not of interest yet.
+        #expect(revoked.withLock { $0 } == [used.0.id + 3])
+        #expect(gate.whoami(header(secrets[0].text)) == "")
+        for secret in secrets.dropFirst() + others + [used.1] { #expect(gate.whoami(header(secret.text)) == "ann") }
+        let tokens = try gate.temporary.reopened().tokens(of: user.id)
+        #expect(tokens.count == 104 && tokens.last?.source == source && tokens.last?.label == source.name)
+    }
+
+    @Test("What a client calls a token does not say where it came from")
+    func label() throws {
+        let user = try gate.user("ann")
+        for label in ["token.login", "token.obtain", "tokens\ttoken.login"] {
+            #expect(
+                gate.ask("tokens", headers: basic, body: #"{"label":"\#(label)","source":"token.login"}"#).status < 500
+            )
+        }
+        #expect(try gate.store.tokens(of: user.id).allSatisfy { $0.source == .own })
+        #expect(try gate.temporary.reopened().tokens(of: user.id).allSatisfy { $0.source == .own })
+    }
+
+    @Test("A list is an array of at most a hundred, and Link leads to the other pages")
+    func pages() throws {
+        let user = try gate.user("ann")
+        let tokens = try (0..<250).map { _ in try gate.accounts.issueToken(for: user).0 }
+        _ = try gate.accounts.issueToken(for: user, expires: Timestamp(seconds: 1))
+        try gate.store.revokeToken(tokens[20].id)
+        let ids = tokens.map(\.id).filter { $0 != tokens[20].id }
+        func page(_ query: String) -> (answer: Gate.Answer, ids: [Token.ID]) {
+            let answer = gate.ask(
+                "tokens",
+                method: "GET",
+                headers: basic.merging(["HOST": "api.example"]) { $1 },
+                more: [("QUERY_STRING", query), ("DOCUMENT_URI", "/api/tokens/")]
+            )
+            return (answer, answer.body.matches(of: /"id":(\d+)/).compactMap { Int64($0.1) })
+        }
+        let first = page("")
+        #expect(first.answer.body.hasPrefix("[{") && first.ids == Array(ids[..<100]))
+        #expect(first.answer.values("Link") == [#"<http://api.example/api/tokens/?page=2>; rel="next""#])
+        let last = page("page=3")
+        #expect(last.ids == Array(ids[200...]))
+        #expect(last.answer.values("Link") == [#"<http://api.example/api/tokens/?page=2>; rel="prev""#])
+        let middle = page("page=4&page_size=60")
+        #expect(middle.ids == Array(ids[180..<240]))
+        #expect(
+            middle.answer.values("Link") == [
+                "<http://api.example/api/tokens/?page=5&page_size=60>; rel=\"next\", "
+                    + "<http://api.example/api/tokens/?page=3&page_size=60>; rel=\"prev\""
+            ]
+        )
+        #expect(page("page_size=100000").ids.count == 200)
+        #expect(page("page=4").answer.status == 404 && page("page=x").answer.status == 404)
+        #expect(page("page_size=x").answer.status == 400)
+        try gate.store.revokeAll(of: user.id)
+        #expect(page("").answer.body == "[]" && page("").answer.values("Link") == [])
+    }
+
+    @Test("A client does not choose how long the limits of a token are, and with them an answer")
+    func longLimits() throws {
+        let paths = (0..<50).map { "\"/\(String(repeating: "x", count: 1000))\($0)\"" }.joined(separator: ",")
+        let refused = gate.ask("tokens", headers: basic, body: "{\"paths\":[\(paths)]}")
+        #expect(refused.status == 400 && refused.body.contains("at most 4096 bytes"))
     }
 
     @Test("A new token ends when it is told to, and no later than the location allows")
