@@ -62,9 +62,8 @@ struct TokenIndexTests {
         for owner in users.flatMap({ TokenOwner.all(of: $0.id) }) + TokenOwner.all(of: 99) {
             let own = alive.filter { $0.owner == owner }
             #expect(try table.tokens(of: owner) == own, comment)
-            #expect(
-                table.count(of: owner, upTo: 1000) == own.count && table.count(of: owner, upTo: 3) == min(3, own.count)
-            )
+            #expect(try table.count(of: owner, upTo: 1000) == own.count)
+            #expect(try table.count(of: owner, upTo: 3) == min(3, own.count))
         }
         #expect(try store.tokens(of: 99) == [], comment)
         #expect(try store.token(SecretDigest(of: Array("nobody's".utf8)[...])) == nil, comment)

@@ -119,6 +119,29 @@ enum HTTP {
             return String(decoding: bytes, as: UTF8.self)
         }
 
+        /// One answer of a connection that stays open, whose body has a length or comes in chunks.
+        func receiveAnswer() throws -> HTTPAnswer {
+            var bytes: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: 65536)
+            while true {
+                let count = recv(descriptor, &buffer, buffer.count, 0)
+                guard count > 0 else { throw HarnessError("half an answer") }
+                bytes += buffer[..<count]
+                guard let answer = try? HTTP.parse(bytes) else { continue }
+                if let length = answer.field("Content-Length").flatMap({ Int($0) }) {
+                    if answer.body.count >= length { return answer }
+                } else if answer.body.ends(with: Array("0\r\n\r\n".utf8)) {
+                    return answer
+                }
+            }
+        }
+
+        /// Lets the peer send no more than this without being read.
+        func setReceiveBuffer(bytes: Int32) {
+            var size = bytes
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        }
+
         func receiveAll() -> [UInt8] {
             var bytes: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 65536)
