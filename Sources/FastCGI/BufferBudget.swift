@@ -15,6 +15,11 @@ final class BufferBudget: Sendable {
         return false
     }
 
+    func hasRoom(_ count: Int) -> Bool { used.load(ordering: .relaxed) + count <= limit }
+
+    /// To be called where there is room, or it is given back.
+    func add(_ count: Int) { used.add(count, ordering: .relaxed) }
+
     /// Whether more than three quarters are used.
     var isTight: Bool { used.load(ordering: .relaxed) > limit / 4 * 3 }
 }

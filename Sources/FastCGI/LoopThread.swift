@@ -201,13 +201,14 @@ final class LoopThread {
             let postponed = live.takePostponed(head, turn, since: MonotonicClock.now())
             connection.rest = Array(request.rest)
             server.connections.lend(connection)
-            server.queue.add(
+            server.postpone(
                 RequestQueue.Entry(
                     postponed,
                     connection,
                     headBytes: head.body == .follows ? Array(request.bytes) : [],
                     closesAfterwards: closesAfterwards
-                )
+                ),
+                writer
             )
             return .lent
         }

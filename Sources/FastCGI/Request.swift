@@ -122,7 +122,9 @@ public final class Request {
     /// - Returns: false where as many wait as may (``ServerOptions/maximumWaiting``), or there is no server: then the
     ///   handler has to answer.
     public func postpone(_ turn: Turn) -> Bool {
-        guard !hasWaitedTooLong, let queue, queue.hasRoom(for: turn) else { return false }
+        guard !hasWaitedTooLong, let queue else { return false }
+        // The records of a head are about as long as its parameters.
+        guard queue.hasRoom(for: turn, bytes: 2 * parameters.size + content.count) else { return false }
         self.turn = turn
         return true
     }
@@ -169,6 +171,9 @@ enum ReceivedBody: Sendable {
     case failed(BodyError)
     /// To be read from there: RFC 3875, section 4.2.
     case standardInput
+
+    /// Bytes that are kept.
+    var count: Int { if case .whole(let bytes) = self { bytes.count } else { 0 } }
 
     func bytes(announced: Int?) throws(BodyError) -> [UInt8] {
         switch self {

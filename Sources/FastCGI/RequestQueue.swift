@@ -24,9 +24,12 @@ final class RequestQueue: Sendable {
         /// The records up to the body, of a request that has one.
         let headBytes: [UInt8]
         let closesAfterwards: Bool
+        /// Bytes that it keeps, with what came behind it.
+        let bytes: Int
         fileprivate var notBefore: UInt64 = 0
 
         init(_ request: PostponedRequest, _ connection: Connection, headBytes: [UInt8], closesAfterwards: Bool) {
+            bytes = request.parameters.size + request.body.count + headBytes.count + connection.rest.count
             self.request = request
             self.connection = connection
             self.headBytes = headBytes
@@ -56,12 +59,14 @@ final class RequestQueue: Sendable {
     private let state: Mutex<State>
     private let bell = DispatchSemaphore(value: 0)
     private let timeout: UInt64
+    private let budget: BufferBudget
     /// How many threads are to call ``next()``.
     let threadCount: Int
     /// How many wait, in both lines.
     private let waiting = Atomic(0)
 
-    init(_ options: ServerOptions, cores: Int) {
+    init(_ options: ServerOptions, _ budget: BufferBudget, cores: Int) {
+        self.budget = budget
         let workers = max(1, options.workers)
         let scarce = max(1, options.scarceWorkers ?? 2 * cores)
         threadCount = workers + scarce
@@ -82,20 +87,21 @@ final class RequestQueue: Sendable {
         )
     }
 
-    /// Whether one more may wait.
-    func hasRoom(for turn: Turn) -> Bool {
-        state.withLock { state in
-            let line = turn.line.rawValue
-            return state.lines[line].waiting < state.lines[line].maximumWaiting
-                && state.lines[line].entries[turn.key]?.count ?? 0 < state.lines[line].maximumPerKey
-        }
+    /// Whether one more may wait: there is a place, or one that belongs to a key with more entries.
+    ///
+    /// - Parameter bytes: That it keeps.
+    func hasRoom(for turn: Turn, bytes: Int) -> Bool {
+        budget.hasRoom(bytes) && state.withLock { $0.lines[turn.line.rawValue].hasRoom(key: turn.key) }
     }
 
-    func add(_ entry: Entry) {
+    /// - Returns: One that has to give its place up, and be refused.
+    func add(_ entry: Entry) -> Entry? {
         let turn = entry.request.turn
-        state.withLock { $0.lines[turn.line.rawValue].add(entry, key: turn.key) }
-        waiting.add(1, ordering: .relaxed)
+        budget.add(entry.bytes)
+        let loser = state.withLock { $0.lines[turn.line.rawValue].add(entry, key: turn.key) }
+        if loser == nil { waiting.add(1, ordering: .relaxed) }
         bell.signal()
+        return loser
     }
 
     /// Waits for the next one whose turn has come; nil: there will be none any more. ``finished(_:)`` is due afterwards.
@@ -113,19 +119,28 @@ final class RequestQueue: Sendable {
             if let entry {
                 waiting.subtract(1, ordering: .relaxed)
                 // Others are to look after those that are not due yet.
-                if delay != nil { bell.signal() }
+                if hasSomebody { bell.signal() }
                 return entry
             }
             _ = bell.wait(timeout: delay.map { .now() + .nanoseconds(Int(clamping: $0)) } ?? .distantFuture)
         }
     }
 
+    /// It was answered, or put off again.
     func finished(_ entry: Entry) { state.withLock { $0.lines[entry.request.turn.line.rawValue].running -= 1 } }
 
-    var hasSomebody: Bool { waiting.load(ordering: .relaxed) > 0 }
+    /// What it kept is given back.
+    func release(_ entry: Entry) { budget.add(-entry.bytes) }
+
+    var hasSomebody: Bool { count > 0 }
+
+    /// How many wait.
+    var count: Int { waiting.load(ordering: .relaxed) }
 
     /// Whether it has waited too long.
-    func isOverdue(_ entry: Entry, at now: UInt64 = MonotonicClock.now()) -> Bool { now > entry.request.since &+ timeout }
+    func isOverdue(_ entry: Entry, at now: UInt64 = MonotonicClock.now()) -> Bool {
+        now > entry.request.since &+ timeout
+    }
 
     func takeOverdue() -> [Entry] {
         guard hasSomebody else { return [] }
@@ -145,10 +160,28 @@ final class RequestQueue: Sendable {
 }
 
 extension RequestQueue.Line {
-    fileprivate mutating func add(_ entry: RequestQueue.Entry, key: UInt64) {
+    fileprivate func hasRoom(key: UInt64) -> Bool {
+        let own = entries[key]?.count ?? 0
+        guard own < maximumPerKey else { return false }
+        return waiting < maximumWaiting || (longest.map { entries[$0]?.count ?? 0 } ?? 0) > own + 1
+    }
+
+    /// The key that has the most entries.
+    private var longest: UInt64? { entries.max { $0.value.count < $1.value.count }?.key }
+
+    /// - Returns: The last entry of the key with the most of them, where there are more than may be.
+    fileprivate mutating func add(_ entry: RequestQueue.Entry, key: UInt64) -> RequestQueue.Entry? {
         if entries[key] == nil { keys.append(key) }
         entries[key, default: []].append(entry)
-        waiting += 1
+        guard waiting == maximumWaiting, let longest, let loser = entries[longest]?.popLast() else {
+            waiting += 1
+            return nil
+        }
+        if entries[longest]?.isEmpty ?? true {
+            entries[longest] = nil
+            keys.removeAll { $0 == longest }
+        }
+        return loser
     }
 
     /// The first one that is due, of the key whose turn it is.

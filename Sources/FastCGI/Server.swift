@@ -45,8 +45,8 @@ public final class Server: Sendable {
         self.handler = handler
         self.listeners = Mutex(listeners)
         let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        queue = RequestQueue(options, cores: cores)
         let budget = BufferBudget(limit: options.bufferLimit)
+        queue = RequestQueue(options, budget, cores: cores)
         var loops: [EventLoop] = []
         for _ in 0..<max(1, options.pollers ?? max(2, cores)) {
             guard let loop = EventLoop(options, budget) else { throw ServerError(errno: errno) }
@@ -97,6 +97,7 @@ public final class Server: Sendable {
         while let entry = queue.next() {
             // The work for a client that has gone is not done.
             if isGone(entry.connection) {
+                queue.release(entry)
                 connections.close(entry.connection)
             } else {
                 answer(entry, writer, isRefused: queue.isOverdue(entry))
@@ -111,20 +112,29 @@ public final class Server: Sendable {
         return poll(&entry, 1, 0) > 0
     }
 
-    /// - Parameter isRefused: Whether it waited too long.
+    /// Puts a request off. Its connection is lent already.
+    ///
+    /// - Parameter writer: Of the thread, for the one that has to give its place up.
+    func postpone(_ entry: RequestQueue.Entry, _ writer: AnswerWriter) {
+        if let loser = queue.add(entry) { answer(loser, writer, isRefused: true) }
+    }
+
+    /// - Parameter isRefused: Whether it waited too long, or had to give its place up.
     func answer(_ entry: RequestQueue.Entry, _ writer: AnswerWriter, isRefused: Bool) {
         let connection = entry.connection
         let request = Request(entry.request, queue, isRefused: isRefused)
         let response = handler(request)
+        queue.release(entry)
         if let turn = request.turn {
             let again = request.takePostponed(entry.request.head, turn, since: entry.request.since)
-            return queue.add(
+            return postpone(
                 RequestQueue.Entry(
                     again,
                     connection,
                     headBytes: entry.headBytes,
                     closesAfterwards: entry.closesAfterwards
-                )
+                ),
+                writer
             )
         }
         let outcome = entry.headBytes.withUnsafeBytes {
@@ -187,7 +197,10 @@ public final class Server: Sendable {
 
     /// How often a thread of a loop has waited for something slow, so that all its connections did: a mistake of a handler
     /// that did not put a request off.
-    package var waitsOnLoops: Int { waits.value }
+    public var waitsOnLoops: Int { waits.value }
+
+    /// How many requests wait for a thread that may wait.
+    public var waitingCount: Int { queue.count }
 
     // MARK: Accepting
 

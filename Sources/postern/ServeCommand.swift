@@ -77,7 +77,7 @@ struct ServeCommand: ParsableCommand {
                 }
             }
         }
-        application.observeConnections { [weak server] in server?.connectionCount ?? 0 }
+        application.observe(server)
         signals.whenReceived(settings) { signal, settings in
             if signal == SIGHUP {
                 settings = logs.reload(source, current: settings)

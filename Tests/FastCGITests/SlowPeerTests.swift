@@ -199,6 +199,35 @@ struct RequestQueueTests {
         #expect(try first.answer().status == 200)
     }
 
+    @Test("a newcomer takes the place of the last one of whoever has the most, who is refused")
+    func newcomer() throws {
+        let work = Work()
+        let server = try RunningServer(
+            Self.options {
+                $0.maximumWaiting = 4
+                $0.queueTimeout = .seconds(60)
+            },
+            handler: work.handler(.scarce)
+        )
+        func send(_ name: String) throws -> Client {
+            let client = try server.client()
+            client.send(Wire.request([("KEY", name)]))
+            #expect(try server.client().ask(Wire.request()).status == 200)
+            return client
+        }
+        let first = try send("1a")
+        #expect(wait { work.running.load(ordering: .relaxed) == 1 })
+        let crowd = try ["1b", "1c", "1d", "1e"].map(send)
+        #expect(try send("1f").answer().status == 429)
+        let newcomers = try ["2a", "3a"].map(send)
+        for client in crowd.suffix(2) { #expect(try client.answer().status == 503) }
+        // Two of the first and one each of the others: nobody has more than one more.
+        #expect(try send("2b").answer().status == 429)
+        work.open()
+        for client in [first] + crowd.prefix(2) + newcomers { #expect(try client.answer().status == 200) }
+        #expect(work.order.withLock { $0 } == ["1a", "1b", "2a", "3a", "1c"])
+    }
+
     @Test("one line does not wait for the other")
     func lines() throws {
         let (scarce, ordinary) = (Work(), Work())

@@ -10,8 +10,8 @@ struct LongLifeTests {
     func scrapes() async {
         await #expect(processExitsWith: .success) {
             guard let metrics = Metrics() else { preconditionFailure("no memory") }
-            metrics.observeConnections { 7 }
-            for _ in 0..<400_000 { precondition(metrics.openConnections == 7) }
+            metrics.observeServer { ServerState(connections: 7) }
+            for _ in 0..<400_000 { precondition(metrics.serverState?.connections == 7) }
         }
     }
 

@@ -3,6 +3,14 @@ internal import Glibc
 internal import Journal
 internal import Synchronization
 
+/// How the server of a process is.
+struct ServerState: Equatable {
+    var connections = 0
+    /// Requests that wait for a thread.
+    var waiting = 0
+    var waitsOnLoops = 0
+}
+
 /// What happened, counted in memory that all processes of a store share, so that whichever of them answers a scrape
 /// tells of all.
 ///
@@ -11,15 +19,15 @@ internal import Synchronization
 /// a power cut the counters begin again, which Prometheus expects of counters.
 final class Metrics: Sendable {
     private let file: MappedFile
-    private let connections = Mutex<Connections?>(nil)
+    private let observed = Mutex<Observed?>(nil)
     /// Names of views by the numbers that were handed out, and the numbers that those have in the file. They are other ones
     /// where somebody has taken the file away and others have begun a new one.
     private let views = Mutex([[UInt8]](repeating: [], count: Layout.viewCapacity))
     private let numbersInFile = InlineArray<64, Atomic<Int>> { Atomic($0) }
 
     /// A box of functions as such would wrap them anew each time that one is called, as in `JournalFolder`.
-    private struct Connections {
-        let count: @Sendable () -> Int
+    private struct Observed {
+        let state: @Sendable () -> ServerState
     }
 
     /// Where things are in the file. Another layout needs another `magic`.
@@ -134,15 +142,15 @@ final class Metrics: Sendable {
         return file.bytes[(place + 1)..<(place + 1 + length)]
     }
 
-    // MARK: Connections
+    // MARK: The server
 
-    /// - Parameter count: Says how many connections the server of this process has open.
-    func observeConnections(_ count: @escaping @Sendable () -> Int) {
-        connections.withLock { $0 = Connections(count: count) }
+    /// - Parameter state: Says how the server of this process is.
+    func observeServer(_ state: @escaping @Sendable () -> ServerState) {
+        observed.withLock { $0 = Observed(state: state) }
     }
 
     /// nil where nobody knows.
-    var openConnections: Int? { connections.withLock { $0 }?.count() }
+    var serverState: ServerState? { observed.withLock { $0 }?.state() }
 
     // MARK: Counting
 

@@ -144,12 +144,24 @@ struct MetricsView: APIView {
                 ([("outcome", "failed")], Double(metrics[.auditLinesFailed])),
             ]
         )
-        if let count = metrics.openConnections {
+        if let server = metrics.serverState {
             text.family(
                 "postern_connections",
                 .gauge,
                 "Connections from web servers that are open, in the process that answers.",
-                Double(count)
+                Double(server.connections)
+            )
+            text.family(
+                "postern_requests_waiting",
+                .gauge,
+                "Requests that wait for a thread that may wait for a disk or a hash, in the process that answers.",
+                Double(server.waiting)
+            )
+            text.family(
+                "postern_loop_waits_total",
+                .counter,
+                "How often a thread that all connections need waited for a disk or a hash, in the process that answers: never.",
+                Double(server.waitsOnLoops)
             )
         }
         text.family(

@@ -99,7 +99,6 @@ public struct APIRequest {
         }
     }
 
-
     /// Where a parameter stands, if it does.
     private struct Place {
         /// No request has as many parameters as this can count. -1: none.

@@ -6,7 +6,8 @@ extension Application {
     func limitFailures(_ request: inout APIRequest, by policy: Policy) throws(APIError) {
         guard let counters, let throttle = policy.failureThrottle, policy.carriesGuess(request) else { return }
         let failures = ClientFailures(throttle: throttle, client: ClientAddress(request), table: counters)
-        try failures.check()
+        // It was let pass before it was put off, and counts itself.
+        if (request.source.kept as? KeptState)?.attempt == nil { try failures.check() }
         request.failures = failures
     }
 
@@ -21,7 +22,7 @@ extension Application {
     func throttle(_ request: APIRequest, by policy: Policy) throws(APIError) -> ThrottlePass? {
         guard let counters, !policy.throttles.isEmpty else { return nil }
         // It was counted before it was put off.
-        if let pass = request.source.kept as? ThrottlePass { return pass }
+        if let pass = (request.source.kept as? KeptState)?.throttled { return pass }
         let now = counters.now()
         var wait: Int?
         var limits: [(scope: ThrottleScope, verdict: ThrottleVerdict)] = []

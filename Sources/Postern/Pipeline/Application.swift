@@ -58,9 +58,16 @@ public final class Application: Sendable {
         _ = ProcessState.startSeconds
     }
 
-    /// Lets `metrics` say how many connections the server has open.
-    public func observeConnections(_ count: @escaping @Sendable () -> Int) {
-        metrics?.observeConnections(count)
+    /// Lets `metrics` say how the server is that this application answers for.
+    public func observe(_ server: Server) {
+        metrics?.observeServer { [weak server] in
+            guard let server else { return ServerState() }
+            return ServerState(
+                connections: server.connectionCount,
+                waiting: server.waitingCount,
+                waitsOnLoops: server.waitsOnLoops
+            )
+        }
     }
 
     /// Writes to the logs how many lines they left out until now: for the end of a process, which no minute outlives.

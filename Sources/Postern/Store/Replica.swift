@@ -72,6 +72,18 @@ final class Replica<State: EventSourced>: Sendable {
         return try told.withLock { told throws(StoreError) in try body(told.state) }
     }
 
+    /// As ``read(_:)`` with a copy of the state, so that what takes long is done beside the requests that go on.
+    func readCopy<Result>(_ body: (State) throws(StoreError) -> Result) throws(StoreError) -> Result {
+        do throws(StoreError) {
+            return try body(try read { copy $0 })
+        } catch .journal(.wrongIndex) {
+            try readAnew()
+        } catch {
+            throw error
+        }
+        return try body(try read { copy $0 })
+    }
+
     private func readAnew() throws(StoreError) {
         journal.restart()
         do {

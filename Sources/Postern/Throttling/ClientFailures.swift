@@ -61,9 +61,12 @@ struct ClientFailures: Sendable {
         return table.withCounter(key, now: now) { scope.look(&$0, now: now) }
     }
 
-    /// Milliseconds that a password is being tried at most, and for which others wait for that. A client that sends the
-    /// right one with many requests at once is not refused.
-    private static let longest: UInt64 = 5000
+    /// Milliseconds from the count of a password to its end at most: it may wait for a thread, and then for its hash.
+    private static let longest: UInt64 = 15_000
+
+    /// Milliseconds for which others wait for that. A client that sends the right one with many requests at once is not
+    /// refused.
+    private static let patience: UInt64 = 5000
 
     /// - Parameters:
     ///   - user: nil where the name is nobody's.
@@ -81,7 +84,7 @@ struct ClientFailures: Sendable {
         let start = table.now()
         var attempt = Attempt(self, user, name, cookie, now: start)
         while let (delay, isCrowded) = attempt.begin() {
-            guard isCrowded, table.now() < start &+ Self.longest else {
+            guard isCrowded, table.now() < start &+ Self.patience else {
                 count()
                 throw .tooManyFailures(Int((delay &+ 999) / 1000))
             }

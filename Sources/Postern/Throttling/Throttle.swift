@@ -84,6 +84,10 @@ struct ClientAddress: Sendable {
         return low == .max ? word : low >> 8
     }
 
+    /// A word for turns that clients take: an address of IPv4, or a network of 48 bits of IPv6, of which one client may have
+    /// all.
+    var turnWord: UInt64 { isIPv6 ? high & ~0xFFFF : word }
+
     /// A client of IPv6 has no bits after the first 64; an address of IPv4 has, and so has what is no address.
     private var isIPv6: Bool { low == 0 }
 }

@@ -21,7 +21,7 @@ extension Store {
 
     /// In the order in which they were issued.
     public func allTokens() throws(StoreError) -> [Token] {
-        try tokenTable().all
+        try withTokenTable { table throws(StoreError) in try table.all }
     }
 
     public func tokenCount() throws(StoreError) -> Int { try tokens.read { $0.tokenCount } }
@@ -113,12 +113,17 @@ extension Store {
         try tokens.read { table throws(StoreError) in try table[id] }
     }
 
-    /// All tokens as they are at one moment. What is looked through here is looked through beside the requests that go on.
-    func tokenTable() throws(StoreError) -> TokenTable { try tokens.read { copy $0 } }
+    /// Lends all tokens as they are at one moment. What is looked through here is looked through beside the requests that go
+    /// on. Called once more where somebody has changed by hand what was looked through.
+    func withTokenTable<Result>(
+        _ body: (TokenTable) throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        try tokens.readCopy(body)
+    }
 
     /// In the order in which they were issued.
     public func tokens(of user: User.ID) throws(StoreError) -> [Token] {
-        try tokenTable().tokens(of: user)
+        try withTokenTable { table throws(StoreError) in try table.tokens(of: user) }
     }
 
     /// Whether putting off the end of a token that is in use makes a difference that is worth a write.

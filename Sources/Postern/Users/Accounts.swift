@@ -110,12 +110,7 @@ public final class Accounts: Sendable {
         for request: APIRequest?,
         isRight: (User?) -> Bool
     ) throws -> Bool {
-        try request?.willHash()
-        let attempt = try request?.failures?.attempt(
-            user?.id,
-            name: name,
-            device: request?.cookie(DeviceCookie.name)
-        ) { () throws(APIError) in try request?.waitForOthers() }
+        let attempt = try attempt(user?.id, name, for: request)
         // Another request of the client may have been right while this one waited.
         if isRepeated, remembers(password, of: user) {
             attempt?.succeeded()
@@ -129,9 +124,28 @@ public final class Accounts: Sendable {
             if isRight { attempt?.succeeded() } else { attempt?.failed() }
             return isRight
         } catch {
-            attempt?.takeBack()
+            // What is remembered has said no already, which must not be had for nothing.
+            if isRepeated { attempt?.failed() } else { attempt?.takeBack() }
             throw error
         }
+    }
+
+    /// Counts a password before anything is said of it, also before the request waits for its turn to have it hashed: who
+    /// hangs up meanwhile, or is refused, was told by then that it is not remembered.
+    private func attempt(
+        _ user: User.ID?,
+        _ name: [UInt8],
+        for request: APIRequest?
+    ) throws(APIError) -> ClientFailures.Attempt? {
+        guard let request else { return nil }
+        let attempt =
+            if let kept = request.takeAttempt() { kept } else {
+                try request.failures?.attempt(user, name: name, device: request.cookie(DeviceCookie.name)) {
+                    () throws(APIError) in try request.waitForOthers()
+                }
+            }
+        try request.willHash(attempt)
+        return attempt
     }
 
     /// Of a new password, when the rules let it be one.

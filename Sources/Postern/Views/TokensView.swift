@@ -34,19 +34,22 @@ struct TokensView: APIView {
 
     private func list(for user: User, _ request: APIRequest) throws -> APIResponse {
         let page = try Pagination(request.query, defaultSize: Self.pageSize)
-        // What is looked at from here on is looked at beside the requests that go on.
-        let table = try accounts.store.tokenTable()
-        let ids = try table.ids(of: user.id)
+        // Who has many waits elsewhere for what is looked through.
+        let ids = try accounts.store.withTokenTable { table throws(StoreError) in try table.ids(of: user.id) }
         if ids.count > Pagination.maximumSize { try request.willWait() }
         let now = accounts.store.now()
-        var (count, results) = (0, [JSONValue]())
-        for id in ids {
-            guard let token = try table.token(id, of: user.id), token.isGood(for: user, at: now) else { continue }
-            count += 1
-            // One more than the page has says that there is another page.
-            if count > page.offset + page.size { break }
-            if count > page.offset { results.append(.object(Self.members(of: token, request))) }
+        let (count, tokens) = try accounts.store.withTokenTable { table throws(StoreError) in
+            var (count, tokens) = (0, [Token]())
+            for id in ids {
+                guard let token = try table.token(id, of: user.id), token.isGood(for: user, at: now) else { continue }
+                count += 1
+                // One more than the page has says that there is another page.
+                if count > page.offset + page.size { break }
+                if count > page.offset { tokens.append(token) }
+            }
+            return (count, tokens)
         }
+        let results = tokens.map { JSONValue.object(Self.members(of: $0, request)) }
         let links = try page.links(hasNext: count > page.offset + page.size, isEmpty: results.isEmpty, [], for: request)
         return APIResponse(.array(results), fields: [APIResponse.noStore] + links)
     }
