@@ -84,8 +84,8 @@ extension Journal {
     ) throws(JournalError) {
         let record = try copy.finish()
         if let old {
-            // Before the new file is there. Where it cannot be written, everybody reads all of that one.
-            try? lock.setHandover(
+            // Before the new file is there.
+            try lock.setHandover(
                 Handover(of: name, from: old.header, old.end, to: copy.header, copy.position, events: copy.events)
             )
         }

@@ -1,8 +1,11 @@
-/// A dictionary in 256 parts. While somebody keeps a copy of it, a change copies the part that it is in and no other, so
+/// A dictionary in 1024 parts. While somebody keeps a copy of it, a change copies the part that it is in and no other, so
 /// that nobody waits for the copy of a million entries; nor does one that grows move all of them at once.
 struct Parted<Key: PartKey, Value> {
-    private var parts = [[Key: Value]](repeating: [:], count: 256)
+    private var parts = [[Key: Value]](repeating: [:], count: Self.partCount)
     private(set) var count = 0
+
+    /// A power of two.
+    private static var partCount: Int { 1024 }
 
     subscript(key: Key) -> Value? {
         get { parts[part(of: key)][key] }
@@ -45,7 +48,7 @@ struct Parted<Key: PartKey, Value> {
     /// In no order.
     var entries: some Sequence<(key: Key, value: Value)> { parts.lazy.flatMap { $0.lazy.map { ($0.key, $0.value) } } }
 
-    private func part(of key: Key) -> Int { Int(truncatingIfNeeded: key.partNumber & 255) }
+    private func part(of key: Key) -> Int { Int(truncatingIfNeeded: key.partNumber) & (Self.partCount - 1) }
 }
 
 /// Whose turn it is among the parts of a ``Parted`` that are looked through for what is over.
