@@ -98,4 +98,55 @@ struct ThrottleProcessTests {
         #expect(try ask(Site.password, host: 10) == 200)
         _ = servers
     }
+
+    @Test(
+        "A guess counts, too, where its client fills the queue with logins of its own, and hangs up before its answer"
+    )
+    func hangsUp() throws {
+        let site = try Site(users: false, throttlesFailures: true)
+        for name in ["ann", "mal"] { try site.addUser(name) }
+        func request(_ host: Int, _ more: [(String, String)]) -> [UInt8] {
+            FastCGIClient.request([("REMOTE_ADDR", "127.0.0.\(host)"), ("POSTERN_PERMISSION", "AllowAny")] + more)
+        }
+        func basic(_ password: String, host: Int) -> [UInt8] {
+            let credential = Data("ann:\(password)".utf8).base64EncodedString()
+            return request(
+                host,
+                [
+                    ("REQUEST_METHOD", "GET"), ("POSTERN_VIEW", "whoami"),
+                    ("HTTP_AUTHORIZATION", "Basic " + credential),
+                ]
+            )
+        }
+        func answer(_ request: [UInt8]) throws -> String {
+            let client = try FastCGIClient(site.socket)
+            client.send(request)
+            return client.receiveAnswer()
+        }
+        // It is remembered now.
+        #expect(try answer(basic(Site.password, host: 10)).hasPrefix("Status: 200"))
+        let body = Array(#"{"username":"mal","password":"\#(Site.password)"}"#.utf8)
+        let head = request(
+            9,
+            [
+                ("REQUEST_METHOD", "POST"), ("POSTERN_VIEW", "jwt.obtain"), ("CONTENT_TYPE", "application/json"),
+                ("CONTENT_LENGTH", String(body.count)),
+            ]
+        )
+        // Its body takes the place of the empty one.
+        let login = Array(head.dropLast(8)) + FastCGIClient.record(5, body) + FastCGIClient.record(5, [])
+        let crowd = try (0..<40).map { _ in
+            let client = try FastCGIClient(site.socket)
+            client.send(login)
+            return client
+        }
+        for number in 0..<20 { try FastCGIClient(site.socket).send(basic("wrong \(number)", host: 9)) }
+        // Their records may still be on the way.
+        try eventually("the right one is refused") {
+            try answer(basic(Site.password, host: 9)).hasPrefix("Status: 429")
+        }
+        for client in crowd { #expect(!client.receiveAnswer().isEmpty) }
+        #expect(try answer(basic(Site.password, host: 9)).hasPrefix("Status: 429"))
+        #expect(try answer(basic(Site.password, host: 10)).hasPrefix("Status: 200"))
+    }
 }
