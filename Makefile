@@ -8,14 +8,14 @@ FOR_SWIFT := ca-certificates curl g++ git libncurses6 libsqlite3-0 libxml2 tzdat
 TO_BUILD := libcrypt-dev libfcgi-dev libsodium-dev pkg-config
 TO_RUN := curl nginx spawn-fcgi
 TO_TEST := $(TO_RUN) apache2-utils lighttpd python3 python3-venv chromium chromium-driver caddy apache2-bin strace \
-	fail2ban prometheus libfaketime fish groff logrotate man-db mandoc systemd zsh
+	fail2ban prometheus libfaketime fish groff logrotate man-db mandoc systemd valgrind zsh
 TO_INSTALL := python3
 TO_PACKAGE := dpkg-dev binutils lintian
 TO_TEST_PACKAGE := debootstrap
 TO_BENCH := binutils gcc libssl-dev nginx openssl php-fpm php-sqlite3 python3 python3-venv strace \
 	uwsgi-core uwsgi-plugin-python3 wrk
 
-.PHONY: help run build test test-long test-example fuzz lint docs bench bench-store clean install-dependencies swift
+.PHONY: help run build test test-long test-cost test-example fuzz lint docs bench bench-store clean install-dependencies swift
 .PHONY: install uninstall deb test-deb
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make test-deb     install, upgrade, remove and purge the package in Debians of their own; minutes, as root"
 	@echo "make test     build and run all tests"
 	@echo "make test-long    crashes, power cuts, faults and contention in large numbers, for hours"
+	@echo "make test-cost    count the instructions that hostile texts cost an optimised build"
 	@echo "make test-example build the package in Tests/Example as its own, and everything that it needs once more"
 	@echo "make docs     make web pages of the libraries' documentation, in .build/documentation"
 	@echo "make fuzz     put made-up files to the journal's reader for SECONDS=60"
@@ -61,6 +62,12 @@ test-long: swift
 	@./install-missing $(TO_BUILD) $(TO_TEST)
 	swift build --build-tests
 	POSTERN_LONG_TESTS=1 swift test --skip-build --filter '$(LONG)'
+
+test-cost: swift
+	@./install-missing $(TO_BUILD) $(TO_TEST)
+	swift build -c release --static-swift-stdlib --product parser-cost
+	swift build --build-tests
+	POSTERN_PARSER_COST=$$PWD/.build/release/parser-cost swift test --skip-build --filter ParserCostTests
 
 # Its sources are a target of this package as well, which `make test` builds and asks.
 test-example: swift

@@ -81,6 +81,12 @@ let package = Package(
             path: "Tests/StoreExerciser",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "parser-cost",
+            dependencies: ["FastCGI", "Postern", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/ParserCost",
+            swiftSettings: settings
+        ),
         // The sources of the example package, so that each build holds them against the library.
         .executableTarget(
             name: "Hello",
@@ -91,7 +97,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "Hello", "Journal", "Postern", "PosternCommand", "WebServerConfiguration", "store-exerciser",
+                "Hello", "Journal", "Postern", "PosternCommand", "WebServerConfiguration", "parser-cost",
+                "store-exerciser",
             ],
             exclude: ["Peer"],
             swiftSettings: settings

@@ -39,9 +39,9 @@ struct AuthorizationWords {
         let text = field ?? []
         let (scheme, second, hasMore) = text.withUnsafeBytes { text in
             var position = 0
-            return (
-                Self.nextWord(text, &position), Self.nextWord(text, &position), Self.nextWord(text, &position) != nil
-            )
+            let (first, second) = (Self.nextWord(text, &position), Self.nextWord(text, &position))
+            // What stands behind much white space counts as more.
+            return (first, second, Self.nextWord(text, &position) != nil || position < text.count)
         }
         func slice(_ word: Range<Int>) -> ArraySlice<UInt8> {
             text[text.startIndex + word.lowerBound..<text.startIndex + word.upperBound]
@@ -51,9 +51,13 @@ struct AuthorizationWords {
         count = (scheme == nil ? 0 : 1) + (second == nil ? 0 : 1) + (hasMore ? 1 : 0)
     }
 
+    /// Behind more white space than this there is no word.
+    private static let maximumSpaces = 128
+
     /// Where the next word stands, counted from the beginning of the field; nil: there is none.
     private static func nextWord(_ text: UnsafeRawBufferPointer, _ position: inout Int) -> Range<Int>? {
-        while position < text.count, ASCII.isWhiteSpace(text[position]) { position += 1 }
+        let limit = min(text.count, position + maximumSpaces)
+        while position < limit, ASCII.isWhiteSpace(text[position]) { position += 1 }
         let start = position
         // A token has hundreds of bytes that are none: eight at a time, then one by one.
         while position + 8 <= text.count,

@@ -30,14 +30,21 @@ public struct BasicAuthentication: Authenticator {
 
     private static let word = Array("Basic".utf8)
 
+    /// Bytes of encoded credentials. A username and a password of the greatest length have some 2,200.
+    static let maximumLength = 4096
+
     /// The user-id up to the first colon, and the password after it.
     private static func credentials(
         in encoded: ArraySlice<UInt8>
     ) throws(APIError) -> (name: [UInt8], password: [UInt8]) {
-        guard let decoded = Base64.decodeLeniently(encoded) else { throw malformed }
-        let text = String(validating: decoded, as: UTF8.self) == nil ? Latin1.utf8(decoded) : decoded
-        guard let colon = text.firstIndex(of: UInt8(ascii: ":")) else { throw malformed }
-        return (Array(text[..<colon]), Array(text[(colon + 1)...]))
+        guard encoded.count <= maximumLength, let decoded = Base64.decodeLeniently(encoded) else { throw malformed }
+        // The same place in both encodings.
+        guard let colon = ByteSearch.place(of: UInt8(ascii: ":"), in: decoded[...]) else { throw malformed }
+        let (name, password) = (decoded[..<colon], decoded[(colon + 1)...])
+        if ASCII.isASCII(decoded[...]) || String(validating: decoded, as: UTF8.self) != nil {
+            return (Array(name), Array(password))
+        }
+        return (Latin1.utf8(name), Latin1.utf8(password))
     }
 
     private static let malformed = APIError.authenticationFailed(

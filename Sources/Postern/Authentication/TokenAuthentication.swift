@@ -24,7 +24,9 @@ public struct TokenAuthentication: Authenticator {
         let authorization = request.authorizationWords
         guard authorization.isScheme(keywordBytes) || isBearerOfOurs(authorization) else { return nil }
         let text = try authorization.credential(.token)
-        guard text.allSatisfy({ $0 < 0x80 }) || String(validating: text, as: UTF8.self) != nil else {
+        // No token of any kind has as many bytes.
+        guard text.count <= 1024 else { throw Self.invalidToken }
+        guard ASCII.isASCII(text) || String(validating: text, as: UTF8.self) != nil else {
             throw .authenticationFailed("Invalid token header. Token string should not contain invalid characters.")
         }
         let (token, owner) = try token(of: text)

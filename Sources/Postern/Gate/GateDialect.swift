@@ -1,4 +1,5 @@
 internal import FastCGI
+internal import Journal
 
 /// How the gate says yes and no to the server that asks.
 enum GateDialect: Sendable {
@@ -59,11 +60,11 @@ enum GateDialect: Sendable {
     /// Percent-encoded (RFC 3986, section 2.1) wherever it is not a visible character of ASCII, or could be taken for the
     /// end of a name.
     private static func encoded(_ bytes: [UInt8]) -> String {
-        if bytes.allSatisfy(isPlain) { return String(decoding: bytes, as: UTF8.self) }
-        return Percent.encoded(bytes, keeping: isPlain)
+        if bytes.allSatisfy(visible.contains) { return String(decoding: bytes, as: UTF8.self) }
+        return Percent.encoded(bytes, keeping: visible)
     }
 
-    private static func isPlain(_ byte: UInt8) -> Bool {
+    private static let visible = ByteSet { byte in
         switch byte {
         case UInt8(ascii: "%"), UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\""), UInt8(ascii: "\\"): false
         default: (0x21..<0x7F).contains(byte)
@@ -111,15 +112,17 @@ enum GateDialect: Sendable {
 
     /// The same JSON, with what is beyond ASCII escaped (RFC 8259, section 7), and what would begin a tag.
     private static func ascii(_ json: [UInt8]) -> String {
-        var text = ""
+        var text: [UInt8] = []
+        text.reserveCapacity(json.count)
         for unit in String(decoding: json, as: UTF8.self).utf16 {
-            if unit < 0x7F, unit != 0x3C, let scalar = Unicode.Scalar(unit) {
-                text.unicodeScalars.append(scalar)
+            if unit < 0x7F, unit != 0x3C {
+                text.append(UInt8(truncatingIfNeeded: unit))
             } else {
-                let digits = String(unit, radix: 16)
-                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                text += [UInt8(ascii: "\\"), UInt8(ascii: "u")]
+                text += Hexadecimal.digits(UInt8(truncatingIfNeeded: unit >> 8))
+                text += Hexadecimal.digits(UInt8(truncatingIfNeeded: unit))
             }
         }
-        return text
+        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -3,53 +3,149 @@ enum Form {
     /// Django's `DATA_UPLOAD_MAX_NUMBER_FIELDS`.
     static let maximumFields = 1000
 
+    static let tooManyFields = ParseError.malformed(
+        "The number of GET/POST parameters exceeded settings.DATA_UPLOAD_MAX_NUMBER_FIELDS."
+    )
+
+    private static let ampersand = UInt8(ascii: "&")
+
+    /// Whether it has at most ``maximumFields``.
+    static func isShort(_ text: ArraySlice<UInt8>) -> Bool {
+        !ByteSearch.isMore(than: maximumFields - 1, of: ampersand, in: text)
+    }
+
     /// Names and values in order.
     /// - Throws: ``ParseError/malformed(_:)`` for more than ``maximumFields``.
     static func fields(in body: [UInt8]) throws(ParseError) -> [(name: String, value: JSONValue)] {
+        guard isShort(body[...]) else { throw tooManyFields }
         // Django reads what is not UTF-8 as Latin-1.
-        let text = String(validating: body, as: UTF8.self) == nil ? Latin1.utf8(body) : body
-        guard text.count(where: { $0 == UInt8(ascii: "&") }) < maximumFields else {
-            throw .malformed("The number of GET/POST parameters exceeded settings.DATA_UPLOAD_MAX_NUMBER_FIELDS.")
+        let isText = ASCII.isASCII(body[...]) || String(validating: body, as: UTF8.self) != nil
+        let text = isText ? body : Latin1.utf8(body[...])
+        var fields: [(name: String, value: JSONValue)] = []
+        text.withUnsafeBufferPointer { text in
+            visitPairs(text) { name, value in fields.append((unquoted(name), .string(unquoted(value)))) }
         }
-        return pairs(in: text[...]).map { (unquoted($0.name), .string(unquoted($0.value))) }
+        return fields
     }
 
-    /// The value that the last field of this name has.
-    static func lastValue(of name: String, in query: ArraySlice<UInt8>) -> String? {
-        pairs(in: query).last { unquoted($0.name) == name }.map { unquoted($0.value) }
+    /// Bytes of a value of a query that are read: no page, name or path that is looked for has as many.
+    private static let maximumValue = 8192
+
+    /// The value that the last field of this name has; nil for one of more than ``maximumFields``.
+    static func lastValue(of name: StaticString, in query: ArraySlice<UInt8>) -> String? {
+        guard query.count >= name.utf8CodeUnitCount, isShort(query) else { return nil }
+        return name.withUTF8Buffer { name in
+            query.withUnsafeBufferPointer { query in
+                var found: UnsafeBufferPointer<UInt8>?
+                visitPairs(query) { typed, value in if isName(typed, name) { found = value } }
+                return found.map { unquoted(UnsafeBufferPointer(rebasing: $0.prefix(maximumValue))) }
+            }
+        }
     }
 
-    private static func pairs(in text: ArraySlice<UInt8>) -> [(name: ArraySlice<UInt8>, value: ArraySlice<UInt8>)] {
-        text.split(separator: UInt8(ascii: "&")).map { pair in
-            let equals = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
-            return (pair[..<equals], pair[equals...].dropFirst())
+    /// - Parameter visit: Gets a name and a value. Both are parts of `text`.
+    @inline(__always)
+    private static func visitPairs(
+        _ text: UnsafeBufferPointer<UInt8>,
+        _ visit: (_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) -> Void
+    ) {
+        var start = 0
+        while start < text.count {
+            let end = ByteSearch.place(of: ampersand, in: UnsafeRawBufferPointer(text), from: start)
+            if end > start {
+                let pair = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[start..<end])
+                let equals = start + ByteSearch.place(of: UInt8(ascii: "="), in: pair)
+                visit(
+                    UnsafeBufferPointer(rebasing: text[start..<equals]),
+                    UnsafeBufferPointer(rebasing: text[min(equals + 1, end)..<end])
+                )
+            }
+            start = end + 1
         }
+    }
+
+    /// Whether a name is the one that is meant, as it is or with escapes.
+    private static func isName(_ typed: UnsafeBufferPointer<UInt8>, _ name: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard typed.count >= name.count else { return false }
+        var position = 0
+        for wanted in name {
+            // Each byte of the name takes one of what was typed, or three, and is compared before the next one.
+            guard position < typed.count, byte(typed, &position) == wanted else { return false }
+        }
+        return position == typed.count
     }
 
     /// Without `+` and `%XX`; bytes that are no UTF-8 become U+FFFD.
-    private static func unquoted(_ text: ArraySlice<UInt8>) -> String {
-        var bytes: [UInt8] = []
-        var rest = text
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "+") {
-                bytes.append(0x20)
-            } else if byte == UInt8(ascii: "%"), let value = ASCII.byte(hexadecimal: rest.prefix(2)) {
-                bytes.append(value)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte)
+    private static func unquoted(_ text: UnsafeBufferPointer<UInt8>) -> String {
+        let raw = UnsafeRawBufferPointer(text)
+        let isPlain =
+            ByteSearch.place(of: UInt8(ascii: "%"), in: raw) == text.count
+            && ByteSearch.place(of: UInt8(ascii: "+"), in: raw) == text.count
+        if isPlain { return String(decoding: text, as: UTF8.self) }
+        // What is quoted is longer than what it stands for.
+        return String(unsafeUninitializedCapacity: text.count) { bytes in
+            guard let start = text.baseAddress, let room = bytes.baseAddress else { return 0 }
+            var (position, end) = (0, 0)
+            let count = text.count
+            while position < count {
+                var byte = start[position]
+                position += 1
+                if byte == UInt8(ascii: "+") {
+                    byte = 0x20
+                } else if byte == UInt8(ascii: "%"), count - position >= 2 {
+                    let high = ASCII.hexadecimalValue(start[position])
+                    let low = ASCII.hexadecimalValue(start[position + 1])
+                    if high | low < 16 {
+                        byte = high << 4 | low
+                        position += 2
+                    }
+                }
+                room[end] = byte
+                end += 1
             }
+            return end
         }
-        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The byte that stands at a position, which goes on to the next one.
+    @inline(__always)
+    private static func byte(_ text: UnsafeBufferPointer<UInt8>, _ position: inout Int) -> UInt8 {
+        let byte = text[position]
+        position += 1
+        guard byte == UInt8(ascii: "%"), text.count - position >= 2 else {
+            return byte == UInt8(ascii: "+") ? 0x20 : byte
+        }
+        let (high, low) = (ASCII.hexadecimalValue(text[position]), ASCII.hexadecimalValue(text[position + 1]))
+        guard high | low < 16 else { return byte }
+        position += 2
+        return high << 4 | low
     }
 }
 
-/// ISO 8859-1.
+/// ISO 8859-1, as WSGI hands header fields to Django.
 enum Latin1 {
-    /// As WSGI hands header fields to Django.
-    static func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: utf8(Array(bytes)), as: UTF8.self) }
+    /// Bytes of a client's text that an answer repeats.
+    static let maximumExcerpt = 512
 
-    static func utf8(_ bytes: [UInt8]) -> [UInt8] {
-        bytes.flatMap { $0 < 0x80 ? [$0] : [0xC0 | $0 >> 6, 0x80 | $0 & 0x3F] }
+    /// A client's text for an answer: whole, unless it is longer than anybody means it to be.
+    static func excerpt(_ bytes: ArraySlice<UInt8>) -> String {
+        String(decoding: utf8(bytes.prefix(maximumExcerpt)), as: UTF8.self)
+            + (bytes.count > maximumExcerpt ? "…" : "")
+    }
+
+    static func utf8(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+        bytes.withUnsafeBufferPointer { bytes in
+            // At most two bytes for each.
+            [UInt8](unsafeUninitializedCapacity: 2 * bytes.count) { text, count in
+                for byte in bytes {
+                    if byte >= 0x80 {
+                        text.initializeElement(at: count, to: 0xC0 | byte >> 6)
+                        count += 1
+                    }
+                    text.initializeElement(at: count, to: byte < 0x80 ? byte : 0x80 | byte & 0x3F)
+                    count += 1
+                }
+            }
+        }
     }
 }

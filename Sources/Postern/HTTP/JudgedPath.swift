@@ -4,22 +4,67 @@ enum JudgedPath {
     /// What a web server makes of a request target in origin form: without query and fragment, decoded once, without
     /// dot segments and doubled slashes (RFC 3986, section 5.2.4). For servers that tell us only the target.
     ///
-    /// - Returns: nil for what has no such form, as a path that leaves its root or has a broken escape.
+    /// - Returns: nil for what has no such form, as a path that leaves its root or has a broken escape, and for one of more
+    ///   than ``maximumLength`` bytes.
     static func canonical(_ target: ArraySlice<UInt8>) -> [UInt8]? {
-        let typed = target.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
-        guard typed.first == UInt8(ascii: "/"), let decoded = decoded(typed) else { return nil }
-        let parts = decoded.split(separator: UInt8(ascii: "/"))
-        var segments: [ArraySlice<UInt8>] = []
-        for part in parts {
-            switch part {
-            case [UInt8(ascii: ".")]: break
-            case [UInt8(ascii: "."), UInt8(ascii: ".")]: if segments.popLast() == nil { return nil }
-            default: segments.append(part)
+        guard target.count <= maximumLength, target.first == slash else { return nil }
+        return target.withUnsafeBufferPointer { target in
+            var isGood = false
+            // It never is longer than what was typed.
+            let path = [UInt8](unsafeUninitializedCapacity: target.count) { path, count in
+                isGood = canonical(target, path, &count)
             }
+            return isGood ? path : nil
         }
-        let path = [UInt8(ascii: "/")] + segments.joined(separator: [UInt8(ascii: "/")])
-        let isFolder = decoded.last == UInt8(ascii: "/") || parts.last?.allSatisfy { $0 == UInt8(ascii: ".") } ?? false
-        return isFolder && path.count > 1 ? path + [UInt8(ascii: "/")] : path
+    }
+
+    /// Bytes of a target: more than web servers take by default.
+    static let maximumLength = 16 * 1024
+
+    private static let slash = UInt8(ascii: "/")
+
+    /// - Parameter count: Where the path ends. It always begins with a slash, and a segment is judged at its end.
+    private static func canonical(
+        _ typed: UnsafeBufferPointer<UInt8>,
+        _ path: UnsafeMutableBufferPointer<UInt8>,
+        _ count: inout Int
+    ) -> Bool {
+        var position = 0
+        // Behind the last slash that was written.
+        var segment = 0
+        while true {
+            var byte: UInt8?
+            if position < typed.count, typed[position] != UInt8(ascii: "?"), typed[position] != UInt8(ascii: "#") {
+                byte = typed[position]
+                position += 1
+            }
+            if byte == UInt8(ascii: "%") {
+                guard typed.count - position >= 2 else { return false }
+                let (high, low) = (ASCII.hexadecimalValue(typed[position]), ASCII.hexadecimalValue(typed[position + 1]))
+                guard high | low < 16, high | low > 0 else { return false }
+                byte = high << 4 | low
+                position += 2
+            }
+            guard byte == nil || byte == slash else {
+                path.initializeElement(at: count, to: byte ?? 0)
+                count += 1
+                continue
+            }
+            let length = count - segment
+            if length == 1, path[segment] == UInt8(ascii: ".") {
+                count = segment
+            } else if length == 2, path[segment] == UInt8(ascii: "."), path[segment + 1] == UInt8(ascii: ".") {
+                guard segment > 1 else { return false }
+                count = segment - 1
+                while count > 0, path[count - 1] != slash { count -= 1 }
+                segment = count
+            } else if byte != nil, length > 0 || count == 0 {
+                path.initializeElement(at: count, to: slash)
+                count += 1
+                segment = count
+            }
+            if byte == nil { return true }
+        }
     }
 
     /// Whether some upstream may read it as another path than the web server: one that decodes a second time, takes
@@ -29,7 +74,7 @@ enum JudgedPath {
         var segment = path.startIndex
         for position in path.indices {
             let byte = path[position]
-            if byte < 0x20 || byte == 0x7F || #"\%;?#"#.utf8.contains(byte) { return true }
+            if isSuspicious.contains(byte) { return true }
             guard byte == UInt8(ascii: "/") else { continue }
             if position > path.startIndex, position == segment { return true }
             if isDots(path[segment..<position]) { return true }
@@ -38,23 +83,10 @@ enum JudgedPath {
         return isDots(path[segment...])
     }
 
+    private static let isSuspicious = ByteSet { $0 < 0x20 || $0 == 0x7F }.union(#"\%;?#"#)
+
     private static func isDots(_ segment: ArraySlice<UInt8>) -> Bool {
         segment.elementsEqual(".".utf8) || segment.elementsEqual("..".utf8)
-    }
-
-    private static func decoded(_ text: ArraySlice<UInt8>) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var rest = text
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let value = ASCII.byte(hexadecimal: rest.prefix(2)), value != 0 else { return nil }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        return bytes
     }
 }
 

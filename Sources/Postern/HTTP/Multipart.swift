@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// `multipart/form-data` (RFC 7578) as Django's `MultiPartParser` reads it; of files only the names count.
 enum Multipart {
     /// Django's `MAX_TOTAL_HEADER_SIZE`.
@@ -8,13 +10,11 @@ enum Multipart {
     static func fields(in body: [UInt8], type: MediaType) throws(ParseError) -> [(name: String, value: JSONValue)] {
         let boundary = type.parameter("boundary")
         guard let boundary, isBoundary(boundary) else {
-            let text = boundary.map { String(decoding: $0, as: UTF8.self) } ?? "None"
+            let text = boundary.map { String(decoding: $0.prefix(Latin1.maximumExcerpt), as: UTF8.self) } ?? "None"
             throw .malformed("Multipart form parse error - Invalid boundary in multipart: \(text)")
         }
-        let parts = parts(of: body[...], delimiter: Array("--".utf8) + boundary)
-        guard parts.count <= Form.maximumFields else {
-            throw .malformed("The number of GET/POST parameters exceeded settings.DATA_UPLOAD_MAX_NUMBER_FIELDS.")
-        }
+        let parts = parts(of: body, delimiter: Array("--".utf8) + boundary)
+        guard parts.count <= Form.maximumFields else { throw Form.tooManyFields }
         return parts.compactMap(field)
     }
 
@@ -23,55 +23,74 @@ enum Multipart {
         (1...201).contains(text.count) && text.allSatisfy { (0x20..<0x7F).contains($0) } && text.last != 0x20
     }
 
-    /// What stands between delimiters that begin a line, up to the one that ends the body.
-    private static func parts(of body: ArraySlice<UInt8>, delimiter: [UInt8]) -> [ArraySlice<UInt8>] {
+    /// What stands between delimiters that begin a line, up to the one that ends the body, or one more than may be.
+    private static func parts(of body: [UInt8], delimiter: [UInt8]) -> [ArraySlice<UInt8>] {
         var parts: [ArraySlice<UInt8>] = []
         var start: Int?
-        var position = body.startIndex
-        while let line = line(of: body, from: position) {
-            let text = body[position..<line.end]
-            if text.starts(with: delimiter) {
-                if let start {
-                    parts.append(body[start..<max(start, position - lineBreakLength(body, before: position))])
-                }
-                if text.dropFirst(delimiter.count).starts(with: "--".utf8) || parts.count > Form.maximumFields {
-                    return parts
-                }
-                start = line.next
+        var position = 0
+        while let next = nextDelimiter(in: body, delimiter, from: position) {
+            if let start {
+                parts.append(body[start..<max(start, next - lineBreakLength(body[...], before: next))])
             }
-            position = line.next
+            let end = next + delimiter.count
+            let dash = UInt8(ascii: "-")
+            let isLast = body.count - end >= 2 && body[end] == dash && body[end + 1] == dash
+            if isLast || parts.count > Form.maximumFields { return parts }
+            position = endOfLine(body[end...])
+            start = position
         }
         // A body that was cut off counts as far as it goes.
         return parts + (start.map { [body[min($0, body.endIndex)...]] } ?? [])
     }
 
-    private static func field(_ part: ArraySlice<UInt8>) -> (name: String, value: JSONValue)? {
-        var position = part.startIndex
-        var disposition: MediaType?
-        while let line = line(of: part, from: position), line.next - part.startIndex <= maximumHeader {
-            let text = part[position..<line.end]
-            position = line.next
-            if text.isEmpty { break }
-            let name = Array("content-disposition:".utf8)
-            if ASCII.equalsIgnoringCase(text.prefix(name.count), name) {
-                disposition = MediaType(text.dropFirst(name.count))
+    /// Where the next line begins with the delimiter; `position` is the beginning of a line.
+    private static func nextDelimiter(in body: [UInt8], _ delimiter: [UInt8], from position: Int) -> Int? {
+        body.withUnsafeBufferPointer { body in
+            delimiter.withUnsafeBufferPointer { delimiter in
+                // Only as many bytes are compared as there are.
+                guard let text = body.baseAddress, let wanted = delimiter.baseAddress else { return nil }
+                let last = body.count - delimiter.count
+                func isThere(_ position: Int) -> Bool {
+                    memcmp(text + position, wanted, delimiter.count) == 0
+                }
+                if position <= last, isThere(position) { return position }
+                var position = position + 1
+                while position <= last {
+                    if body[position] == UInt8(ascii: "-"), body[position - 1] == 0x0A, isThere(position) {
+                        return position
+                    }
+                    position += 1
+                }
+                return nil
             }
         }
-        guard let disposition, disposition.type.elementsEqual("form-data".utf8),
-            let name = disposition.parameter("name")
-        else { return nil }
+    }
+
+    private static func field(_ part: ArraySlice<UInt8>) -> (name: String, value: JSONValue)? {
+        var position = part.startIndex
+        var last: ArraySlice<UInt8>?
+        while position < part.endIndex {
+            let next = endOfLine(part[position...])
+            guard next - part.startIndex <= maximumHeader else { break }
+            let line = part[position..<(next - lineBreakLength(part[position...], before: next))]
+            position = next
+            if line.isEmpty { break }
+            if ASCII.begins(line, with: disposition) { last = line }
+        }
+        guard let last else { return nil }
+        let type = MediaType(last.dropFirst(disposition.utf8CodeUnitCount))
+        guard type.names("form-data", ""), let name = type.parameter("name") else { return nil }
         // A file stands among the data as what is no string.
-        let isFile = disposition.parameter("filename") != nil
+        let isFile = type.parameter("filename") != nil
         let value = isFile ? .object([]) : JSONValue.string(String(decoding: part[position...], as: UTF8.self))
         return (String(decoding: name, as: UTF8.self), value)
     }
 
-    /// Where the line that begins at `position` ends, without and with its line break; nil at the end of `text`.
-    private static func line(of text: ArraySlice<UInt8>, from position: Int) -> (end: Int, next: Int)? {
-        guard position < text.endIndex else { return nil }
-        guard let feed = text[position...].firstIndex(of: 0x0A) else { return (text.endIndex, text.endIndex) }
-        let hasReturn = feed > position && text[feed - 1] == 0x0D
-        return (hasReturn ? feed - 1 : feed, feed + 1)
+    private static let disposition: StaticString = "content-disposition:"
+
+    /// Behind the next line feed; the end where there is none.
+    private static func endOfLine(_ text: ArraySlice<UInt8>) -> Int {
+        ByteSearch.place(of: 0x0A, in: text).map { $0 + 1 } ?? text.endIndex
     }
 
     private static func lineBreakLength(_ text: ArraySlice<UInt8>, before position: Int) -> Int {

@@ -1,16 +1,29 @@
 /// Percent-encoding (RFC 3986, section 2.1).
 enum Percent {
-    /// - Parameter isKept: Whether a byte stays as it is; it has to be one of ASCII then.
-    static func encoded(_ bytes: some Sequence<UInt8>, keeping isKept: (UInt8) -> Bool) -> String {
-        bytes.reduce(into: "") { text, byte in
-            if isKept(byte) {
-                text.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                text += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+    /// - Parameter kept: Bytes that stay as they are.
+    static func encoded(_ bytes: some Collection<UInt8>, keeping kept: ByteSet) -> String {
+        // At most three bytes for each.
+        String(unsafeUninitializedCapacity: 3 * bytes.count) { text in
+            var end = 0
+            for byte in bytes {
+                if kept.contains(byte) {
+                    text[end] = byte
+                    end += 1
+                } else {
+                    text[end] = UInt8(ascii: "%")
+                    text[end + 1] = digit(byte >> 4)
+                    text[end + 2] = digit(byte & 15)
+                    end += 3
+                }
             }
+            return end
         }
     }
 
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10
+    }
+
     /// RFC 3986, section 2.3: `unreserved`.
-    static func isUnreserved(_ byte: UInt8) -> Bool { Base62.contains(byte) || "-._~".utf8.contains(byte) }
+    static let unreserved = ByteSet(where: Base62.contains).union("-._~")
 }

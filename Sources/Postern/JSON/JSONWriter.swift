@@ -1,3 +1,5 @@
+internal import Journal
+
 /// Writes JSON as DRF's `JSONRenderer` does: UTF-8, compact, U+2028 and U+2029 escaped.
 public enum JSONWriter {
     /// - Parameter indent: Spaces of one level, as `Accept: application/json; indent=4` asks for; nil: compact.
@@ -55,28 +57,53 @@ public enum JSONWriter {
 
         private mutating func write(_ text: String) {
             bytes.append(UInt8(ascii: "\""))
-            for byte in text.utf8 {
-                switch byte {
-                case UInt8(ascii: "\""): bytes += "\\\"".utf8
-                case UInt8(ascii: "\\"): bytes += "\\\\".utf8
-                case 0x08: bytes += "\\b".utf8
-                case 0x09: bytes += "\\t".utf8
-                case 0x0A: bytes += "\\n".utf8
-                case 0x0C: bytes += "\\f".utf8
-                case 0x0D: bytes += "\\r".utf8
-                case 0..<0x20: bytes += ("\\u00" + (byte < 16 ? "0" : "") + String(byte, radix: 16)).utf8
-                case 0xA8, 0xA9: appendLast(byte)
-                default: bytes.append(byte)
+            var text = text
+            text.withUTF8 { text in
+                // As it is up to the next byte that is not plain.
+                var start = 0
+                for position in 0..<text.count where Self.isSpecial(text[position]) {
+                    let byte = text[position]
+                    // The last byte of U+2028 or U+2029, which are escaped, or of another character.
+                    let isSeparator = byte >= 0x80
+                    if isSeparator {
+                        guard position >= start + 2, text[position - 1] == 0x80, text[position - 2] == 0xE2 else {
+                            continue
+                        }
+                    }
+                    let end = isSeparator ? position - 2 : position
+                    bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<end]))
+                    start = position + 1
+                    if isSeparator {
+                        bytes += (byte == 0xA8 ? "\\u2028" : "\\u2029").utf8
+                    } else {
+                        write(special: byte)
+                    }
                 }
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
             }
             bytes.append(UInt8(ascii: "\""))
         }
 
-        /// The last byte of U+2028 or U+2029, which are escaped, or of another character.
-        private mutating func appendLast(_ byte: UInt8) {
-            guard bytes.suffix(2) == [0xE2, 0x80] else { return bytes.append(byte) }
-            bytes.removeLast(2)
-            bytes += (byte == 0xA8 ? "\\u2028" : "\\u2029").utf8
+        private static func isSpecial(_ byte: UInt8) -> Bool {
+            byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0xA8 || byte == 0xA9
+        }
+
+        private mutating func write(special byte: UInt8) {
+            let letter: UInt8
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): letter = byte
+            case 0x08: letter = UInt8(ascii: "b")
+            case 0x09: letter = UInt8(ascii: "t")
+            case 0x0A: letter = UInt8(ascii: "n")
+            case 0x0C: letter = UInt8(ascii: "f")
+            case 0x0D: letter = UInt8(ascii: "r")
+            default:
+                bytes += "\\u00".utf8
+                bytes += Hexadecimal.digits(byte)
+                return
+            }
+            bytes.append(UInt8(ascii: "\\"))
+            bytes.append(letter)
         }
     }
 }

@@ -5,7 +5,7 @@ struct UTF8Error: CustomStringConvertible {
     /// nil when there are none. A sequence that is cut off by the end of the text is none: CPython's stream
     /// reader waits for its rest.
     init?(in bytes: [UInt8]) {
-        if Self.isASCII(bytes) || String(validating: bytes, as: UTF8.self) != nil { return nil }
+        if ASCII.isASCII(bytes[...]) || String(validating: bytes, as: UTF8.self) != nil { return nil }
         var position = 0
         while position < bytes.count {
             let byte = bytes[position]
@@ -33,17 +33,6 @@ struct UTF8Error: CustomStringConvertible {
             }
         }
         return nil
-    }
-
-    /// Most texts are, and it is seen eight bytes at a time.
-    private static func isASCII(_ bytes: [UInt8]) -> Bool {
-        bytes.withUnsafeBytes { bytes in
-            let words = bytes.count / 8
-            var all: UInt64 = 0
-            for word in 0..<words { all |= bytes.loadUnaligned(fromByteOffset: 8 * word, as: UInt64.self) }
-            for byte in bytes[(8 * words)...] { all |= UInt64(byte) }
-            return all & 0x8080_8080_8080_8080 == 0
-        }
     }
 
     /// The length of the sequence that a byte begins, and what its second byte may be (RFC 3629, section 4).

@@ -3,14 +3,11 @@
 struct JSONObject {
     let members: [(name: String, value: JSONValue)]
 
-    private static let maximumDepth = 8
-    private static let maximumMembers = 64
+    private static let limits = JSONReader.Limits(depth: 8, members: 64, allowsDoubledNames: false)
 
     /// nil for anything but such an object.
     init?(_ text: [UInt8]) {
-        guard case .object(let members)? = try? JSONReader.readStrictly(text, maximumDepth: Self.maximumDepth),
-            members.count <= Self.maximumMembers
-        else { return nil }
+        guard case .object(let members)? = try? JSONReader.read(text, Self.limits) else { return nil }
         self.members = members
     }
 

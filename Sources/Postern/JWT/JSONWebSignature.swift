@@ -4,6 +4,9 @@ internal import Glibc
 struct JSONWebSignature {
     /// Bytes of a token. Longer ones are refused before anything in them is read.
     static let maximumLength = 8192
+    /// Likewise, of a header: it is read before anybody knows whether the signature is right, and names an algorithm, a
+    /// key and a type.
+    static let maximumHeaderLength = 1024
 
     let header: Header
     let payload: [UInt8]
@@ -57,7 +60,8 @@ struct JSONWebSignature {
     /// nil for anything but three parts of strict base64url, the first of them a header that we understand.
     init?(compact text: ArraySlice<UInt8>, knownHeader: KnownHeader? = nil) {
         guard text.count <= Self.maximumLength else { return nil }
-        guard let (first, last) = Self.dots(in: text) else { return nil }
+        guard let (first, last) = Self.dots(in: text), first - text.startIndex <= Self.maximumHeaderLength
+        else { return nil }
         let known = knownHeader.flatMap { text[..<first] == $0.text[...] ? $0 : nil }
         guard let header = known?.header ?? Base64URL.decode(text[..<first]).flatMap(Header.init),
             let payload = Base64URL.decode(text[(first + 1)..<last]),

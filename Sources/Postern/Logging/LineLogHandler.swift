@@ -62,7 +62,9 @@ public struct LineLogHandler: LogHandler {
 
     /// One line, whatever comes. What we log of clients has gone through ``LogText`` before.
     private static func printable(_ text: String) -> String {
-        text.unicodeScalars.reduce(into: "") { result, scalar in
+        // What has gone through it is so, but for its end.
+        if text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
+        return text.unicodeScalars.reduce(into: "") { result, scalar in
             switch scalar.properties.generalCategory {
             case .control, .format, .lineSeparator, .paragraphSeparator:
                 result += "\\u{\(String(scalar.value, radix: 16))}"

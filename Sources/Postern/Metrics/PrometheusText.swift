@@ -48,7 +48,8 @@ struct PrometheusText {
     }
 
     private static func escape(_ value: String) -> String {
-        value.unicodeScalars.reduce(into: "") { text, scalar in
+        guard value.utf8.contains(where: "\\\"\n".utf8.contains) else { return value }
+        return value.unicodeScalars.reduce(into: "") { text, scalar in
             switch scalar {
             case "\\": text += "\\\\"
             case "\"": text += "\\\""

@@ -40,6 +40,8 @@ public struct APIRequest {
     var throttled: ThrottlePass?
 
     let source: FastCGI.Request
+    /// nil where there is no body worth remembering.
+    private let readBody: ReadBody?
 
     /// - Throws: ``APIError`` 400 for a request whose method is no token, or in which a parameter that is no
     ///   list stands twice.
@@ -54,6 +56,7 @@ public struct APIRequest {
         authorizationWords = AuthorizationWords(fields.authorization.value(parameters))
         isSecure = fields.https.value(parameters).map { ASCII.equalsIgnoringCase($0, "on".utf8) } ?? false
         self.fields = fields
+        readBody = method != .get && !method.isSafe && fields.contentType.isThere ? ReadBody() : nil
         self.parameters = parameters
         self.source = source
     }
@@ -91,12 +94,20 @@ public struct APIRequest {
     /// - Parameter order: Of the parsers.
     /// - Throws: ``APIError`` 400, 413 past 64 KiB, 415.
     func data(_ order: [BodyFormat] = BodyFormat.allCases) throws(APIError) -> JSONValue {
+        if let known = readBody?.data, known.order == order { return known.data }
         let body = try body(limit: Application.maximumBody)
         do {
-            return try BodyParser.parse(body, contentType: contentType, order: order)
+            let data = try BodyParser.parse(body, contentType: contentType, order: order)
+            readBody?.data = (order, data)
+            return data
         } catch {
             throw APIError(error)
         }
+    }
+
+    /// What a body was read as, so that the check against forgery, a view and its page read it once.
+    private final class ReadBody {
+        var data: (order: [BodyFormat], data: JSONValue)?
     }
 
     /// Where a parameter stands, if it does.
@@ -161,7 +172,10 @@ public struct APIRequest {
             _ separator: String
         ) {
             guard !first.set(position) else { return }
-            joined = (joined ?? first.value(parameters) ?? []) + separator.utf8 + parameters.value(at: position)
+            // In place: of thousands of fields each would copy all before it.
+            if joined == nil { joined = first.value(parameters) ?? [] }
+            joined?.append(contentsOf: separator.utf8)
+            joined?.append(contentsOf: parameters.value(at: position))
         }
     }
 }
@@ -173,9 +187,10 @@ extension APIRequest {
     public func cookie(_ name: String) -> ArraySlice<UInt8>? { cookies.flatMap { Cookies.value(of: name, in: $0) } }
 
     /// A text of the body, or else of the query.
-    func text(_ name: String) throws(APIError) -> String? {
+    func text(_ name: StaticString) throws(APIError) -> String? {
+        let wanted = name.description
         if method == .post, case .object(let members) = try data(),
-            case .string(let text)? = members.last(where: { $0.name == name })?.value
+            case .string(let text)? = members.last(where: { $0.name.hasSameBytes(as: wanted) })?.value
         {
             return text
         }
@@ -183,10 +198,7 @@ extension APIRequest {
     }
 
     /// Whether the body says that it is JSON, which no page of another origin can send unasked.
-    var isJSON: Bool {
-        let type = MediaType(contentType ?? [])
-        return type.type.elementsEqual("application".utf8) && type.subtype.elementsEqual("json".utf8)
-    }
+    var isJSON: Bool { MediaType(contentType ?? []).names("application", "json") }
 
     /// `POSTERN_VIEW`.
     var viewName: String? { parameters.value(of: "POSTERN_VIEW").map { String(decoding: $0, as: UTF8.self) } }

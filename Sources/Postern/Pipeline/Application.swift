@@ -147,7 +147,9 @@ public final class Application: Sendable {
         renderer.fields += pass?.fields ?? []
         request.throttled = pass
         guard policy.view.takes(request.method) else { throw .methodNotAllowed(request.method) }
-        if request.method != .options, let known = renderer.prepared?.view { return known }
+        if policy.isConstant, request.method != .options, let known = renderer.constantAnswer(of: policy) {
+            return known
+        }
         return renderer.make(try answer(request, policy.view))
     }
 

@@ -1,5 +1,3 @@
-internal import Journal
-
 /// A request method (RFC 9110, section 9): known ones and any other token.
 public struct Method: Sendable, Hashable, CustomStringConvertible {
     public let name: String
@@ -41,21 +39,25 @@ public struct Method: Sendable, Hashable, CustomStringConvertible {
 /// Classes of bytes, as RFC 9110 and Python's `bytes` define them.
 enum ASCII {
     /// RFC 9110, section 5.6.2: `tchar`.
-    static func isTokenCharacter(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "a")...UInt8(ascii: "z"):
-            true
-        default: tokenPunctuation.contains(byte)
+    static func isTokenCharacter(_ byte: UInt8) -> Bool { Base62.contains(byte) || tokenPunctuation.contains(byte) }
+
+    /// Whether no byte is above 0x7F: most texts are so, and it is seen eight bytes at a time.
+    static func isASCII(_ text: ArraySlice<UInt8>) -> Bool {
+        text.withUnsafeBytes { bytes in
+            let words = bytes.count / 8
+            var all: UInt64 = 0
+            for word in 0..<words { all |= bytes.loadUnaligned(fromByteOffset: 8 * word, as: UInt64.self) }
+            for position in 8 * words..<bytes.count { all |= UInt64(bytes[position]) }
+            return all & 0x8080_8080_8080_8080 == 0
         }
     }
 
     /// Where Python's `bytes.split()` splits, and so DRF an `Authorization` field.
     static func isWhiteSpace(_ byte: UInt8) -> Bool { byte <= 0x20 && (byte == 0x20 || (0x09...0x0D).contains(byte)) }
 
-    /// Whether one of eight bytes is at most 0x20, as all white space is. May say so of others above 0x7F, too.
+    /// Whether one of eight bytes is at most 0x20, as all white space is.
     static func mayHaveWhiteSpace(_ bytes: UInt64) -> Bool {
-        (bytes &- 0x2121_2121_2121_2121 | bytes) & 0x8080_8080_8080_8080 != 0
+        (bytes &- 0x2121_2121_2121_2121) & ~bytes & 0x8080_8080_8080_8080 != 0
     }
 
     /// Whether two texts are the same but for the case of ASCII letters.
@@ -63,20 +65,35 @@ enum ASCII {
         left.elementsEqual(right) { lowercased($0) == lowercased($1) }
     }
 
+    /// Whether a text begins so, whatever its case.
+    /// - Parameter name: In lower case.
+    static func begins(_ text: ArraySlice<UInt8>, with name: StaticString) -> Bool {
+        guard text.count >= name.utf8CodeUnitCount else { return false }
+        return text.withUnsafeBufferPointer { text in
+            name.withUTF8Buffer { name in
+                // The text has as many bytes as the name.
+                for position in 0..<name.count where lowercased(text[position]) != name[position] { return false }
+                return true
+            }
+        }
+    }
+
     /// What two hexadecimal digits stand for, in either case; nil for anything else.
     static func byte(hexadecimal digits: ArraySlice<UInt8>) -> UInt8? {
         guard digits.count == 2 else { return nil }
-        var value: UInt8 = 0
-        for digit in digits {
-            guard let nibble = Hexadecimal.value(lowercased(digit)) else { return nil }
-            value = value << 4 | nibble
-        }
-        return value
+        let (high, low) = (hexadecimalValue(digits[digits.startIndex]), hexadecimalValue(digits[digits.startIndex + 1]))
+        return high | low < 16 ? high << 4 | low : nil
     }
 
-    private static let tokenPunctuation = Set("!#$%&'*+-.^_`|~".utf8)
+    /// Of a hexadecimal digit in either case; 0xFF for anything else.
+    static func hexadecimalValue(_ digit: UInt8) -> UInt8 {
+        let (number, letter) = (digit &- UInt8(ascii: "0"), (digit | 0x20) &- UInt8(ascii: "a"))
+        return number < 10 ? number : letter < 6 ? letter + 10 : 0xFF
+    }
 
-    private static func lowercased(_ byte: UInt8) -> UInt8 {
-        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+    private static let tokenPunctuation: ByteSet = "!#$%&'*+-.^_`|~"
+
+    static func lowercased(_ byte: UInt8) -> UInt8 {
+        byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
     }
 }

@@ -27,6 +27,15 @@ struct Renderer {
 
     func render(_ error: APIError) -> FastCGI.Response { prepared?[error] ?? make(error) }
 
+    /// What a view answers to all. Where the request asks for another form, or more has to be said beside it, the header
+    /// is made anew and the body is not.
+    func constantAnswer(of policy: Policy) -> FastCGI.Response? {
+        if let known = prepared?.view { return known }
+        guard !isHTML, let answer = policy.view.constantAnswer, let body = policy.answers.body(indent: indent)
+        else { return nil }
+        return self.answer(answer.status, .written(body), answer.fields)
+    }
+
     func make(_ response: APIResponse) -> FastCGI.Response {
         let body: Body? =
             if let page = response.page { .page(page) } else if let text = response.text { .text(text) } else {
@@ -58,6 +67,8 @@ struct Renderer {
 
     private enum Body {
         case json(JSONValue)
+        /// JSON that was written before.
+        case written([UInt8])
         case page(HTMLPage)
         case text(PlainText)
     }
@@ -83,6 +94,9 @@ struct Renderer {
         case .json(let value)?:
             all.append(("Content-Type", "application/json"))
             bytes = JSONWriter.bytes(of: value, indent: indent)
+        case .written(let known)?:
+            all.append(("Content-Type", "application/json"))
+            bytes = known
         case .page(let page)?:
             all += HTMLPage.fields
             bytes = page.bytes

@@ -24,6 +24,8 @@ struct PolicyClasses: Sendable {
 /// What a location of the web server asks for, read once for each distinct text of its parameters.
 final class Policy: Sendable {
     let view: any APIView
+    /// Whether it answers the same to all.
+    let isConstant: Bool
     /// As `POSTERN_VIEW` names it.
     let viewName: String
     let authenticators: [any Authenticator]
@@ -71,6 +73,7 @@ final class Policy: Sendable {
         guard let makeView = classes.views[name] else { throw settings.error(.view, "is not a view") }
         let view = try makeView(viewSettings)
         self.view = view
+        isConstant = view.constantAnswer != nil
         gateDialect = (view as? GateView)?.dialect
         viewName = name
         self.permission = permission ?? view.defaultPermission

@@ -48,7 +48,7 @@ struct BodyFields {
     mutating func list(_ name: String) -> [String]? {
         guard let value = self[name] else { return nil }
         if isForm {
-            return members.filter { $0.name.hasSameBytes(as: name) }.compactMap(\.value.text)
+            return members.lazy.filter { $0.name.hasSameBytes(as: name) }.compactMap(\.value.text)
         }
         guard case .array(let elements) = value else {
             if case .null = value {

@@ -33,7 +33,7 @@ struct Pagination {
     static let numbers: ClosedRange<Int64> = 1...Int64(Int32.max)
 
     /// nil where it is not given; 0 for what is no number.
-    private static func number(_ name: String, in query: ArraySlice<UInt8>) -> Int64? {
+    private static func number(_ name: StaticString, in query: ArraySlice<UInt8>) -> Int64? {
         guard let text = Form.lastValue(of: name, in: query), !text.isEmpty else { return nil }
         return Decimal.parse(Array(text.utf8)[...]) ?? 0
     }
@@ -94,10 +94,10 @@ extension APIRequest {
     /// The address of what was asked for, with another query: absolute where the client said by which name it came, as
     /// DRF's `build_absolute_uri`. Only that client gets to see it.
     func link(_ query: [(name: String, value: String)]) -> String {
-        let pairs = query.map { $0.name + "=" + Percent.encoded($0.value.utf8, keeping: Percent.isUnreserved) }
+        let pairs = query.map { $0.name + "=" + Percent.encoded($0.value.utf8, keeping: Percent.unreserved) }
         let isHost = !host.isEmpty && host.allSatisfy { Base62.contains($0) || "-._:[]".utf8.contains($0) }
         let site = isHost ? (isSecure ? "https://" : "http://") + String(decoding: host, as: UTF8.self) : ""
-        let path = Percent.encoded(path) { Percent.isUnreserved($0) || $0 == UInt8(ascii: "/") }
+        let path = Percent.encoded(path, keeping: Percent.unreserved.union("/"))
         return site + path + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&"))
     }
 }

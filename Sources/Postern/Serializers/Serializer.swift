@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Takes fields out of a body, with DRF's messages for what is missing or wrong: DRF's `Serializer` of
 /// `CharField`s.
 struct Serializer {
@@ -15,7 +17,7 @@ struct Serializer {
         var values: [String: String] = [:]
         var errors: [(name: String, value: JSONValue)] = []
         for field in fields {
-            let value = members.last { $0.name.utf8.elementsEqual(field.name.utf8) }?.value
+            let value = members.last { $0.name.hasSameBytes(as: field.name) }?.value
             if value == nil, !field.isRequired { continue }
             switch field.validate(value) {
             case .success(let value): values[field.name] = value
@@ -72,11 +74,11 @@ struct CharField {
             return .failure(Messages("This field may not be blank."))
         }
         var messages: [String] = []
-        if text.utf8.contains(0) { messages.append("Null characters are not allowed.") }
+        if Self.hasNull(text) { messages.append("Null characters are not allowed.") }
         if let surrogate {
             messages.append("Surrogate characters are not allowed: U+\(String(surrogate, radix: 16, uppercase: true)).")
         }
-        if let maximumLength, trimmed.unicodeScalars.count > maximumLength {
+        if let maximumLength, Self.isLonger(trimmed, than: maximumLength) {
             messages.append("Ensure this field has no more than \(maximumLength) characters.")
         }
         guard messages.isEmpty else { return .failure(Messages(texts: messages)) }
@@ -85,14 +87,46 @@ struct CharField {
 
     /// Python's `str.strip()`.
     private static func trimmed(_ text: String) -> String {
-        let scalars = text.unicodeScalars
-        let start = scalars.firstIndex { !isPythonSpace($0) } ?? scalars.endIndex
-        let end = scalars.lastIndex { !isPythonSpace($0) }.map { scalars.index(after: $0) } ?? start
-        return String(scalars[start..<end])
+        var text = text
+        let (start, end) = text.withUTF8 { text in
+            // ASCII byte by byte: a text may be all white space.
+            var (start, end) = (0, text.count)
+            while start < end, isASCIISpace(text[start]) { start += 1 }
+            while start < end, isASCIISpace(text[end - 1]) { end -= 1 }
+            return (start, end)
+        }
+        let utf8 = text.utf8
+        var rest = text.unicodeScalars[
+            utf8.index(utf8.startIndex, offsetBy: start)..<utf8.index(utf8.startIndex, offsetBy: end)
+        ]
+        // Each of these has two bytes or three.
+        while let first = rest.first, isPythonSpace(first) { rest = rest.dropFirst() }
+        while let last = rest.last, isPythonSpace(last) { rest = rest.dropLast() }
+        return rest.startIndex == text.startIndex && rest.endIndex == text.endIndex ? text : String(rest)
     }
 
     /// Python's `str.isspace`: Unicode's white space, and the four information separators.
     private static func isPythonSpace(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.properties.isWhitespace || (0x1C...0x1F).contains(scalar.value)
+        switch scalar.value {
+        case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true
+        default: false
+        }
+    }
+
+    private static func isASCIISpace(_ byte: UInt8) -> Bool {
+        (0x09...0x0D).contains(byte) || (0x1C...0x20).contains(byte)
+    }
+
+    private static func hasNull(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { text in
+            // An empty text may have no address.
+            text.baseAddress.map { memchr($0, 0, text.count) != nil } ?? false
+        }
+    }
+
+    /// - Parameter length: In code points, each of which has at most four bytes.
+    private static func isLonger(_ text: String, than length: Int) -> Bool {
+        text.utf8.count > length && (text.utf8.count > 4 * length || text.unicodeScalars.count > length)
     }
 }

@@ -51,9 +51,12 @@ struct CSRF {
     func checkOrigin(of request: APIRequest, wantsReferer: Bool) throws(APIError) {
         let host = request.host
         if let origin = request.origin {
-            let own = Array((request.isSecure ? "https://" : "http://").utf8) + host
-            guard !host.isEmpty && origin.elementsEqual(own) || settings.trustedOrigins.contains(origin: origin) else {
-                let text = Latin1.text(origin)
+            let scheme = (request.isSecure ? "https://" : "http://").utf8
+            guard
+                !host.isEmpty && origin.starts(with: scheme) && origin.dropFirst(scheme.count) == host
+                    || settings.trustedOrigins.contains(origin: origin)
+            else {
+                let text = Latin1.excerpt(origin)
                 throw Self.failure("Origin checking failed - \(text) does not match any trusted origins.")
             }
         } else if request.fetchSite?.elementsEqual("cross-site".utf8) ?? false {
@@ -96,7 +99,7 @@ struct CSRF {
             !host.isEmpty && ASCII.equalsIgnoringCase(parts.host, host)
                 || settings.trustedOrigins.contains(host: parts.host)
         else {
-            let text = Latin1.text(referer)
+            let text = Latin1.excerpt(referer)
             throw Self.failure("Referer checking failed - \(text) does not match any trusted origins.")
         }
     }
@@ -104,8 +107,9 @@ struct CSRF {
     /// The field of the form wins, where there is one and it is not empty.
     private func token(in request: APIRequest) throws(APIError) -> (token: ArraySlice<UInt8>, source: String) {
         if request.method == .post, let text = try formToken(of: request), !text.isEmpty {
-            // A letter beyond ASCII is one character that is not allowed.
-            return (text.unicodeScalars.map { $0.isASCII ? UInt8($0.value) : 0xFF }[...], "POST")
+            // A letter beyond ASCII is one character that is not allowed. What is longer than a secret stays so.
+            let text = text.unicodeScalars.prefix(4 * CSRFSecret.length)
+            return (text.map { $0.isASCII ? UInt8($0.value) : 0xFF }[...], "POST")
         }
         guard let header = request.csrfToken else { throw Self.failure("CSRF token missing.") }
         return (header, "the 'X-Csrftoken' HTTP header")
@@ -122,7 +126,7 @@ struct CSRF {
             throw error
         }
         guard !request.isJSON, case .object(let fields) = data,
-            case .string(let text)? = fields.last(where: { $0.name == "csrfmiddlewaretoken" })?.value
+            case .string(let text)? = fields.last(where: { $0.name.hasSameBytes(as: "csrfmiddlewaretoken") })?.value
         else { return nil }
         return text
     }

@@ -66,9 +66,12 @@ struct SessionLogin {
     /// for another site (RFC 3986, section 4.2, and what browsers make of a backslash). Escaped as Django does.
     static func path(_ next: String?) -> String {
         guard let next, next.utf8.first == UInt8(ascii: "/"), next.utf8.count <= 2048,
-            !next.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 == UInt8(ascii: "\\") }),
+            !next.utf8.contains(where: refusedInPath.contains),
             next.utf8.dropFirst().first != UInt8(ascii: "/")
         else { return "/" }
-        return Percent.encoded(next.utf8) { Base62.contains($0) || "-._/#%[]=:;$&()+,!?*@'~".utf8.contains($0) }
+        return Percent.encoded(next.utf8, keeping: keptInPath)
     }
+
+    private static let refusedInPath = ByteSet { $0 < 0x20 || $0 == 0x7F || $0 == UInt8(ascii: "\\") }
+    private static let keptInPath = ByteSet(where: Base62.contains).union("-._/#%[]=:;$&()+,!?*@'~")
 }

@@ -9,7 +9,7 @@ enum GoodToken {
     /// - Throws: ``APIError/invalid(_:)`` in RFC 6749's words when there is none.
     init?(in request: APIRequest, _ tokens: JSONWebTokens) throws(APIError) {
         guard case .object(let members) = try request.data(),
-            case .string(let text)? = members.last(where: { $0.name == "token" })?.value, !text.isEmpty
+            case .string(let text)? = members.last(where: { $0.name.hasSameBytes(as: "token") })?.value, !text.isEmpty
         else {
             // RFC 6749, section 5.2.
             throw .invalid(

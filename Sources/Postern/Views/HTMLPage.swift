@@ -34,19 +34,29 @@ public struct HTMLPage: Sendable {
 
     /// Text as it may stand between tags and in a quoted attribute.
     static func escape(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            case "'": result += "&#x27;"
-            default: result.unicodeScalars.append(scalar)
+        var result: [UInt8] = []
+        result.reserveCapacity(text.utf8.count)
+        var text = text
+        text.withUTF8 { text in
+            // As it is up to the next byte that means something.
+            var start = 0
+            for position in 0..<text.count where special.contains(text[position]) {
+                result.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<position]))
+                start = position + 1
+                switch text[position] {
+                case UInt8(ascii: "&"): result += "&amp;".utf8
+                case UInt8(ascii: "<"): result += "&lt;".utf8
+                case UInt8(ascii: ">"): result += "&gt;".utf8
+                case UInt8(ascii: "\""): result += "&quot;".utf8
+                default: result += "&#x27;".utf8
+                }
             }
+            result.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
         }
-        return result
+        return String(decoding: result, as: UTF8.self)
     }
+
+    private static let special: ByteSet = "&<>\"'"
 
     /// A page runs no script, loads nothing, is framed by nobody, is kept nowhere, and its form goes to its own
     /// site alone.

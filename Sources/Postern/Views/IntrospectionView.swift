@@ -28,8 +28,10 @@ struct IntrospectionView: APIView {
             }
         case .jwt(let claims, let user)?:
             members = Self.members(of: user, type: claims.isRefresh ? "refresh_token" : "Bearer")
+            // Read once: few ask for all that a token says, so it is kept as text.
+            let object = claims.object
             for name in ["exp", "iat", "nbf", "jti", "iss", "aud", "scope"] {
-                if let value = claims.object[name] { members.append((name, value)) }
+                if let value = object[name] { members.append((name, value)) }
             }
         }
         return APIResponse(.object(members), fields: [APIResponse.noStore])

@@ -36,7 +36,7 @@ extension JWTView {
     func refreshToken(in request: APIRequest) throws(APIError) -> (text: String, isCookie: Bool) {
         let data = try request.data()
         if let name = tokens.settings.refreshCookie, let value = request.cookie(name), !value.isEmpty,
-            case .object(let members) = data, !members.contains(where: { $0.name == "refresh" })
+            case .object(let members) = data, !members.contains(where: { $0.name.hasSameBytes(as: "refresh") })
         {
             return (String(decoding: value, as: UTF8.self), true)
         }

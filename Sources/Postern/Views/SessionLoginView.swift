@@ -81,7 +81,8 @@ struct SessionLoginView: APIView {
         }
         let page = LoginPage(
             csrfToken: secret.masked,
-            username: try request.text("username") ?? "",
+            username: try request.text("username").flatMap { $0.utf8.count <= 4 * Username.maximumLength ? $0 : nil }
+                ?? "",
             next: SessionLogin.path(try request.text("next")),
             error: error
         )

@@ -9,7 +9,7 @@ struct TokenDetailView: APIView {
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
         guard let user = request.user else { throw .notAuthenticated }
-        let segment = request.path.split(separator: UInt8(ascii: "/")).last ?? []
+        let segment = request.segment(at: 0) ?? []
         do {
             guard let id = Decimal.parse(segment),
                 let token = try accounts.store.token(id), token.user == user.id,

@@ -75,7 +75,16 @@ struct UserRevocationView: APIView {
 extension APIRequest {
     /// A part of the path, counted from its end.
     func segment(at position: Int) -> ArraySlice<UInt8>? {
-        path.split(separator: UInt8(ascii: "/")).dropLast(position).last
+        let slash = UInt8(ascii: "/")
+        var rest = path
+        for number in 0...position {
+            rest = rest[..<(rest.lastIndex { $0 != slash }.map { $0 + 1 } ?? rest.startIndex)]
+            guard let end = rest.last.map({ _ in rest.endIndex }) else { return nil }
+            let start = rest.lastIndex(of: slash).map { $0 + 1 } ?? rest.startIndex
+            if number == position { return rest[start..<end] }
+            rest = rest[..<start]
+        }
+        return nil
     }
 
     /// Likewise, where it is an id.

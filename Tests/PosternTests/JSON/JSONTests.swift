@@ -48,7 +48,9 @@ struct JSONTests {
             }
             #expect(members.map(\.name) == (0..<count).map { "n\($0)" })
             guard case .string("last") = members[doubled].value else { throw JSONError("not the last") }
-            #expect(throws: JSONError.self) { try JSONReader.readStrictly(Array(text.utf8), maximumDepth: 8) }
+            #expect(throws: JSONError.self) {
+                try JSONReader.read(Array(text.utf8), JSONReader.Limits(allowsDoubledNames: false))
+            }
         }
     }
 

@@ -1,0 +1,279 @@
+import FastCGI
+import Testing
+
+@testable import Postern
+
+private func times(_ count: Int, _ part: String) -> String { String(repeating: part, count: count) }
+
+@Suite("What a client sends costs no more than it weighs: limits of what is read, and what is beyond them")
+struct ParserLimitTests {
+    private let gate: Gate
+
+    init() throws { gate = try Gate() }
+
+    private static let anybody = ["PERMISSION": "AllowAny"]
+
+    private func indent(_ accept: String) throws(APIError) -> Int? {
+        try Negotiation.indent(accept: Array(accept.utf8)[...], query: [])
+    }
+
+    @Test(
+        "Of Accept a hundred ranges, a hundred parameters and 4 KiB are read; nothing is acceptable to more",
+        arguments: [
+            (times(99, "a/b,") + "application/json; indent=3", 3),
+            (times(100, "a/b,") + "application/json; indent=3", nil),
+            ("application/json" + times(99, ";a=b") + ";indent=3", 3),
+            ("application/json" + times(100, ";a=b") + ";indent=3", nil),
+            ("application/json;indent=3," + times(4096 - 26, "a"), 3),
+            ("application/json;indent=3," + times(4097 - 26, "a"), nil),
+            (times(65_000, ","), nil), (times(8_000, "*/*;q=1,"), nil),
+            ("APPLICATION/*;q=1 ,, Application/JSON ; Indent = \"4\"", 4),
+            ("application/json; indent=2, application/json; indent=4", 2),
+            ("*/*; indent=2, application/json; indent=4", 4),
+        ] as [(String, Int?)]
+    )
+    func accept(text: String, expected: Int?) {
+        if let expected {
+            #expect(throws: Never.self) { try #expect(indent(text) == expected) }
+        } else {
+            #expect(throws: APIError.self) { try indent(text) }
+            #expect(gate.ask("whoami", Self.anybody, method: "GET", headers: ["ACCEPT": text]).status == 406)
+            #expect(gate.ask("session.login", method: "GET", headers: ["ACCEPT": text]).status == 200)
+        }
+    }
+
+    @Test("Fields of one name become one list, however many there are")
+    func joinedFields() {
+        let one = gate.ask(
+            "whoami",
+            Self.anybody,
+            method: "GET",
+            more: [("HTTP_ACCEPT", "a/b"), ("HTTP_ACCEPT", "*/*")]
+        )
+        #expect(one.status == 200)
+        let many = Array(repeating: ("HTTP_ACCEPT", ""), count: 4000) + [("HTTP_ACCEPT", "*/*")]
+        #expect(gate.ask("whoami", Self.anybody, method: "GET", more: many).status == 406)
+    }
+
+    @Test("A Content-Type that is too long is none that is known, and an answer repeats the beginning of it")
+    func contentType() throws {
+        func answer(_ type: String) -> Gate.Answer { gate.ask("token.obtain", bytes: Array("{}".utf8), type: type) }
+        #expect(answer("application/json" + times(100, ";a=b")).status == 400)
+        let refused = answer("application/json" + times(101, ";a=b"))
+        #expect(refused.status == 415 && refused.body.contains("\"application/json;a=b;a=b"))
+        let long = answer("application/json;a=" + times(60_000, "\u{E9}"))
+        #expect(long.status == 415 && long.body.utf8.count < 2000 && long.body.contains("…"))
+        #expect(answer(#"multipart/form-data; boundary=""# + times(4000, "x") + "\"").body.utf8.count < 2000)
+    }
+
+    @Test("Two hundred cookies and 16 KiB of them are read")
+    func cookies() {
+        func value(_ text: String) -> String? {
+            Cookies.value(of: "sid", in: Array(text.utf8)[...]).map { String(decoding: $0, as: UTF8.self) }
+        }
+        #expect(value(times(199, "a=b;") + "sid=1") == "1" && value(times(200, "a=b;") + "sid=1") == nil)
+        let room = Cookies.maximumLength
+        #expect(value("sid=1;" + times(room - 6, "a")) == "1" && value("sid=1;" + times(room - 5, "a")) == nil)
+        #expect(value("sid") == nil && value("sid = 1 ; xsid=2; sidx=3; SID=4; sid") == "1")
+        #expect(value("sid=1; \tsid \t= \"2\" ;") == "\"2\"" && value("sid=") == "" && value("sid=;sid==") == "=")
+    }
+
+    @Test("A query has a thousand parameters, as Django has it")
+    func query() {
+        func status(_ query: String) -> Int {
+            gate.ask("whoami", Self.anybody, method: "GET", more: [("QUERY_STRING", query)]).status
+        }
+        #expect(status(times(999, "a=b&") + "format=json") == 200 && status(times(999, "a=b&") + "format=x") == 404)
+        #expect(status(times(1000, "a=b&") + "format=json") == 400 && status(times(60_000, "&")) == 400)
+        #expect(
+            status("%66orma%74=%78") == 404 && status("format=x&format=json&format") == 200
+                && status("%66=x&forma=x") == 200
+        )
+        #expect(status("format%3Dx") == 200 && status("format=%6Aso%6e") == 200 && status("format=js%6") == 404)
+    }
+
+    @Test("Names and values of a form are unquoted as Django does")
+    func form() throws {
+        let text = "a+b%20c=%c3%A9&%=%4&&b&c=d=e&x=%zz%E9"
+        let fields = try Form.fields(in: Array(text.utf8)).map { name, value in name + "|" + (value.text ?? "") }
+        #expect(fields == ["a b c|é", "%|%4", "b|", "c|d=e", "x|%zz\u{FFFD}"])
+        let latin1 = try Form.fields(in: [0x61, 0x3D, 0xE9, 0x2B, 0x80])
+        #expect(latin1.first?.value.text == "é \u{80}")
+    }
+
+    @Test("Basic credentials have 4 KiB, and a long field is refused as a malformed one")
+    func basic() {
+        func answer(_ encoded: String) -> Gate.Answer {
+            gate.ask(
+                "whoami",
+                ["AUTHENTICATION": "Basic"],
+                method: "GET",
+                headers: ["AUTHORIZATION": "Basic " + encoded]
+            )
+        }
+        let good = Base64.encode(Array("ann:\(Gate.password)".utf8))
+        #expect(answer(good).status == 200)
+        #expect(answer(good + times(4096 - good.utf8.count, "!")).status == 200)
+        let long = answer(good + times(4097 - good.utf8.count, "!"))
+        #expect(long.status == 401 && long.body.contains("not correctly base64 encoded"))
+        #expect(answer(times(15_000, "QUFB")).status == 401)
+        // Django's longest username and our longest password fit.
+        #expect(4 * ((600 + 1 + 1024 + 2) / 3) <= BasicAuthentication.maximumLength)
+    }
+
+    @Test("Base64 is read the same at each place of what does not belong there")
+    func base64() {
+        let bytes = Array("The quick brown fox\u{FF}\u{3F0}".utf8)
+        let text = Base64.encode(bytes)
+        for place in 0...text.utf8.count where place < text.utf8.count - 1 {
+            for noise in ["!", "\n", " -_", "éé"] {
+                let noisy = Array(text.utf8.prefix(place)) + noise.utf8 + text.utf8.dropFirst(place)
+                #expect(Base64.decodeLeniently(noisy[...]) == bytes, "\(noise) at \(place)")
+            }
+        }
+    }
+
+    @Test("A token, and the header of a JSON Web Token, have a length")
+    func tokens() {
+        func body(_ credential: String) -> String {
+            gate.ask("whoami", method: "GET", headers: ["AUTHORIZATION": credential]).body
+        }
+        #expect(body("Token " + times(60_000, "a")).contains("Invalid token."))
+        let access = gate.pair().access
+        #expect(body("Bearer " + access).contains("\"ann\""))
+        let header = String(
+            decoding: Base64URL.encode(Array((#"{"alg":"HS256","x":""# + times(800, "x") + "\"}").utf8)),
+            as: UTF8.self
+        )
+        let signed = header + "." + access.split(separator: ".").dropFirst().joined(separator: ".")
+        #expect(JSONWebSignature(compact: Array(access.utf8)[...]) != nil)
+        #expect(header.utf8.count > JSONWebSignature.maximumHeaderLength)
+        #expect(JSONWebSignature(compact: Array(signed.utf8)[...]) == nil)
+        #expect(body("Bearer " + signed).contains("token_not_valid"))
+    }
+
+    @Test("JSON of a body: what no view reads is checked and not kept, and there is not too much of it")
+    func json() throws {
+        func answer(_ body: String) -> Gate.Answer { gate.ask("token.obtain", body: body) }
+        // With the object and the list.
+        let long = times(2997, "1,")
+        #expect(answer("{\"a\":[\(long)1]}").body.contains("This field is required."))
+        #expect(answer("{\"a\":[\(long)1,1]}").body.contains("Too many values"))
+        let members = (0..<1000).map { "\"\($0)\":1" }.joined(separator: ",")
+        #expect(answer("{\(members)}").body.contains("This field is required."))
+        #expect(answer("{\(members),\"a\":1}").body.contains("Too many members"))
+        #expect(answer("{\"a\":[[\"\\x\"]]}").body.contains("Invalid \\\\escape: line 1 column 9 (char 8)"))
+        #expect(answer("{\"a\":[[1,]]}").body.contains("Expecting value"))
+        #expect(answer("{\"username\":[[1]],\"password\":{\"a\":{}}}").body.contains("Not a valid string."))
+        #expect(answer("{\"username\":\(times(4300, "1"))}").body.contains("This field is required."))
+        #expect(
+            answer("{\"username\":\(times(4301, "1"))}").body.contains("Exceeds the limit (4300 digits) for integer")
+        )
+        #expect(answer("[\(times(4301, "1")).5]").body.contains("Expected a dictionary, but got list"))
+    }
+
+    @Test("A text is read the same wherever in it something special is")
+    func specialPlaces() throws {
+        for length in 0..<40 {
+            for place in 0...length {
+                for (typed, meant) in [
+                    (#"\""#, "\""), (#"\\"#, "\\"), (#"\n"#, "\n"), (#"\u00e9"#, "é"), ("é", "é"),
+                    (#"\ud83d\ude00"#, "😀"), ("\u{2028}", "\u{2028}"),
+                ] {
+                    let (before, after) = (times(place, "a"), times(length - place, "b"))
+                    let value = try JSONReader.read(Array("[\"\(before)\(typed)\(after)\",1]".utf8))
+                    guard case .array(let elements) = value, elements.count == 2 else { throw JSONError("no list") }
+                    #expect(elements[0].text?.hasSameBytes(as: before + meant + after) ?? false, "\(typed) at \(place)")
+                    let again = try JSONReader.read(JSONWriter.bytes(of: value))
+                    guard case .array(let same) = again else { throw JSONError("no list") }
+                    #expect(same[0].text?.hasSameBytes(as: before + meant + after) ?? false, "\(typed) at \(place)")
+                }
+                for bad in ["\u{1}", "\n", #"\x"#, #"\u00g0"#] {
+                    let text = "[\"\(times(place, "a"))\(bad)\(times(length - place, "b"))\",1]"
+                    #expect(throws: JSONError.self) { try JSONReader.read(Array(text.utf8)) }
+                }
+            }
+        }
+    }
+
+    @Test("What a client sent is repeated as far as anybody means it")
+    func echoes() {
+        func answer(_ headers: [String: String], _ more: [(String, String)] = []) -> Gate.Answer {
+            gate.ask("session.login", headers: headers, body: "{}", more: more)
+        }
+        let origin = answer(["ORIGIN": "http://" + times(60_000, "a")])
+        #expect(
+            origin.status == 403 && origin.body.utf8.count < 2000 && origin.body.contains("does not match any trusted")
+        )
+        let referer = answer(["REFERER": "https://b/" + times(60_000, "a"), "HOST": "a"], [("HTTPS", "on")])
+        #expect(referer.status == 403 && referer.body.utf8.count < 2000)
+        let long = answer(["REFERER": "https://" + times(60_000, "a"), "HOST": "a"], [("HTTPS", "on")])
+        #expect(long.status == 403 && long.body.contains("Referer is malformed"))
+        let page = gate.ask(
+            "session.login",
+            headers: ["ACCEPT": "text/html", "COOKIE": "csrftoken=" + times(32, "a")],
+            body: "csrfmiddlewaretoken=" + times(32, "a") + "&username=" + times(20_000, "%3C"),
+            type: "application/x-www-form-urlencoded"
+        )
+        #expect(page.status == 200 && page.body.contains("This field is required."))
+        #expect(page.body.utf8.count < 10_000 && !page.body.contains("&lt;&lt;"))
+        #expect(LogText(times(100_000, "\n")).description.utf8.count < 3000)
+    }
+
+    @Test("A text is trimmed as Python does")
+    func trimming() throws {
+        func values(_ text: String) -> String? { try? CharField(name: "a").validate(.string(text)).get() }
+        #expect(
+            values("\u{85}\u{3000} a \u{1C}b\u{2029}\t") == "a \u{1C}b" && values(" \u{A0}\n") == nil
+                && values("a") == "a"
+        )
+        #expect(values("\u{200B}a") == "\u{200B}a" && values("a\u{0}") == nil)
+        for value in UInt32(0)...0x10FFFF {
+            guard let scalar = Unicode.Scalar(value) else { continue }
+            let isSpace = scalar.properties.isWhitespace || (0x1C...0x1F).contains(value)
+            if isSpace { #expect(values("a\(scalar)") == "a") }
+        }
+        var field = CharField(name: "a", maximumLength: 3)
+        field.trimsWhitespace = false
+        #expect(
+            (try? field.validate(.string("éé😀")).get()) != nil && (try? field.validate(.string("aaaa")).get()) == nil
+        )
+        #expect((try? field.validate(.string("😀😀😀😀")).get()) == nil)
+    }
+
+    @Test(
+        "Parts of a path are counted from its end",
+        arguments: [
+            ("/users/7/", "7", "users"), ("/users/7", "7", "users"), ("//users//7//", "7", "users"), ("/7/", "7", nil),
+            ("7", "7", nil), ("/", nil, nil), ("", nil, nil), (times(5000, "/a"), "a", "a"),
+        ] as [(String, String?, String?)]
+    )
+    func segments(path: String, last: String?, before: String?) throws {
+        let parameters = Parameters([("REQUEST_METHOD", Array("GET".utf8)), ("DOCUMENT_URI", Array(path.utf8))])
+        let request = try APIRequest(FastCGI.Request(parameters: parameters))
+        #expect(request.segment(at: 0).map { String(decoding: $0, as: UTF8.self) } == last)
+        #expect(request.segment(at: 1).map { String(decoding: $0, as: UTF8.self) } == before)
+    }
+
+    @Test("A document that is the same for all is made once for each form of it, and HEAD has none of it")
+    func constantAnswers() {
+        func answer(_ method: String, _ accept: String) -> Gate.Answer {
+            gate.ask("openapi", method: method, headers: ["ACCEPT": accept])
+        }
+        let compact = answer("GET", "*/*")
+        #expect(compact.status == 200 && compact.body.hasPrefix("{\"openapi\""))
+        for indent in [1, 4, 8, 9, 1000] {
+            let spaces = String(repeating: " ", count: min(indent, 8))
+            for _ in 0..<2 {
+                let indented = answer("GET", "application/json; indent=\(indent)")
+                #expect(indented.body.hasPrefix("{\n\(spaces)\"openapi\": ") && indented.values("Vary") == ["Accept"])
+                #expect(indented.values("Content-Length") == ["\(indented.body.utf8.count)"])
+            }
+        }
+        let head = answer("HEAD", "*/*")
+        #expect(head.status == 200 && head.body.isEmpty)
+        #expect(head.values("Content-Length") == compact.values("Content-Length"))
+        #expect(answer("OPTIONS", "*/*").body.contains("\"name\":\"OpenAPI\""))
+        #expect(answer("POST", "*/*").status == 405)
+    }
+}
