@@ -63,13 +63,41 @@ struct LoadTests {
         try eventually("connections are closed") { Self.descriptors(pid) <= max(before, 16 + 64) + 16 }
     }
 
+    @Test(
+        "Five hundred logins at once are answered or told to wait, and take the memory of as many hashes as there are cores"
+    )
+    func logins() throws {
+        let site = try Site(users: false)
+        try site.addUser("ann")
+        let pid = try #require(site.servers.first).pid
+        let body = Array(#"{"username":"ann","password":"\#(Site.password)"}"#.utf8)
+        let login = HTTP.request("POST", "/api/token/", [("Content-Type", "application/json")], body: body)
+        #expect(try HTTP.exchange(site.nginxPort, login).status == 200)
+        let before = Self.kibibytes("VmHWM", pid)
+        let clients = try (0..<500).map { number in
+            let client = try HTTP.Connection(port: site.nginxPort, fromHost: UInt8(2 + number % 100))
+            try client.send(login)
+            return client
+        }
+        let answers = try clients.map { try HTTP.parse($0.receiveAll()) }
+        for answer in answers where answer.status != 200 {
+            #expect(answer.status == 503 && answer.field("Retry-After") != nil, "\(answer.status)")
+        }
+        #expect(answers.contains { $0.status == 200 })
+        // 19 MiB each, and some for five hundred connections.
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        #expect(Self.kibibytes("VmHWM", pid) < before + (19 * cores + 32) * 1024)
+    }
+
     private static func descriptors(_ pid: Int32) -> Int {
         ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd")) ?? []).count
     }
 
-    private static func residentKiB(_ pid: Int32) -> Int {
+    private static func residentKiB(_ pid: Int32) -> Int { kibibytes("VmRSS", pid) }
+
+    private static func kibibytes(_ name: String, _ pid: Int32) -> Int {
         let status = (try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        let line = status.split(separator: "\n").first { $0.hasPrefix(name + ":") }
         return line?.split(separator: " ").compactMap { Int($0) }.first ?? 0
     }
 }

@@ -59,7 +59,9 @@ struct SoakTests {
             let summary = "seed \(seed): KiB \(kibibytes), microseconds \(times)"
             print("soak: \(growth) bytes a request; \(summary)")
             #expect(growth < 40, "\(growth) bytes a request; \(summary)")
-            #expect(Set(figures.map(\.threads)).count == 1, "\(figures.map(\.threads))")
+            // The timers of the logs, which last a minute, are threads of their own.
+            let threads = figures.map(\.threads)
+            #expect((threads.max() ?? 0) - (threads.min() ?? 0) <= 4, "\(threads)")
             let descriptors = figures.map(\.descriptors)
             #expect((descriptors.max() ?? 0) - (descriptors.min() ?? 0) <= 4, "\(descriptors)")
             // What grows with each request grows from the first tenth to the last many times over.

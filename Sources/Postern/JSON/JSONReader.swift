@@ -3,7 +3,7 @@ internal import Glibc
 /// Reads JSON as DRF's `JSONParser` does on CPython: what it takes, what it refuses, and in which words.
 /// Of doubled names the last one counts; `NaN` and `Infinity` are refused; nesting has a limit.
 ///
-/// Anybody may send a text, so the cost of one is linear in its bytes, and small: see ``Limits``.
+/// Anybody may send a text, so the cost of one is linear in its bytes, and small.
 public struct JSONReader {
     /// Deeper texts are refused: nobody means them, and the reader goes down with them.
     public static let maximumDepth = 128

@@ -1,4 +1,5 @@
-internal import Dispatch
+internal import FastCGI
+internal import Glibc
 internal import Synchronization
 
 /// Bounds how many lines of one kind a log gets within a minute, and tells afterwards how many were left out, so that
@@ -73,8 +74,9 @@ final class LineLimit<Kind: Hashable & Sendable>: Sendable {
         }
         report(over)
         if isFirst {
-            DispatchQueue.global(qos: .utility).asyncAfter(deadline: .now() + .milliseconds(Int(period))) {
-                [weak self] in
+            // Dispatch's timers ask for a higher priority, which the service's unit does not let them have. One thread a period.
+            startThread(stackSize: 1 << 18) { [weak self, period] in
+                usleep(UInt32(clamping: period &* 1000))
                 self?.tellIfOver()
             }
         }

@@ -62,7 +62,8 @@ struct TokenTable: EventSourced {
 
     /// The ids of a user's tokens, in the order in which they were issued; those that have ended are among them.
     func ids(of user: User.ID) throws(StoreError) -> [Token.ID] {
-        let indexed = try inIndex { index throws(JournalError) in try index.ids(of: user) }?.filter { !isRevoked($0) } ?? []
+        let indexed =
+            try inIndex { index throws(JournalError) in try index.ids(of: user) }?.filter { !isRevoked($0) } ?? []
         let later = TokenOwner.all(of: user).flatMap { idsByOwner[$0] ?? [] }
         return indexed + later.sorted()
     }
