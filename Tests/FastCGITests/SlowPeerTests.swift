@@ -193,8 +193,9 @@ struct RequestQueueTests {
             return client
         }
         let statuses = try waiting.map { try $0.answer().status }
-        #expect(statuses.count { $0 == 429 } == 2)
-        #expect(statuses.count { $0 == 503 } == 6)
+        // The fifth of one key; the last of the other, for whom the fourth had to give its place up, is the seventh.
+        #expect(statuses.count { $0 == 429 } == 1)
+        #expect(statuses.count { $0 == 503 } == 7)
         work.open()
         #expect(try first.answer().status == 200)
     }

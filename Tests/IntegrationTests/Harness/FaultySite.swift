@@ -76,7 +76,11 @@ struct FaultySite {
                 environment: ["POSTERN_STORE": store]
             )
             let isKilled = finished.code == 128 + SIGKILL
-            isOver = try !isKilled && !String(contentsOfFile: log, encoding: .utf8).contains("(INJECTED)")
+            let injected = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+                .filter { $0.contains("(INJECTED)") }
+            isOver = !isKilled && injected.isEmpty
+            // Memory that may be lost: without it a store is slower, and no worse.
+            let isOfMemory = injected.contains { $0.contains("\"changes1") }
             if !isOver { hits += 1 }
             if !isKilled && finished.code != 0 {
                 #expect((64...78).contains(finished.code), "call \(number): \(finished.code)")
@@ -84,7 +88,7 @@ struct FaultySite {
                 let lines = finished.error.split(separator: "\n").filter { !$0.hasSuffix("%") }
                 #expect(lines.count == 1 && lines[0].hasPrefix("postern: "), "\(finished.error)")
             }
-            if fault.isFatal && !isOver { #expect(finished.code != 0, "call \(number)") }
+            if fault.isFatal && !isOver && !isOfMemory { #expect(finished.code != 0, "call \(number)") }
             try check(finished, number)
             if isOver { #expect(finished.code == 0) }
         }
