@@ -40,8 +40,8 @@ public struct APIRequest {
     var throttled: ThrottlePass?
 
     let source: FastCGI.Request
-    /// nil where there is no body worth remembering.
-    private let readBody: ReadBody?
+    /// nil where nobody asks for a body twice.
+    private var readBody: ReadBody?
 
     /// - Throws: ``APIError`` 400 for a request whose method is no token, or in which a parameter that is no
     ///   list stands twice.
@@ -56,7 +56,6 @@ public struct APIRequest {
         authorizationWords = AuthorizationWords(fields.authorization.value(parameters))
         isSecure = fields.https.value(parameters).map { ASCII.equalsIgnoringCase($0, "on".utf8) } ?? false
         self.fields = fields
-        readBody = method != .get && !method.isSafe && fields.contentType.isThere ? ReadBody() : nil
         self.parameters = parameters
         self.source = source
     }
@@ -104,6 +103,9 @@ public struct APIRequest {
             throw APIError(error)
         }
     }
+
+    /// Keeps what the body was read as for whoever asks next.
+    mutating func rememberBody() { readBody = ReadBody() }
 
     /// What a body was read as, so that the check against forgery, a view and its page read it once.
     private final class ReadBody {

@@ -132,6 +132,7 @@ public final class Application: Sendable {
         _ policy: Policy,
         _ renderer: inout Renderer
     ) throws(APIError) -> FastCGI.Response {
+        if policy.readsBodies, !request.method.isSafe { request.rememberBody() }
         if policy.view.rendersHTML {
             renderer.isHTML = Negotiation.prefersHTML(request)
         } else if renderer.dialect == nil, !policy.view.rendersText {

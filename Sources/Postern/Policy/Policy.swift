@@ -24,6 +24,8 @@ struct PolicyClasses: Sendable {
 /// What a location of the web server asks for, read once for each distinct text of its parameters.
 final class Policy: Sendable {
     let view: any APIView
+    /// Whether it reads what unsafe requests bring.
+    let readsBodies: Bool
     /// Whether it answers the same to all.
     let isConstant: Bool
     /// As `POSTERN_VIEW` names it.
@@ -74,6 +76,7 @@ final class Policy: Sendable {
         let view = try makeView(viewSettings)
         self.view = view
         isConstant = view.constantAnswer != nil
+        readsBodies = !isConstant && !(view is GateView) && view.methods.contains { !$0.isSafe }
         gateDialect = (view as? GateView)?.dialect
         viewName = name
         self.permission = permission ?? view.defaultPermission
