@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -24,7 +25,10 @@
 struct linux_mapping {
     /// Even: the two that follow belong together.
     _Atomic uint32_t version;
-    _Atomic uint8_t is_lost;
+    /// How many faults there were, times 2^32, and of how many it was seen that they are mended: it is lost while these differ.
+    _Atomic uint64_t note;
+    /// How many faults have left zeros.
+    _Atomic uint32_t done;
     bool is_writable;
     /// 0: nobody has the entry.
     _Atomic uintptr_t start;
@@ -59,13 +63,17 @@ static struct linux_mapping *find(uintptr_t address) {
     return NULL;
 }
 
+static const uint64_t FAULT = (uint64_t) 1 << 32;
+
 static bool replace(struct linux_mapping *mapping) {
     // In this order: who reads a zero sees the note.
-    atomic_store_explicit(&mapping->is_lost, 1, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&mapping->note, FAULT, memory_order_seq_cst);
     void *start = (void *) atomic_load_explicit(&mapping->start, memory_order_relaxed);
     size_t count = atomic_load_explicit(&mapping->count, memory_order_relaxed);
     int protection = PROT_READ | (mapping->is_writable ? PROT_WRITE : 0);
-    return mmap(start, count, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == start;
+    bool is_replaced = mmap(start, count, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == start;
+    atomic_fetch_add_explicit(&mapping->done, 1, memory_order_seq_cst);
+    return is_replaced;
 }
 
 static void handle(int number, siginfo_t *information, void *context) {
@@ -116,7 +124,8 @@ linux_mapping *linux_map(int fd, size_t count, bool is_writable, void **address)
     struct linux_mapping *mapping = NULL;
     if (number < CAPACITY) {
         mapping = &mappings[number];
-        atomic_store_explicit(&mapping->is_lost, 0, memory_order_relaxed);
+        atomic_store_explicit(&mapping->note, 0, memory_order_relaxed);
+        atomic_store_explicit(&mapping->done, 0, memory_order_relaxed);
         mapping->is_writable = is_writable;
         set(mapping, (uintptr_t) start, count);
         if (number == end) atomic_store_explicit(&used, end + 1, memory_order_release);
@@ -135,14 +144,29 @@ int linux_map_again(linux_mapping *mapping, int fd) {
     void *start = (void *) atomic_load_explicit(&mapping->start, memory_order_relaxed);
     size_t count = atomic_load_explicit(&mapping->count, memory_order_relaxed);
     int protection = PROT_READ | (mapping->is_writable ? PROT_WRITE : 0);
-    // Before: a fault in what goes now may be noted once too often, one in what comes never goes without.
-    atomic_store_explicit(&mapping->is_lost, 0, memory_order_seq_cst);
-    if (mmap(start, count, protection, MAP_SHARED | MAP_FIXED, fd, 0) == start) return 0;
-    atomic_store_explicit(&mapping->is_lost, 1, memory_order_seq_cst);
+    // Where this file is cut, too, somebody may look at it each time.
+    for (int round = 0; round < 100; round++) {
+        uint64_t note = atomic_load_explicit(&mapping->note, memory_order_seq_cst);
+        uint32_t faults = (uint32_t) (note >> 32);
+        // A handler that has not put its zeros there yet would put them in the place of what comes now.
+        while (atomic_load_explicit(&mapping->done, memory_order_seq_cst) != faults) sched_yield();
+        if (mmap(start, count, protection, MAP_SHARED | MAP_FIXED, fd, 0) != start) {
+            int error = errno;
+            atomic_fetch_add_explicit(&mapping->note, FAULT, memory_order_seq_cst);
+            atomic_fetch_add_explicit(&mapping->done, 1, memory_order_seq_cst);
+            errno = error;
+            return -1;
+        }
+        // Only where no fault came meanwhile, whose zeros may be there.
+        uint64_t mended = note >> 32 << 32 | faults;
+        if (atomic_compare_exchange_strong_explicit(&mapping->note, &note, mended, memory_order_seq_cst, memory_order_seq_cst))
+            return 0;
+    }
+    errno = EAGAIN;
     return -1;
 }
 
-const void *linux_mapping_note(const linux_mapping *mapping) { return (const void *) &mapping->is_lost; }
+const void *linux_mapping_note(const linux_mapping *mapping) { return (const void *) &mapping->note; }
 
 void linux_unmap(linux_mapping *mapping) {
     void *start = (void *) atomic_load_explicit(&mapping->start, memory_order_relaxed);

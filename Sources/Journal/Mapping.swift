@@ -12,7 +12,7 @@ final class Mapping: @unchecked Sendable {
     // mapping's alone until `deinit`.
     let bytes: UnsafeMutableRawBufferPointer
     private let entry: OpaquePointer
-    private let note: UnsafePointer<Atomic<UInt8>>
+    private let note: UnsafePointer<Atomic<UInt64>>
 
     init(_ file: File, count: Int, isWritable: Bool) throws(JournalError) {
         var address: UnsafeMutableRawPointer?
@@ -21,14 +21,17 @@ final class Mapping: @unchecked Sendable {
         else { throw count > 0 ? File.error("mmap", file.path) : .foreignFile(path: file.path) }
         self.entry = entry
         // An atomic is nothing but its value in memory.
-        self.note = note.assumingMemoryBound(to: Atomic<UInt8>.self)
+        self.note = note.assumingMemoryBound(to: Atomic<UInt64>.self)
         bytes = UnsafeMutableRawBufferPointer(start: address, count: count)
     }
 
     deinit { linux_unmap(entry) }
 
     /// Whether a part of the file was gone when somebody looked at it.
-    var isLost: Bool { note.pointee.load(ordering: .acquiring) != 0 }
+    var isLost: Bool {
+        let note = note.pointee.load(ordering: .acquiring)
+        return note >> 32 != note & 0xFFFF_FFFF
+    }
 
     /// Puts another file of this size in the place of the one that is mapped, in one step: a thread that looks meanwhile
     /// sees the one or the other.

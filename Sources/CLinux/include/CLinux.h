@@ -70,8 +70,8 @@ linux_mapping *linux_map(int fd, size_t count, bool is_writable, void **address)
 /// 0, or -1 with errno.
 int linux_map_again(linux_mapping *mapping, int fd);
 
-/// Where an atomic byte is that says whether a part of the file was gone when somebody looked at it, with 1: all of the
-/// memory is zeros then, of this process alone.
+/// Where an atomic word of 64 bits is whose halves differ while a part of the file was gone when somebody looked at it: all of
+/// the memory is zeros then, of this process alone.
 const void *linux_mapping_note(const linux_mapping *mapping);
 
 /// To be called by the last who uses it.
