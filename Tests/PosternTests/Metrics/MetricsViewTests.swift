@@ -57,12 +57,15 @@ struct MetricsViewTests {
             (#"postern_refusals_total{reason="invalid"}"#, 1),
             (#"postern_logins_total{outcome="succeeded"}"#, 1), (#"postern_logins_total{outcome="failed"}"#, 1),
             ("postern_password_hashes_total", 3), ("postern_password_hashes_refused_total", 0),
-            (#"postern_cache_hits_total{cache="jwt"}"#, 1), (#"postern_cache_misses_total{cache="jwt"}"#, 1),
             (#"postern_cache_hits_total{cache="password"}"#, 2), (#"postern_cache_misses_total{cache="password"}"#, 1),
             (#"postern_cache_misses_total{cache="policy"}"#, 7),
         ] {
             #expect((after[name] ?? -1) - (before[name] ?? 0) == Double(count), "\(name)")
         }
+        // The keys of a new store may be read once more between the two, and are others then.
+        let looks = ["hits", "misses"].map { "postern_cache_\($0)_total{cache=\"jwt\"}" }
+            .map { (after[$0] ?? -1) - (before[$0] ?? 0) }
+        #expect(looks == [1, 1] || looks == [0, 2], "\(looks)")
         #expect(after[#"postern_store_live{journal="users"}"#] == 2)
         #expect(after[#"postern_store_live{journal="tokens"}"#] == 1)
         #expect((after[#"postern_store_bytes{journal="users"}"#] ?? 0) > 100)
