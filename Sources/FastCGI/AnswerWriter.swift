@@ -2,8 +2,8 @@ internal import Glibc
 
 /// Sends answers, as far as the peer reads them at once. A thread has one.
 final class AnswerWriter {
-    /// Used for one answer after the other.
-    private var output: [UInt8] = []
+    /// Used for one answer after the other. One thread has it.
+    @exclusivity(unchecked) private var output: [UInt8] = []
     private let library = LibraryWriter()
 
     /// Bytes of an answer for which memory is kept for the next.

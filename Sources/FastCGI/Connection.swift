@@ -9,20 +9,20 @@ final class Connection: @unchecked Sendable {
     let descriptor: Int32
     unowned let loop: EventLoop
     /// The part of a request that was taken from the connection before the rest had arrived.
-    private(set) var pending: [UInt8] = []
+    @exclusivity(unchecked) private(set) var pending: [UInt8] = []
     /// Whether nobody has looked at `pending`: it came with the end of the request before.
-    private(set) var hasUnseen = false
+    @exclusivity(unchecked) private(set) var hasUnseen = false
     /// A request whose body is still coming.
-    private(set) var incoming: IncomingRequest?
-    private var output = PendingOutput()
+    @exclusivity(unchecked) private(set) var incoming: IncomingRequest?
+    @exclusivity(unchecked) private var output = PendingOutput()
     /// What came behind a request that is not answered whole yet.
-    var rest: [UInt8] = []
+    @exclusivity(unchecked) var rest: [UInt8] = []
     /// Nanoseconds of the monotonic clock at which the peer is given up unless it goes on; 0: nothing is due.
-    private var deadline: UInt64 = 0
+    @exclusivity(unchecked) private var deadline: UInt64 = 0
     /// Bytes that it has of the server's budget.
-    private var reserved = 0
+    @exclusivity(unchecked) private var reserved = 0
     /// Nanoseconds of the monotonic clock at which it came; 0: something has been sent on it since.
-    private var unusedSince = MonotonicClock.now()
+    @exclusivity(unchecked) private var unusedSince = MonotonicClock.now()
     /// Whether a thread answers it that is not its loop's. ``ConnectionTable`` guards it.
     fileprivate(set) var isLent = false
 

@@ -14,10 +14,16 @@ public typealias Handler = @Sendable (Request) -> Response
 
 /// One request in flight. A handler must not keep it after it has answered.
 public final class Request {
-    // A thread and its handler have it, one after the other.
-    @exclusivity(unchecked) public private(set) var role: Role
-    @exclusivity(unchecked) public private(set) var parameters: Parameters
+    // A thread and its handler have it, one after the other. Other modules do not see that of a stored property, and would
+    // check each access.
+    @exclusivity(unchecked) private var currentRole: Role
+    @exclusivity(unchecked) private var currentParameters: Parameters
     @exclusivity(unchecked) private var content: ReceivedBody
+    @exclusivity(unchecked) private var keptState: (any Sendable)?
+
+    public var role: Role { currentRole }
+    public var parameters: Parameters { currentParameters }
+
     /// Where it waits when it is put off; nil: the thread is the handler's own, as in a test or a CGI program.
     private let queue: RequestQueue?
     /// For which line its thread may wait; nil: for none.
@@ -32,12 +38,15 @@ public final class Request {
     public let hasWaitedTooLong: Bool
 
     /// What a handler wants to know again when a request that it puts off comes back, as what was counted already.
-    @exclusivity(unchecked) public var kept: (any Sendable)?
+    public var kept: (any Sendable)? {
+        get { keptState }
+        set { keptState = newValue }
+    }
 
     /// A request of an event loop, used for one after the other.
     init(role: Role, parameters: Parameters, queue: RequestQueue?) {
-        self.role = role
-        self.parameters = parameters
+        currentRole = role
+        currentParameters = parameters
         self.queue = queue
         content = .none
         line = nil
@@ -46,10 +55,10 @@ public final class Request {
 
     /// A request that was put off, on a thread that may wait.
     init(_ postponed: PostponedRequest, _ queue: RequestQueue, isRefused: Bool) {
-        role = postponed.head.role
-        parameters = postponed.parameters
+        currentRole = postponed.head.role
+        currentParameters = postponed.parameters
         content = postponed.body
-        kept = postponed.kept
+        keptState = postponed.kept
         self.queue = queue
         line = isRefused ? nil : postponed.turn.line
         hasWaitedTooLong = isRefused
@@ -57,8 +66,8 @@ public final class Request {
 
     /// For tests, and for answering without a web server.
     public init(role: Role = .responder, parameters: Parameters, body: [UInt8] = []) {
-        self.role = role
-        self.parameters = parameters
+        currentRole = role
+        currentParameters = parameters
         queue = nil
         content = .whole(body)
         line = .scarce
@@ -67,8 +76,8 @@ public final class Request {
 
     /// A CGI program's only one.
     init(parameters: Parameters, reading body: ReceivedBody) {
-        role = .responder
-        self.parameters = parameters
+        currentRole = .responder
+        currentParameters = parameters
         queue = nil
         content = body
         line = .scarce
@@ -77,25 +86,25 @@ public final class Request {
 
     /// Becomes another request, and takes its parameters.
     func begin(_ role: Role, _ parameters: inout Parameters, _ body: ReceivedBody) {
-        self.role = role
+        currentRole = role
         content = body
         turn = nil
-        kept = nil
-        swap(&self.parameters, &parameters)
+        keptState = nil
+        swap(&currentParameters, &parameters)
     }
 
     /// Gives the parameters back.
     func end(_ parameters: inout Parameters) {
         content = .none
-        swap(&self.parameters, &parameters)
+        swap(&currentParameters, &parameters)
     }
 
     /// What has to be kept of it while it waits. It has no parameters afterwards.
     func takePostponed(_ head: RecordScanner.Head, _ turn: Turn, since: UInt64) -> PostponedRequest {
         defer {
-            parameters = Parameters()
+            currentParameters = Parameters()
             content = .none
-            kept = nil
+            keptState = nil
         }
         return PostponedRequest(
             head: head,

@@ -29,9 +29,10 @@ public final class JournalFolder: Sendable {
         let call: SyncObserver
     }
 
+    /// A reference that does not keep its object makes each use of the object dearer: so none is to the file, nor to whoever
+    /// has it.
     private struct Caretaker {
-        weak var file: MappedFile?
-        let isReplaced: @Sendable () -> Void
+        weak var care: FileCare?
     }
 
     /// Makes a folder with empty journals in it, all of it on disk when this returns. Mode 0700, files 0600,
@@ -200,12 +201,15 @@ public final class JournalFolder: Sendable {
 
     /// Lets the processes that use the folder go on with the file that is there, where somebody has changed it by hand.
     ///
-    /// - Parameter isReplaced: Called when another file has taken the place of the one before. It must not keep `file` alive.
-    package func lookAfter(_ file: MappedFile, isReplaced: @escaping @Sendable () -> Void = {}) {
+    /// - Parameter isReplaced: Called when another file has taken the place of the one before.
+    /// - Returns: What the owner keeps for as long as it is to be so.
+    package func lookAfter(_ file: MappedFile, isReplaced: @escaping @Sendable () -> Void = {}) -> FileCare {
+        let care = FileCare(file, isReplaced: isReplaced)
         mappedFiles.withLock { files in
-            files.removeAll { $0.file == nil }
-            files.append(Caretaker(file: file, isReplaced: isReplaced))
+            files.removeAll { $0.care == nil }
+            files.append(Caretaker(care: care))
         }
+        return care
     }
 
     /// Looks at all paths of what is mapped: at that of the changes each time, at the others once a second.
@@ -215,9 +219,9 @@ public final class JournalFolder: Sendable {
         let due = nextCare.load(ordering: .relaxed)
         guard now >= due, nextCare.compareExchange(expected: due, desired: now &+ 1000, ordering: .relaxed).exchanged
         else { return }
-        for care in mappedFiles.withLock({ $0 }) {
+        for file in mappedFiles.withLock({ $0 }) {
             // Where there can be none, what is mapped is used.
-            try? care.file?.look(isReplaced: care.isReplaced)
+            try? file.care?.look()
         }
     }
 

@@ -31,19 +31,9 @@ struct StoreChangedInPlaceTests {
         let folder = try Site.temporaryFolder()
         let (store, socket) = (folder + "/store", folder + "/socket")
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        func postern(_ arguments: [String], input: String = "") throws -> String {
-            let finished = try Child.run(
-                Site.binary,
-                arguments,
-                input: input,
-                environment: ["POSTERN_STORE": store]
-            )
-            try finished.expectSuccess()
-            return finished.output.trimmingCharacters(in: .newlines)
-        }
         try Child.run(Site.binary, ["store", "init", store]).expectSuccess()
-        let old = try postern(["user", "add", "ann", "--with-token"], input: Site.password + "\n")
-        let revoked = try postern(["token", "create", "ann"])
+        let old = try Site.postern(store, ["user", "add", "ann", "--with-token"], input: Site.password + "\n")
+        let revoked = try Site.postern(store, ["token", "create", "ann"])
         // Until there is an index of the tokens.
         try Self.fill(store, 9000)
         let server = try Child(
@@ -56,8 +46,8 @@ struct StoreChangedInPlaceTests {
         let connection = try FastCGIConnection(socket)
         // What an older copy has not.
         try Child.run("/bin/cp", ["-a", store, folder + "/older"]).expectSuccess()
-        _ = try postern(["token", "revoke", "2"])
-        let new = try postern(["token", "create", "ann"])
+        _ = try Site.postern(store, ["token", "revoke", "2"])
+        let new = try Site.postern(store, ["token", "create", "ann"])
         let login = #"{"username":"ann","password":"\#(Site.password)"}"#
         let access = try #require(try connection.ask("jwt.obtain", "POST", json: login).member("access"))
         let cookies = try connection.ask("session.login", "POST", json: login).cookies

@@ -20,10 +20,8 @@ struct ServerState: Equatable {
 final class Metrics: Sendable {
     private let file: MappedFile
     private let observed = Mutex<Observed?>(nil)
-    /// Names of views by the numbers that were handed out, and the numbers that those have in the file. They are other ones
-    /// where somebody has taken the file away and others have begun a new one.
-    private let views = Mutex([[UInt8]](repeating: [], count: Layout.viewCapacity))
-    private let numbersInFile = InlineArray<64, Atomic<Int>> { Atomic($0) }
+    private let views: ViewNumbers
+    private let care: FileCare?
 
     /// A box of functions as such would wrap them anew each time that one is called, as in `JournalFolder`.
     private struct Observed {
@@ -31,7 +29,7 @@ final class Metrics: Sendable {
     }
 
     /// Where things are in the file. Another layout needs another `magic`.
-    private enum Layout {
+    enum Layout {
         static let magic = Array("metrics1".utf8)
         static let lockOffset = 8
         static let viewCountOffset = 16
@@ -64,83 +62,28 @@ final class Metrics: Sendable {
     /// - Throws: ``JournalError`` when the file can be neither opened nor made.
     init(in folder: JournalFolder) throws(JournalError) {
         file = try MappedFile(Self.fileName, in: folder, size: Layout.size, magic: Layout.magic)
-        nameFirstViews()
-        folder.lookAfter(file) { [weak self] in self?.nameViewsAgain() }
+        views = ViewNumbers(in: file)
+        care = folder.lookAfter(file) { [views] in views.putDownAgain() }
     }
 
     /// Counts for this process alone. nil where there is no memory for it.
     init?() {
         guard let file = MappedFile(size: Layout.size, header: Layout.magic) else { return nil }
         self.file = file
-        nameFirstViews()
+        views = ViewNumbers(in: file)
+        care = nil
     }
 
     // MARK: Views
 
     /// The number of requests whose location names no view, or makes no sense.
     static let noView = 0
-    /// Of all views that found no place any more.
-    private static let otherViews = 1
-    private static let otherName = "other"
-
-    private func nameFirstViews() {
-        for name in ["none", Self.otherName] { _ = number(ofView: name) }
-    }
 
     /// Under which number requests to a view are counted.
-    func number(ofView name: String) -> Int {
-        let bytes = Array(name.utf8.prefix(Layout.nameSize - 1))
-        return views.withLock { views in
-            if let known = views.firstIndex(of: bytes) { return known }
-            let inFile = numberInFile(ofView: bytes)
-            guard inFile != Self.otherViews || bytes.elementsEqual(Self.otherName.utf8) else { return inFile }
-            guard let number = views[inFile].isEmpty ? inFile : views.lastIndex(where: \.isEmpty) else {
-                return Self.otherViews
-            }
-            views[number] = bytes
-            numbersInFile[number].store(inFile, ordering: .relaxed)
-            return number
-        }
-    }
+    func number(ofView name: String) -> Int { views.number(of: name) }
 
-    /// To be called when there is another file.
-    private func nameViewsAgain() {
-        views.withLock { views in
-            for (number, name) in views.enumerated() where !name.isEmpty {
-                numbersInFile[number].store(numberInFile(ofView: name), ordering: .relaxed)
-            }
-        }
-    }
-
-    /// The number that a view has in all processes.
-    private func numberInFile(ofView bytes: [UInt8]) -> Int {
-        let lock = file.atomic(at: Layout.lockOffset)
-        return CounterSet.withLock(lock, now: Self.monotonicTime() / 1_000_000) {
-            let count = viewCount
-            if let number = (0..<count).first(where: { nameBytes($0).elementsEqual(bytes) }) { return number }
-            guard count < Layout.viewCapacity else { return Self.otherViews }
-            let place = Layout.namesOffset + count * Layout.nameSize
-            file.bytes[place] = UInt8(bytes.count)
-            for (offset, byte) in bytes.enumerated() { file.bytes[place + 1 + offset] = byte }
-            // Whoever sees the number sees the name.
-            file.atomic(at: Layout.viewCountOffset).pointee.store(UInt64(count + 1), ordering: .releasing)
-            return count
-        }
-    }
-
-    /// Names by numbers.
-    var viewNames: [String] { (0..<viewCount).map { String(decoding: nameBytes($0), as: UTF8.self) } }
-
-    private var viewCount: Int {
-        let count = file.atomic(at: Layout.viewCountOffset).pointee.load(ordering: .acquiring)
-        return Int(min(count, UInt64(Layout.viewCapacity)))
-    }
-
-    private func nameBytes(_ number: Int) -> UnsafeMutableRawBufferPointer.SubSequence {
-        let place = Layout.namesOffset + number * Layout.nameSize
-        let length = min(Int(file.bytes[place]), Layout.nameSize - 1)
-        return file.bytes[(place + 1)..<(place + 1 + length)]
-    }
+    /// Names by the numbers that they have in the file.
+    var viewNames: [String] { views.names }
 
     // MARK: The server
 
@@ -175,7 +118,7 @@ final class Metrics: Sendable {
         // 1xx does not occur: statuses are from 200 to 599.
         let outcome = min(max(status / 100 - 2, 0), Self.outcomeCount - 1)
         let stripe = Self.ownStripe
-        let view = numbersInFile[view].load(ordering: .relaxed)
+        let view = views.inFile(view)
         add(1, to: Word(view: view, scheme * Self.outcomeCount + outcome), stripe)
         add(1, to: Word(view: view, Self.timeWords + LatencyHistogram.bucket(of: nanoseconds)), stripe)
         add(nanoseconds, to: Word(view: view, Self.timeWords + LatencyHistogram.bucketCount), stripe)

@@ -13,6 +13,7 @@ internal import Synchronization
 /// and no more: see ``KnownClientSet``.
 final class CounterTable: Sendable {
     private let file: MappedFile
+    private let care: FileCare?
 
     enum Region: Int, Sendable {
         case addresses, users, names
@@ -57,15 +58,16 @@ final class CounterTable: Sendable {
             magic: Layout.magic,
             header: Self.newKeys
         )
-        startTime()
-        folder.lookAfter(file) { [weak self] in self?.startTime() }
+        Self.startTime(of: file)
+        care = folder.lookAfter(file) { [file] in Self.startTime(of: file) }
     }
 
     /// Counts for this process alone. nil where there is no memory for it.
     init?() {
         guard let file = MappedFile(size: Layout.size, header: Layout.magic + Self.newKeys()) else { return nil }
         self.file = file
-        startTime()
+        care = nil
+        Self.startTime(of: file)
     }
 
     /// Milliseconds; they go on when processes and the machine start anew, and follow no change of the clock.
@@ -173,7 +175,7 @@ final class CounterTable: Sendable {
     }
 
     /// To be called when there is another file.
-    private func startTime() {
+    private static func startTime(of file: MappedFile) {
         let sinceBoot = UInt64(bitPattern: Self.sinceBoot())
         CounterSet.withLock(file.atomic(at: Layout.lockOffset), now: sinceBoot) {
             let offset = file.atomic(at: Layout.offsetOffset)

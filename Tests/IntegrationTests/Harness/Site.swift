@@ -81,6 +81,14 @@ final class Site: @unchecked Sendable {
         try Child.run(Self.binary, arguments, input: input, environment: ["POSTERN_STORE": store])
     }
 
+    /// Runs the command on a store that has no site.
+    /// - Returns: What it printed.
+    static func postern(_ store: String, _ arguments: [String], input: String = "") throws -> String {
+        let finished = try Child.run(binary, arguments, input: input, environment: ["POSTERN_STORE": store])
+        try finished.expectSuccess()
+        return finished.output.trimmingCharacters(in: .newlines)
+    }
+
     func token(_ arguments: [String]) throws -> String {
         let result = try postern(["token", "create"] + arguments)
         try result.expectSuccess()

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Postern
@@ -24,6 +25,9 @@ struct MetricsViewTests {
         let token = try gate.accounts.issueToken(for: gate.user("ann")).1.text
         let before = scrape()
         let login = gate.pair()
+        // Keys are read again at each request until their folder is a tenth of a second old, and a token's memory is
+        // of the keys that verified it.
+        while try gate.store.keys.ring().set !== gate.store.keys.ring().set { usleep(1000) }
         for _ in 0..<3 { _ = gate.whoami(["AUTHORIZATION": "Token " + token]) }
         for _ in 0..<2 { _ = gate.whoami(Gate.bearer(login.access)) }
         _ = gate.ask("whoami", method: "GET", headers: ["AUTHORIZATION": "Token x"])
@@ -59,13 +63,10 @@ struct MetricsViewTests {
             ("postern_password_hashes_total", 3), ("postern_password_hashes_refused_total", 0),
             (#"postern_cache_hits_total{cache="password"}"#, 2), (#"postern_cache_misses_total{cache="password"}"#, 1),
             (#"postern_cache_misses_total{cache="policy"}"#, 7),
+            (#"postern_cache_hits_total{cache="jwt"}"#, 1), (#"postern_cache_misses_total{cache="jwt"}"#, 1),
         ] {
             #expect((after[name] ?? -1) - (before[name] ?? 0) == Double(count), "\(name)")
         }
-        // The keys of a new store may be read once more between the two, and are others then.
-        let looks = ["hits", "misses"].map { "postern_cache_\($0)_total{cache=\"jwt\"}" }
-            .map { (after[$0] ?? -1) - (before[$0] ?? 0) }
-        #expect(looks == [1, 1] || looks == [0, 2], "\(looks)")
         #expect(after[#"postern_store_live{journal="users"}"#] == 2)
         #expect(after[#"postern_store_live{journal="tokens"}"#] == 1)
         #expect((after[#"postern_store_bytes{journal="users"}"#] ?? 0) > 100)
