@@ -15,7 +15,7 @@ TO_TEST_PACKAGE := debootstrap
 TO_BENCH := binutils gcc libssl-dev nginx openssl php-fpm php-sqlite3 python3 python3-venv strace \
 	uwsgi-core uwsgi-plugin-python3 wrk
 
-.PHONY: help run build test test-long test-cost test-example fuzz lint docs bench bench-store clean install-dependencies swift
+.PHONY: help run build test test-long test-example fuzz lint docs bench bench-store clean install-dependencies swift
 .PHONY: install uninstall deb test-deb
 
 help:
@@ -27,7 +27,6 @@ help:
 	@echo "make test-deb     install, upgrade, remove and purge the package in Debians of their own; minutes, as root"
 	@echo "make test     build and run all tests"
 	@echo "make test-long    crashes, power cuts, faults and contention in large numbers, for hours"
-	@echo "make test-cost    count the instructions that hostile texts cost an optimised build"
 	@echo "make test-example build the package in Tests/Example as its own, and everything that it needs once more"
 	@echo "make docs     make web pages of the libraries' documentation, in .build/documentation"
 	@echo "make fuzz     put made-up files to the journal's reader for SECONDS=60"
@@ -49,25 +48,22 @@ build: swift
 
 test: swift
 	@./install-missing $(TO_BUILD) $(TO_TEST)
+	swift build -c release --static-swift-stdlib --product postern
+	swift build -c release --static-swift-stdlib --product parser-cost
 	swift build --build-tests
 	@Tests/Fuzzing/run 30 >.build/fuzzing.log 2>&1 || { tail -40 .build/fuzzing.log; exit 1; }
-	@set -o pipefail; swift test --skip-build 2>&1 | tee .build/test.log || \
+	@set -o pipefail; RELEASE_BUILDS=$$PWD/.build/release swift test --skip-build 2>&1 | tee .build/test.log || \
 		{ echo; echo "What failed:"; grep -A 3 '✘ Test' .build/test.log; exit 1; }
 	@[ -z "$$POSTERN_LONG_TESTS" ] || $(MAKE) test-example
 
 # Those suites whose figures POSTERN_LONG_TESTS changes.
-LONG := Crash|Compact|PowerCut|Fault|Damage|Contention|TokenIndex
+LONG := Crash|Compact|PowerCut|Fault|Damage|Contention|TokenIndex|Soak
 
 test-long: swift
 	@./install-missing $(TO_BUILD) $(TO_TEST)
+	swift build -c release --static-swift-stdlib --product postern
 	swift build --build-tests
-	POSTERN_LONG_TESTS=1 swift test --skip-build --filter '$(LONG)'
-
-test-cost: swift
-	@./install-missing $(TO_BUILD) $(TO_TEST)
-	swift build -c release --static-swift-stdlib --product parser-cost
-	swift build --build-tests
-	POSTERN_PARSER_COST=$$PWD/.build/release/parser-cost swift test --skip-build --filter ParserCostTests
+	POSTERN_LONG_TESTS=1 RELEASE_BUILDS=$$PWD/.build/release swift test --skip-build --filter '$(LONG)'
 
 # Its sources are a target of this package as well, which `make test` builds and asks.
 test-example: swift

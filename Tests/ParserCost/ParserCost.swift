@@ -37,15 +37,14 @@ struct ParserCost {
         let sizes = given.isEmpty ? [4000, 16_000] : given
         let cost = ParserCost(application: application)
         for input in HostileInput.all(token: token?.text ?? "") {
-            for isRead in [false, true] { cost.answer(input.request(size: sizes[0], isRead: isRead)) }
-            for size in sizes {
+            for isRead in [false, true] { cost.answer(input.request(size: input.size(sizes[0]), isRead: isRead)) }
+            for size in sizes.map(input.size) {
                 for isRead in [false, true] {
                     let request = input.request(size: size, isRead: isRead)
                     measurementBegins()
                     let status = cost.answer(request)
-                    measurementEnds(
-                        "\(input.isBody ? "body" : "field") \(input.name) \(size) \(isRead ? "read" : "unread") \(status)\n"
-                    )
+                    let kind = input.isBody ? input.isOfNobody ? "nobody's-body" : "user's-body" : "field"
+                    measurementEnds("\(kind) \(input.name) \(size) \(isRead ? "read" : "unread") \(status)\n")
                 }
             }
         }

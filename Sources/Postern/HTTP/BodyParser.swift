@@ -1,8 +1,20 @@
 /// Reads a body by its media type, as DRF's `Request._parse` does with its default parsers.
 enum BodyParser {
-    /// Views read texts, numbers and lists of texts. As many members as a form may have fields, and as many values as the
-    /// longest list of permissions that fits in a body.
-    private static let limits = JSONReader.Limits(keptDepth: 2, values: 3000, members: Form.maximumFields)
+    /// What is read of a body at most.
+    struct Limits {
+        let bytes: Int
+        /// Members of a JSON object, fields of a form.
+        let fields: Int
+        /// Of JSON.
+        let values: Int
+
+        /// As many fields as Django takes, and as many values as the longest list of permissions that fits.
+        static let ofUser = Limits(bytes: Application.maximumBody, fields: Form.maximumFields, values: 3000)
+
+        /// Of those who have not shown who they are. A username and a password of the greatest length fit, however they are
+        /// written, and reading them costs no more than the longest header does.
+        static let ofNobody = Limits(bytes: 8 * 1024, fields: 100, values: 200)
+    }
 
     /// - Parameters:
     ///   - contentType: The field `Content-Type`; nil when there is none.
@@ -11,19 +23,24 @@ enum BodyParser {
     static func parse(
         _ body: [UInt8],
         contentType: ArraySlice<UInt8>?,
-        order: [BodyFormat]
+        order: [BodyFormat],
+        _ limits: Limits
     ) throws(ParseError) -> JSONValue {
         guard !body.isEmpty else { return .object([]) }
         let type = MediaType(contentType ?? [])
         switch order.first(where: { $0.fits(type) }) {
         case .json?:
             do {
-                return try JSONReader.read(body, limits)
+                // Views read texts, numbers and lists of texts.
+                return try JSONReader.read(
+                    body,
+                    JSONReader.Limits(keptDepth: 2, values: limits.values, members: limits.fields)
+                )
             } catch {
                 throw .malformed("JSON parse error - \(error)")
             }
-        case .form?: return .object(try Form.fields(in: body))
-        case .multipart?: return .object(try Multipart.fields(in: body, type: type))
+        case .form?: return .object(try Form.fields(in: body, limit: limits.fields))
+        case .multipart?: return .object(try Multipart.fields(in: body, type: type, limit: limits.fields))
         // As WSGI hands it to DRF.
         case nil: throw .unsupportedMediaType(Latin1.excerpt(contentType ?? []))
         }

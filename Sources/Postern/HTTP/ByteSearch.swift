@@ -27,4 +27,53 @@ enum ByteSearch {
             return false
         }
     }
+
+    // MARK: Counting
+
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+    private static let highBits: UInt64 = 0x8080_8080_8080_8080
+    /// Eight of one byte.
+    static let spaces = ones &* 0x20
+    static let newlines = ones &* 0x0A
+
+    /// How often a byte comes.
+    static func count(of byte: UInt8, in text: UnsafeRawBufferPointer) -> Int {
+        let pattern = ones &* UInt64(byte)
+        // The highest bit of each byte that is zero: no sum of seven bits reaches the byte beside it.
+        return count(in: text, { $0 == byte }) { word in
+            let difference = word ^ pattern
+            return ~((difference & ~highBits &+ ~highBits) | difference) & highBits
+        }
+    }
+
+    /// How many characters a text of UTF-8 has: its bytes but for those that go on with one (RFC 3629, section 3).
+    static func characters(in text: UnsafeRawBufferPointer) -> Int {
+        text.count - count(in: text, { $0 & 0xC0 == 0x80 }) { word in word & ~(word << 1) & highBits }
+    }
+
+    /// Eight bytes at a time, then one by one.
+    ///
+    /// - Parameter marked: The highest bit of each byte that counts.
+    @inline(__always)
+    private static func count(
+        in text: UnsafeRawBufferPointer,
+        _ counts: (UInt8) -> Bool,
+        _ marked: (UInt64) -> UInt64
+    ) -> Int {
+        var (total, place) = (0, 0)
+        while text.count - place >= 8 {
+            total += marked(text.loadUnaligned(fromByteOffset: place, as: UInt64.self)).nonzeroBitCount
+            place += 8
+        }
+        while place < text.count {
+            if counts(text[place]) { total += 1 }
+            place += 1
+        }
+        return total
+    }
+
+    /// What stands behind the last of these bytes; 0 where there is none.
+    static func endOfLast(_ byte: UInt8, in text: UnsafeRawBufferPointer) -> Int {
+        text.lastIndex(of: byte).map { $0 + 1 } ?? 0
+    }
 }

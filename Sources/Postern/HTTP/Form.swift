@@ -9,15 +9,18 @@ enum Form {
 
     private static let ampersand = UInt8(ascii: "&")
 
-    /// Whether it has at most ``maximumFields``.
-    static func isShort(_ text: ArraySlice<UInt8>) -> Bool {
-        !ByteSearch.isMore(than: maximumFields - 1, of: ampersand, in: text)
+    /// Whether it has at most so many fields.
+    static func isShort(_ text: ArraySlice<UInt8>, limit: Int = maximumFields) -> Bool {
+        !ByteSearch.isMore(than: limit - 1, of: ampersand, in: text)
     }
 
     /// Names and values in order.
-    /// - Throws: ``ParseError/malformed(_:)`` for more than ``maximumFields``.
-    static func fields(in body: [UInt8]) throws(ParseError) -> [(name: String, value: JSONValue)] {
-        guard isShort(body[...]) else { throw tooManyFields }
+    /// - Throws: ``ParseError/malformed(_:)`` for more than `limit`.
+    static func fields(
+        in body: [UInt8],
+        limit: Int = maximumFields
+    ) throws(ParseError) -> [(name: String, value: JSONValue)] {
+        guard isShort(body[...], limit: limit) else { throw tooManyFields }
         // Django reads what is not UTF-8 as Latin-1.
         let isText = ASCII.isASCII(body[...]) || String(validating: body, as: UTF8.self) != nil
         let text = isText ? body : Latin1.utf8(body[...])

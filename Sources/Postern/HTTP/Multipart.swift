@@ -7,14 +7,18 @@ enum Multipart {
 
     /// Names and values of the fields, in order.
     /// - Throws: ``ParseError/malformed(_:)`` with Django's text.
-    static func fields(in body: [UInt8], type: MediaType) throws(ParseError) -> [(name: String, value: JSONValue)] {
+    static func fields(
+        in body: [UInt8],
+        type: MediaType,
+        limit: Int = Form.maximumFields
+    ) throws(ParseError) -> [(name: String, value: JSONValue)] {
         let boundary = type.parameter("boundary")
         guard let boundary, isBoundary(boundary) else {
             let text = boundary.map { String(decoding: $0.prefix(Latin1.maximumExcerpt), as: UTF8.self) } ?? "None"
             throw .malformed("Multipart form parse error - Invalid boundary in multipart: \(text)")
         }
-        let parts = parts(of: body, delimiter: Array("--".utf8) + boundary)
-        guard parts.count <= Form.maximumFields else { throw Form.tooManyFields }
+        let parts = parts(of: body, delimiter: Array("--".utf8) + boundary, limit: limit)
+        guard parts.count <= limit else { throw Form.tooManyFields }
         return parts.compactMap(field)
     }
 
@@ -24,7 +28,7 @@ enum Multipart {
     }
 
     /// What stands between delimiters that begin a line, up to the one that ends the body, or one more than may be.
-    private static func parts(of body: [UInt8], delimiter: [UInt8]) -> [ArraySlice<UInt8>] {
+    private static func parts(of body: [UInt8], delimiter: [UInt8], limit: Int) -> [ArraySlice<UInt8>] {
         var parts: [ArraySlice<UInt8>] = []
         var start: Int?
         var position = 0
@@ -35,7 +39,7 @@ enum Multipart {
             let end = next + delimiter.count
             let dash = UInt8(ascii: "-")
             let isLast = body.count - end >= 2 && body[end] == dash && body[end + 1] == dash
-            if isLast || parts.count > Form.maximumFields { return parts }
+            if isLast || parts.count > limit { return parts }
             position = endOfLine(body[end...])
             start = position
         }

@@ -72,6 +72,13 @@ public struct JSONReader {
     private mutating func skipWhiteSpace() {
         var place = position
         let bytes = bytes
+        let text = UnsafeRawBufferPointer(bytes)
+        // Long runs of one of them, as an indent has, eight at a time.
+        while bytes.count - place >= 8, bytes[place] <= 0x20 {
+            let word = text.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+            guard word == ByteSearch.spaces || word == ByteSearch.newlines else { break }
+            place += 8
+        }
         while place < bytes.count {
             let byte = bytes[place]
             guard byte <= 0x20, byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D else { break }
@@ -248,13 +255,12 @@ public struct JSONReader {
 
     /// An error at a byte, counted in lines, columns and characters as CPython counts.
     private func error(_ text: String, at offset: Int) -> JSONError {
-        var (characters, line, lineStart) = (0, 1, 0)
-        let bytes = bytes
-        for place in 0..<min(offset, bytes.count) {
-            if bytes[place] & 0xC0 != 0x80 { characters += 1 }
-            if bytes[place] == 0x0A { (line, lineStart) = (line + 1, characters) }
-        }
-        return JSONError("\(text): line \(line) column \(characters - lineStart + 1) (char \(characters))")
+        let before = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<min(offset, bytes.count)])
+        let line = UnsafeRawBufferPointer(rebasing: before[ByteSearch.endOfLast(0x0A, in: before)...])
+        let lines = ByteSearch.count(of: 0x0A, in: before)
+        return JSONError(
+            "\(text): line \(lines + 1) column \(ByteSearch.characters(in: line) + 1) (char \(ByteSearch.characters(in: before)))"
+        )
     }
 }
 

@@ -128,6 +128,10 @@ final class Site: @unchecked Sendable {
         return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("postern").path
     }()
 
+    /// The folder of release builds of these sources, where `make test` has made them. A CGI program would take a variable whose
+    /// name begins as those of Postern do for a mistake.
+    static let releases = ProcessInfo.processInfo.environment["RELEASE_BUILDS"]
+
     /// The folder of the package.
     static let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().path

@@ -9,7 +9,6 @@ final class SoakServer {
     let administrator: String
     /// The path of a key set of another issuer.
     let keySet: String
-    let isRelease: Bool
     private let server: Child
 
     var pid: Int32 { server.pid }
@@ -21,8 +20,6 @@ final class SoakServer {
         socket = folder + "/socket"
         let store = folder + "/store"
         keySet = folder + "/idp.json"
-        let release = Self.release
-        isRelease = release != nil
         try Child.run(Site.binary, ["store", "init", store]).expectSuccess()
         token = try Site.postern(store, ["user", "add", "ann", "--with-token"], input: Site.password + "\n")
         administrator = try Site.postern(
@@ -30,7 +27,7 @@ final class SoakServer {
             ["user", "add", "stella", "--with-token", "--staff", "--superuser", "--no-password"]
         )
         server = try Child(
-            release ?? Site.binary,
+            Site.releases.map { $0 + "/postern" } ?? Site.binary,
             [
                 "serve", "--store", store, "--listen", socket, "--log-file", folder + "/log", "--audit-file",
                 folder + "/audit",
@@ -43,19 +40,6 @@ final class SoakServer {
     func remove() {
         server.end()
         try? FileManager.default.removeItem(atPath: folder)
-    }
-
-    /// That of `make build`, unless the sources have changed since.
-    private static var release: String? {
-        func time(_ path: String) -> Date? {
-            try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
-        }
-        let path = Site.sources + "/.build/release/postern"
-        let sources = Site.sources + "/Sources"
-        guard let built = time(path), let names = try? FileManager.default.subpathsOfDirectory(atPath: sources),
-            names.allSatisfy({ time(sources + "/" + $0).map { $0 < built } ?? false })
-        else { return nil }
-        return path
     }
 
     /// As logrotate does: another file, and SIGHUP, until the server has opened it.

@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// One server for a hundred thousand requests of all kinds, and a million in the long mode. What it takes is the same at the
-/// end as at the beginning. Where there is a release build of these sources it is that one's; a debug build gets fewer.
+/// end as at the beginning. `make test` has a release build of it; a debug build gets fewer.
 @Suite("A server that lives long")
 struct SoakTests {
     @Test("Memory, threads, descriptors and processor time are the same from the first tenth to the last")
@@ -34,7 +34,7 @@ struct SoakTests {
         do {
             // All that is made once is made: each policy that is remembered, each thread's stack, each page of shared memory.
             for number in 0..<1100 { try server.askOfNewPolicy(client, -1 - number) }
-            let total = LongTests.times(server.isRelease ? 100_000 : 50_000, long: 1_000_000)
+            let total = LongTests.times(Site.releases == nil ? 50_000 : 100_000, long: 1_000_000)
             _ = try run(total / 10)
             var figures = [try ProcessFigures(server.pid)]
             var times: [Double] = []
