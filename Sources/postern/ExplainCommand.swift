@@ -150,7 +150,7 @@ struct ExplainedRequest {
         switch name {
         case "request_method": method
         case "request_uri": target
-        case "uri", "document_uri", "postern_path": path
+        case "uri", "document_uri", "postern_uri": path
         case "query_string", "args": query
         case "remote_addr": address
         case "https": isSecure ? "on" : ""

@@ -193,8 +193,10 @@ struct IncludeTests {
                 location ^~ /fcgi/ {
                     set $postern_permission "IsAuthenticated";
                     include postern-guard.conf;
-                    include postern-fastcgi.conf;
                     include postern-identity-fastcgi.conf;
+                    fastcgi_pass postern;
+                    fastcgi_param REQUEST_METHOD $request_method;
+                    fastcgi_param REMOTE_ADDR $remote_addr;
                     fastcgi_param POSTERN_VIEW message;
                     fastcgi_param POSTERN_MESSAGE "application";
                     fastcgi_param POSTERN_PERMISSION AllowAny;
@@ -326,7 +328,7 @@ struct IncludeTests {
         // The gate's own: without it no location is guarded.
         #expect(used.subtracting(made) == ["postern_gate"])
         // Each costs every nginx of a machine a place in a small table.
-        #expect(made.count <= 30, "\(made.count)")
+        #expect(made.count <= 31, "\(made.count)")
     }
 
     // MARK: lighttpd
@@ -426,5 +428,38 @@ struct IncludeTests {
             #expect(try site.get("/api/users/", token: site.tokens["stella"], port: lighttpd.port).status == 403)
             #expect(try site.get("/openapi.json", port: lighttpd.port).field("Location") == "/elsewhere")
         }
+    }
+
+    @Test("What the application answers is its own, where nginx intercepts errors as well")
+    func intercepted() throws {
+        let site = try Site.shared.get()
+        let http = """
+            include postern-upstream.conf;
+            proxy_intercept_errors on; fastcgi_intercept_errors on; error_page 502 /maintenance;
+            server {
+                listen 127.0.0.1:{port}; server_name application;
+                location / { add_header WWW-Authenticate Application always; return 418; }
+                location /401 { return 401 "of the application"; }
+                location /403 { return 403 "of the application"; }
+                location /500 { return 500 "of the application"; }
+            }
+            server {
+                listen 127.0.0.1:{port} default_server;
+                include postern-gate.conf;
+                location ^~ /app/ {
+                    set $postern_permission "IsAuthenticated";
+                    include postern-guard.conf;
+                    proxy_set_header Host application;
+                    proxy_pass http://127.0.0.1:{port}/;
+                }
+            }
+            """
+        let nginx = try Nginx(site, http: http)
+        defer { nginx.remove() }
+        #expect(try nginx.faults().isEmpty)
+        try nginx.ask(
+            [401, 403, 500].map { Question("/app/\($0)", by: "ann", $0, "of the application") }
+                + [Question("/app/401", 401, "Authentication credentials were not provided.")]
+        )
     }
 }

@@ -177,7 +177,7 @@ struct LintTests {
         let good = try Self.dump()
         for (old, new, rule) in [
             ("    internal;\n", "", "gate-not-internal"), ("fastcgi_pass_request_body off;", "", "gate-reads-bodies"),
-            ("$http_authorization|", "", "gate-cache-key"), ("$http_cookie|", "", "gate-cache-key"),
+            ("$http_authorization\\n", "", "gate-cache-key"), ("$http_cookie\\n", "", "gate-cache-key"),
         ] {
             let dump = good.replacingOccurrences(of: old, with: new)
             #expect(dump != good)
@@ -193,6 +193,84 @@ struct LintTests {
         let elsewhere = try Self.dump(server: "location = /mine { return 200; }", app: "auth_request /mine;")
             .replacingOccurrences(of: "auth_request /_postern/gate;", with: "")
         #expect(try Self.findings(elsewhere).map(\.rule) == ["guard-without-gate"])
+    }
+
+    @Test(
+        "A policy that nobody enforces is an error, whichever way it is said",
+        arguments: [
+            #"location /x/ { set $postern_permission "IsAdminUser"; proxy_pass http://127.0.0.1:9001; }"#,
+            #"location /x/ { set $postern_authentication Token; root /srv; }"#,
+            #"location /x/ { set $postern_permission DenyAll; location /x/y/ { proxy_pass http://127.0.0.1:9001; } }"#,
+            #"location /x/ { set $postern_permission DenyAll; include postern-guard.conf; auth_request off; proxy_pass http://127.0.0.1:9001; }"#
+                .replacing("include postern-guard.conf; ", with: ""),
+            #"location /x/ { fastcgi_param POSTERN_PERMISSION IsAuthenticated; proxy_pass http://127.0.0.1:9001; }"#,
+            #"location /x/ { fastcgi_param POSTERN_PERMISSION IsAuthenticated; fastcgi_pass 127.0.0.1:9001; }"#,
+            #"location /x/ { uwsgi_param POSTERN_PERMISSION IsAuthenticated; uwsgi_pass 127.0.0.1:9001; }"#,
+            #"location /x/ { proxy_set_header POSTERN_PERMISSION IsAuthenticated; proxy_pass http://127.0.0.1:9001; }"#,
+        ]
+    )
+    func unenforced(location: String) throws {
+        let findings = try Self.findings(try Self.dump(server: location))
+        #expect(findings.map(\.rule) == ["policy-without-guard"] && findings.first?.severity == .error, "\(findings)")
+    }
+
+    @Test("A policy of a whole server that none of its locations enforces")
+    func unenforcedServer() throws {
+        let server =
+            #"server { listen 127.0.0.1:81; set $postern_permission "IsAdminUser"; location / { proxy_pass http://127.0.0.1:9002; } }"#
+        #expect(try Self.findings(try Self.dump(http: server)).map(\.rule) == ["policy-without-guard"])
+    }
+
+    @Test(
+        "A location that takes paths however they are typed hands on the one that was judged",
+        arguments: [
+            ("http://127.0.0.1:9000", true), ("http://127.0.0.1:9000/", false), ("http://127.0.0.1:9000/x", false),
+            ("http://unix:/run/x.sock", true), ("http://unix:/run/x.sock:/", false),
+        ]
+    )
+    func rawPath(target: String, isFound: Bool) throws {
+        let dump = try Self.dump(app: "set $postern_path raw;").replacing("http://127.0.0.1:9000;", with: target + ";")
+        let findings = try Self.findings(dump)
+        #expect(
+            findings.map(\.rule) == (isFound ? ["raw-path"] : []) && findings.allSatisfy { $0.severity == .warning }
+        )
+    }
+
+    @Test("A gate has to be told what the client typed")
+    func gateWithoutTarget() throws {
+        let dump = try Self.dump().replacing("    fastcgi_param REQUEST_URI     $request_uri;\n", with: "")
+        #expect(try Self.findings(dump).map(\.rule) == ["missing-parameter"])
+    }
+
+    @Test(
+        "lighttpd: a policy beside a proxy, and nothing that asks",
+        arguments: [
+            (
+                #"setenv.add-environment = ( "POSTERN_VIEW" => "gate", "POSTERN_PERMISSION" => "IsAuthenticated" )"#,
+                true
+            ),
+            (#"setenv.add-environment = ( "POSTERN_PERMISSION" => "IsAuthenticated" )"#, true),
+            (#"setenv.add-environment = ( "OTHER" => "x" )"#, false),
+        ]
+    )
+    func lighttpd(setting: String, isFound: Bool) throws {
+        let proxy = #"proxy.server = ( "" => ( ( "host" => "127.0.0.1", "port" => 9000 ) ) )"#
+        let dump = """
+            config {
+                $HTTP["url"] =^ "/app/" {
+                    # block 1
+                    \(setting)
+                    \(proxy)
+                }
+            }
+            """
+        let findings = LighttpdLint(
+            try LighttpdConfiguration(dump: dump),
+            policyError: { _ in nil },
+            socketMode: { _ in nil }
+        )
+        .findings()
+        #expect(findings.map(\.rule) == (isFound ? ["policy-without-guard"] : []))
     }
 
     @Test("Where nothing is Postern's, nothing is found")

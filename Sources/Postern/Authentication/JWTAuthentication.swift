@@ -5,6 +5,8 @@ struct JWTAuthentication: Authenticator {
     let tokens: JSONWebTokens
     let realm: String
     let sessions: SessionSettings
+    /// Whether tokens of ours after `Bearer` are left to an authenticator that comes later.
+    var leavesOurTokens = false
 
     var challenge: String? { "Bearer realm=\"\(realm)\"" }
 
@@ -20,6 +22,7 @@ struct JWTAuthentication: Authenticator {
                     "bad_authorization_header"
                 )
             }
+            if leavesOurTokens, TokenSecret.isOurs(text) { return nil }
             return try identity(of: text)
         }
         guard let name = cookie, let text = request.cookie(name), !text.isEmpty else { return nil }

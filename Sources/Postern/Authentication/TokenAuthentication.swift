@@ -20,6 +20,9 @@ public struct TokenAuthentication: Authenticator {
 
     public var challenge: String? { keyword }
 
+    /// Whether it understands a token of ours after `Bearer`.
+    var takesBearer: Bool { !isKnox }
+
     public func authenticate(_ request: APIRequest) throws(APIError) -> Identity? {
         let authorization = request.authorizationWords
         guard authorization.isScheme(keywordBytes) || isBearerOfOurs(authorization) else { return nil }

@@ -32,27 +32,23 @@ enum GateDialect: Sendable {
 
     // MARK: - Who it is
 
-    /// Bytes that a list of groups has in a field: web servers read no header without end.
-    static let maximumGroups = 3072
-
     /// Empty for nobody.
-    static func identity(of request: APIRequest) -> [(name: String, value: String)] {
+    /// - Parameter listLimit: Bytes that a list has at most.
+    static func identity(of request: APIRequest, listLimit: Int) -> [(name: String, value: String)] {
         guard let user = request.user else { return [] }
-        var groups = ""
-        for group in user.groups {
-            let name = encoded(group.bytes)
-            // Whole names: half of one could be another's.
-            guard groups.utf8.count + name.utf8.count < maximumGroups else { break }
-            groups += groups.isEmpty ? name : "," + name
+        /// Whole names: half of one could be another's.
+        func joined(_ names: some Sequence<String>, _ separator: String) -> String {
+            names.fitting(listLimit).joined(separator: separator)
         }
-        let scopes = (request.credential?.scopes ?? []).map { encoded(Array($0.utf8)) }
+        let groups = joined(user.groups.lazy.map { encoded($0.bytes) }, ",")
+        let scopes = joined((request.credential?.scopes ?? []).lazy.map { encoded(Array($0.utf8)) }, " ")
         var fields: [(name: String, value: String)] = []
         fields.reserveCapacity(5)
         func say(_ name: String, _ value: String) { if !value.isEmpty { fields.append((name, value)) } }
         say(userField, encoded(user.username.bytes))
         say("X-Postern-User-Id", String(user.id))
         say("X-Postern-Groups", groups)
-        say("X-Postern-Scopes", scopes.joined(separator: " "))
+        say("X-Postern-Scopes", scopes)
         say("X-Postern-Scheme", request.scheme ?? "")
         return fields
     }
@@ -124,5 +120,19 @@ enum GateDialect: Sendable {
             }
         }
         return String(decoding: text, as: UTF8.self)
+    }
+}
+
+extension Sequence<String> {
+    /// The first texts, as many as have so many bytes together with one between each two.
+    func fitting(_ limit: Int) -> [String] {
+        var size = -1
+        var fitting: [String] = []
+        for text in self {
+            size += text.utf8.count + 1
+            guard size <= limit else { break }
+            fitting.append(text)
+        }
+        return fitting
     }
 }

@@ -25,6 +25,8 @@ struct GateView: APIView {
 
     func takes(_ method: Method) -> Bool { takesAnyMethod || allowedMethods.contains(method) }
 
+    func check(_ request: APIRequest) throws(APIError) { try request.checkPath(takesRawPath: settings.takesRawPath) }
+
     func letsThrough(_ request: APIRequest) -> Bool { settings.allowsPreflight && request.isPreflight }
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
@@ -37,27 +39,46 @@ struct GateView: APIView {
                 )
             )
         }
-        var fields: [(name: String, value: String)] = []
-        if let audience = settings.audience, let user = request.user {
-            do {
-                fields.append(
-                    (GateDialect.identityField, try store.identityToken(for: user, request, settings, audience))
-                )
-            } catch {
-                throw APIError(any: error)
-            }
-        }
+        var fields = try identity(of: request)
         if let seconds = settings.cacheSeconds, request.method.isSafe, !request.isByPassword {
             fields.append(("X-Accel-Expires", String(seconds)))
         } else {
             fields.append(APIResponse.noStore)
         }
-        return APIResponse(status: 204, nil, fields: fields + GateDialect.identity(of: request))
+        return APIResponse(status: 204, nil, fields: fields)
+    }
+}
+
+extension GateView {
+    /// Bytes of the fields that say who it is: web servers, and many upstreams, take 8 KiB of a head, which has others, too.
+    private static let maximumIdentity = 7 * 1024
+
+    /// Bytes of a list of groups or scopes: the first with which all fits.
+    private static let maximumLists = [3072, 1024, 256, 0]
+
+    private func identity(of request: APIRequest) throws(APIError) -> [(name: String, value: String)] {
+        var fields: [(name: String, value: String)] = []
+        for limit in Self.maximumLists {
+            fields = GateDialect.identity(of: request, listLimit: limit)
+            if let audience = settings.audience, let user = request.user {
+                do {
+                    let token = try store.identityToken(for: user, request, settings, audience, listLimit: limit)
+                    fields.append((GateDialect.identityField, token))
+                } catch {
+                    throw APIError(any: error)
+                }
+            }
+            let size = fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
+            if size <= Self.maximumIdentity { break }
+        }
+        return fields
     }
 }
 
 /// What a location says about the gate.
 struct GateSettings: Sendable {
+    /// Whether the upstream reads paths as the web server does, however they are typed.
+    let takesRawPath: Bool
     /// Whether a CORS preflight, which can carry no credential, goes on to the upstream.
     let allowsPreflight: Bool
     /// Whom the signed identity is for; nil: there is none.
@@ -66,6 +87,7 @@ struct GateSettings: Sendable {
     let cacheSeconds: Int64?
 
     init(_ settings: PolicySettings) throws(PolicyError) {
+        takesRawPath = try settings.isSecond(.path, of: "plain", "raw")
         allowsPreflight = try settings.isSecond(.preflight, of: "refuse", "allow")
         audience = settings[.identityAudience]
         guard audience?.isEmpty != true else { throw settings.error(.identityAudience, "is empty") }
@@ -89,7 +111,7 @@ extension APIRequest {
         }
         let lengths: [StaticString] = ["CONTENT_LENGTH", "HTTP_CONTENT_LENGTH"]
         return method == .options && isThere("HTTP_ORIGIN") && isThere("HTTP_ACCESS_CONTROL_REQUEST_METHOD")
-            && authorization == nil && cookies == nil && !isThere("HTTP_TRANSFER_ENCODING")
+            && authorization == nil && cookies == nil && !overridesMethod && !isThere("HTTP_TRANSFER_ENCODING")
             && lengths.allSatisfy { !isThere($0) || isZero($0) }
     }
 

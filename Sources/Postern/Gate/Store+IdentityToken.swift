@@ -7,13 +7,16 @@ extension Store {
     /// A JSON Web Token that says who asks, for an upstream that does not trust the network between. It opens nothing
     /// here: its `token_type` is `identity`.
     ///
-    /// - Parameter audience: The `aud` that the upstream has to insist on.
+    /// - Parameters:
+    ///   - audience: The `aud` that the upstream has to insist on.
+    ///   - listLimit: Bytes that a list has at most.
     /// - Throws: ``APIError/misconfigured(_:)`` without a key that others can verify by.
     func identityToken(
         for user: User,
         _ request: APIRequest,
         _ settings: GateSettings,
-        _ audience: String
+        _ audience: String,
+        listLimit: Int
     ) throws -> String {
         let now = now()
         let expires = now.seconds + Self.identityLifetime + (settings.cacheSeconds ?? 0)
@@ -30,8 +33,8 @@ extension Store {
             ("token_type", .string("identity")), ("aud", .string(audience)), ("sub", .string(String(user.id))),
             ("iat", .integer(now.seconds)), ("exp", .integer(expires)),
             ("jti", .string(Base62.random(count: 22))), ("username", .string(user.username.description)),
-            ("groups", .array(user.groups.map { .string($0.description) })),
-            ("scope", .string((request.credential?.scopes ?? []).joined(separator: " "))),
+            ("groups", .array(user.groups.lazy.map(\.description).fitting(listLimit).map { .string($0) })),
+            ("scope", .string((request.credential?.scopes ?? []).fitting(listLimit).joined(separator: " "))),
             ("scheme", .string(request.scheme ?? "")), ("staff", .bool(user.isStaff)),
             ("superuser", .bool(user.isSuperuser)),
         ]

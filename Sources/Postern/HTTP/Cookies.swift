@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// The cookies of a request (RFC 6265, section 4.2), by bytes: nothing is decoded, unquoted or folded, so that no
-/// other text than the very name is the name.
+/// The cookies of a request (RFC 6265, section 4.2), by bytes: nothing is decoded or folded, so that no other text than the very
+/// name is the name. Quotes around a value are none of it, as in Django.
 enum Cookies {
     /// Bytes and pairs of the longest field that is read. Browsers keep 180 cookies of a site, and web servers take 8 KiB
     /// of them by default. There is no cookie in a longer one.
@@ -40,6 +40,8 @@ enum Cookies {
         // What has more white space around it is no value that anybody set.
         for _ in 0..<maximumSpaces where first < last && isSpace(field[first]) { first += 1 }
         for _ in 0..<maximumSpaces where first < last && isSpace(field[last - 1]) { last -= 1 }
+        let quote = UInt8(ascii: "\"")
+        if last - first >= 2, field[first] == quote, field[last - 1] == quote { return first + 1..<last - 1 }
         return first..<last
     }
 

@@ -83,6 +83,59 @@ enum JudgedPath {
         return isDots(path[segment...])
     }
 
+    /// Whether every server and application reads a target that was typed as the same path: it has no dot segments, no empty
+    /// ones but for the last, no escape or byte that some take for a slash, for the end of a segment (`;`), for an escape
+    /// (`%25` before two digits) or for the end of the path, and no letter of more bytes than it needs (RFC 3986, section 6.2;
+    /// RFC 3629, section 3).
+    static func isPlain(_ target: ArraySlice<UInt8>) -> Bool {
+        guard target.count <= maximumLength, target.first == slash else { return false }
+        return target.withUnsafeBufferPointer { typed in
+            var position = 1
+            // Of the segment: its bytes, and whether all are dots.
+            var (length, isDots) = (0, true)
+            // What came before it may be in the segment, decoded.
+            var (last, beforeLast) = (slash, slash)
+            while position < typed.count, typed[position] != UInt8(ascii: "?") {
+                var byte = typed[position]
+                position += 1
+                if byte == slash {
+                    guard length > 2 || length > 0 && !isDots else { return false }
+                    (length, isDots, last, beforeLast) = (0, true, slash, slash)
+                    continue
+                }
+                if byte == percent {
+                    guard typed.count - position >= 2 else { return false }
+                    let high = ASCII.hexadecimalValue(typed[position])
+                    let low = ASCII.hexadecimalValue(typed[position + 1])
+                    guard high | low < 16 else { return false }
+                    byte = high << 4 | low
+                    position += 2
+                    guard byte != slash else { return false }
+                } else if byte == UInt8(ascii: "#") {
+                    return false
+                }
+                guard !isNeverPlain.contains(byte), byte < 0x80 || !isOverlong(last, byte),
+                    beforeLast != percent || !isHexadecimal(last) || !isHexadecimal(byte)
+                else { return false }
+                length += 1
+                isDots = isDots && byte == UInt8(ascii: ".")
+                (beforeLast, last) = (last, byte)
+            }
+            return length == 0 || length > 2 || !isDots
+        }
+    }
+
+    private static let percent = UInt8(ascii: "%")
+
+    private static let isNeverPlain = ByteSet { $0 < 0x20 || $0 == 0x7F }.union(#"\;"#)
+
+    private static func isHexadecimal(_ byte: UInt8) -> Bool { ASCII.hexadecimalValue(byte) < 16 }
+
+    /// Whether a byte begins or goes on with UTF-8 of a letter that fewer bytes stand for, as `C0 AF` for a slash.
+    private static func isOverlong(_ last: UInt8, _ byte: UInt8) -> Bool {
+        byte == 0xC0 || byte == 0xC1 || last == 0xE0 && byte < 0xA0 || last == 0xF0 && byte < 0x90
+    }
+
     private static let isSuspicious = ByteSet { $0 < 0x20 || $0 == 0x7F }.union(#"\%;?#"#)
 
     private static func isDots(_ segment: ArraySlice<UInt8>) -> Bool {

@@ -63,7 +63,7 @@ extension APIError {
         case .notAcceptable: .notAcceptable
         case .contentTooLarge: .tooLarge
         case .unsupportedMediaType: .unsupportedMediaType
-        case .parseError, .invalid, .malformedRequest: .invalid
+        case .parseError, .invalid, .malformedRequest, .ambiguous: .invalid
         case .unavailable, .notReady: .unavailable
         case .misconfigured: .misconfigured
         }

@@ -39,6 +39,8 @@ public enum APIError: Error {
     case invalid(JSONValue)
     /// The request itself makes no sense, whatever its location.
     case malformedRequest
+    /// Whoever acts on it may read it otherwise than it is judged.
+    case ambiguous(String)
     /// The store or the password hashes cannot be had now; why, for the log.
     case unavailable(String)
     /// Requests cannot be judged now: a sentence for whoever watches over the service, and why, for the log.
@@ -59,7 +61,7 @@ public enum APIError: Error {
     var detail: String {
         switch self {
         case .authenticationFailed(let text), .passwordRefused(let text), .denied(let text), .notFoundBecause(let text),
-            .parseError(let text), .notReady(let text, _):
+            .parseError(let text), .ambiguous(let text), .notReady(let text, _):
             text
         case .throttled(let seconds), .tooManyFailures(let seconds):
             "Request was throttled. Expected available in \(seconds) second\(seconds == 1 ? "" : "s")."
@@ -107,7 +109,7 @@ public enum APIError: Error {
         case .contentTooLarge: 413
         case .unsupportedMediaType: 415
         case .throttled, .tooManyFailures: 429
-        case .parseError, .invalid, .malformedRequest: 400
+        case .parseError, .invalid, .malformedRequest, .ambiguous: 400
         case .unavailable, .notReady: 503
         case .misconfigured: 500
         }

@@ -3,7 +3,7 @@ internal import FastCGI
 /// A request on its way through the pipeline, as authenticators, permissions and views see it: DRF's
 /// `Request`. Everything that the client chose is bytes.
 public struct APIRequest {
-    public let method: Method
+    public internal(set) var method: Method
     private let fields: Fields
     private let parameters: Parameters
 
@@ -19,6 +19,13 @@ public struct APIRequest {
     public var query: ArraySlice<UInt8> { value(fields.query) ?? [] }
     /// The request target as the client typed it. For logs only: web servers route by another form.
     public var target: ArraySlice<UInt8> { value(fields.target) ?? [] }
+    /// `Host` as the client sent it, empty when there is none. To compare with `Origin` and `Referer`, which a
+    /// browser writes together with it; nothing else is to be believed of it.
+    var host: ArraySlice<UInt8> { value(fields.host) ?? [] }
+    var origin: ArraySlice<UInt8>? { value(fields.origin) }
+    var referer: ArraySlice<UInt8>? { value(fields.referer) }
+    /// `Sec-Fetch-Site` (W3C, Fetch Metadata Request Headers).
+    var fetchSite: ArraySlice<UInt8>? { value(fields.fetchSite) }
     /// The client's address, from `REMOTE_ADDR` alone.
     public var remoteAddress: ArraySlice<UInt8> { value(fields.remoteAddress) ?? [] }
     /// Whether the web server says that the connection is encrypted.
@@ -90,13 +97,16 @@ public struct APIRequest {
     }
 
     /// The body as fields: DRF's `request.data`.
-    /// - Parameter order: Of the parsers.
-    /// - Throws: ``APIError`` 400, 413 past 64 KiB, 415.
-    func data(_ order: [BodyFormat] = BodyFormat.allCases) throws(APIError) -> JSONValue {
+    /// - Parameters:
+    ///   - order: Of the parsers.
+    ///   - isOfUser: Whether it is known who sends it.
+    /// - Throws: ``APIError`` 400, 413 past 64 KiB and for nobody past 8 KiB, 415.
+    func data(_ order: [BodyFormat] = BodyFormat.allCases, isOfUser: Bool = false) throws(APIError) -> JSONValue {
         if let known = readBody?.data, known.order == order { return known.data }
-        let body = try body(limit: Application.maximumBody)
+        let limits: BodyParser.Limits = isOfUser || isAuthenticated ? .ofUser : .ofNobody
+        let body = try body(limit: limits.bytes)
         do {
-            let data = try BodyParser.parse(body, contentType: contentType, order: order)
+            let data = try BodyParser.parse(body, contentType: contentType, order: order, limits)
             readBody?.data = (order, data)
             return data
         } catch {
@@ -136,6 +146,7 @@ public struct APIRequest {
         private(set) var method = Place(), namedMethod = Place(), authorization = Place(), accept = Place()
         private(set) var cookies = Place(), contentType = Place(), query = Place(), target = Place()
         private(set) var remoteAddress = Place(), https = Place()
+        private(set) var host = Place(), origin = Place(), referer = Place(), fetchSite = Place()
         /// Of a list that comes in several fields (RFC 9110, section 5.3; RFC 6265, section 5.4): nginx hands over each.
         private(set) var joinedAccept, joinedCookies: ArraySlice<UInt8>?
 
@@ -150,16 +161,20 @@ public struct APIRequest {
         private mutating func take(_ position: Int, _ parameters: Parameters) -> Bool {
             switch parameters.nameLength(at: position) {
             case 5 where parameters.isName("HTTPS", at: position): return https.set(position)
+            case 9 where parameters.isName("HTTP_HOST", at: position): return host.set(position)
             case 11 where parameters.isName("REMOTE_ADDR", at: position): return remoteAddress.set(position)
             case 11 where parameters.isName("REQUEST_URI", at: position): return target.set(position)
             case 11 where parameters.isName("HTTP_ACCEPT", at: position):
                 Self.add(position, parameters, to: &accept, &joinedAccept, ", ")
             case 11 where parameters.isName("HTTP_COOKIE", at: position):
                 Self.add(position, parameters, to: &cookies, &joinedCookies, "; ")
+            case 11 where parameters.isName("HTTP_ORIGIN", at: position): return origin.set(position)
+            case 12 where parameters.isName("HTTP_REFERER", at: position): return referer.set(position)
             case 12 where parameters.isName("CONTENT_TYPE", at: position): return contentType.set(position)
             case 12 where parameters.isName("QUERY_STRING", at: position): return query.set(position)
             case 14 where parameters.isName("REQUEST_METHOD", at: position): return method.set(position)
             case 18 where parameters.isName("HTTP_AUTHORIZATION", at: position): return authorization.set(position)
+            case 19 where parameters.isName("HTTP_SEC_FETCH_SITE", at: position): return fetchSite.set(position)
             case 22 where parameters.isName("POSTERN_REQUEST_METHOD", at: position): return namedMethod.set(position)
             default: break
             }
@@ -221,17 +236,6 @@ extension APIRequest {
 
     /// `POSTERN_OBJECT_OWNER`; nil where it is not given, or twice.
     var objectOwner: ArraySlice<UInt8>? { parameters.onlyValue(of: "POSTERN_OBJECT_OWNER") }
-
-    /// `Host` as the client sent it, empty when there is none. To compare with `Origin` and `Referer`, which a
-    /// browser writes together with it; nothing else is to be believed of it.
-    var host: ArraySlice<UInt8> { parameters.value(of: "HTTP_HOST") ?? [] }
-
-    var origin: ArraySlice<UInt8>? { parameters.value(of: "HTTP_ORIGIN") }
-
-    var referer: ArraySlice<UInt8>? { parameters.value(of: "HTTP_REFERER") }
-
-    /// `Sec-Fetch-Site` (W3C, Fetch Metadata Request Headers).
-    var fetchSite: ArraySlice<UInt8>? { parameters.value(of: "HTTP_SEC_FETCH_SITE") }
 
     /// `X-CSRFToken`.
     var csrfToken: ArraySlice<UInt8>? { parameters.value(of: "HTTP_X_CSRFTOKEN") }

@@ -7,8 +7,7 @@ public import Logging
 /// Nothing is decided twice and nothing is let through by default: a request without a view is 404, one
 /// whose location cannot be understood is 500, and no credential is looked at in either case.
 public final class Application: Sendable {
-    /// Bytes of a body that views of ours read at most. A username and a password of the greatest length fit, however they
-    /// are written.
+    /// Bytes of a body that views of ours read at most.
     public static let maximumBody = 64 * 1024
 
     let classes: PolicyClasses
@@ -138,11 +137,14 @@ public final class Application: Sendable {
         } else if renderer.dialect == nil, !policy.view.rendersText {
             renderer.indent = try Negotiation.indent(accept: request.accept, query: request.query)
         }
+        if renderer.dialect != nil { try policy.view.check(request) }
         if policy.view.letsThrough(request) { return renderer.make(try policy.view.respond(to: request)) }
         try limitFailures(&request, by: policy)
-        try authenticate(&request, by: policy, &renderer.fields)
-        guard try policy.permission.allows(request) else {
-            throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
+        if renderer.dialect != nil, let other = try request.otherMethod() {
+            try judge(&request, as: other, by: policy, &renderer.fields)
+        } else {
+            try authenticate(&request, by: policy, &renderer.fields)
+            try permit(request, by: policy)
         }
         let pass = try throttle(request, by: policy)
         renderer.fields += pass?.fields ?? []
@@ -152,6 +154,30 @@ public final class Application: Sendable {
             return known
         }
         return renderer.make(try answer(request, policy.view))
+    }
+
+    /// Judges a request by its own method and by another that its upstream may act on: it has to be allowed by both.
+    private func judge(
+        _ request: inout APIRequest,
+        as other: Method,
+        by policy: Policy,
+        _ fields: inout [(name: String, value: String)]
+    ) throws(APIError) {
+        let own = request.method
+        // Only unsafe methods are protected against forgery.
+        request.method = own.isCSRFSafe ? other : own
+        try authenticate(&request, by: policy, &fields)
+        request.method = other
+        try permit(request, by: policy)
+        guard policy.view.takes(other) else { throw .methodNotAllowed(other) }
+        request.method = own
+        try permit(request, by: policy)
+    }
+
+    func permit(_ request: APIRequest, by policy: Policy) throws(APIError) {
+        guard try policy.permission.allows(request) else {
+            throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
+        }
     }
 
     /// - Parameter fields: Gets the header fields that authenticators want in the answer.

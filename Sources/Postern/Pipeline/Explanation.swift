@@ -20,6 +20,7 @@ extension Application {
             let policy = try policy(of: source)
             renderer.policy = policy
             steps.append(("policy", Self.text(of: policy)))
+            if renderer.dialect != nil { try policy.view.check(request) }
             guard !policy.view.letsThrough(request) else {
                 steps.append(("preflight", "a CORS preflight goes on without a credential"))
                 return Explanation(status: 204, steps: steps)
@@ -39,8 +40,13 @@ extension Application {
                 }
             }
             steps += decision(request, policy)
-            guard try policy.permission.allows(request) else {
-                throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
+            try permit(request, by: policy)
+            if renderer.dialect != nil, let other = try request.otherMethod() {
+                steps.append(("method", "an upstream may take it for \(other), which has to be allowed, too"))
+                var twin = request
+                twin.method = other
+                try permit(twin, by: policy)
+                guard policy.view.takes(other) else { throw .methodNotAllowed(other) }
             }
             if let verdict = throttleStates(request, policy).map(\.1).filter({ !$0.isAllowed }).max(by: {
                 $0.wait < $1.wait

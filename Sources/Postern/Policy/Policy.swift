@@ -143,6 +143,13 @@ final class Policy: Sendable {
             }
             authenticators.append(maker(viewSettings))
         }
+        // A token of ours after `Bearer` is understood wherever it stands in the order.
+        let place = authenticators.lastIndex { ($0 as? TokenAuthentication)?.takesBearer ?? false } ?? 0
+        for earlier in 0..<place {
+            guard var tokens = authenticators[earlier] as? JWTAuthentication else { continue }
+            tokens.leavesOurTokens = true
+            authenticators[earlier] = tokens
+        }
         return authenticators
     }
 

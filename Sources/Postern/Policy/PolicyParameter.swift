@@ -34,6 +34,8 @@ enum PolicyParameter: String, CaseIterable {
     /// The text of view `message`.
     case message = "POSTERN_MESSAGE"
 
+    /// `plain`, `raw`: whether the gate takes a path that upstreams read in several ways.
+    case path = "POSTERN_PATH"
     /// `refuse`, `allow`: whether the gate lets a CORS preflight go on without a credential.
     case preflight = "POSTERN_PREFLIGHT"
     /// Whom the gate signs a token for that says who asks.

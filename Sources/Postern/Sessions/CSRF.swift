@@ -11,6 +11,9 @@ struct CSRF {
     /// Django's `CSRF_COOKIE_AGE`, in seconds.
     private static let cookieAge: Int64 = 31_449_600
 
+    /// What a browser says of a request that no other site's page made; two of them in one field are none.
+    private static let ownSites = ["same-origin", "same-site", "none"]
+
     /// Refuses an unsafe request that may have been forged.
     ///
     /// - Parameter bound: The secret that is the only right one; nil: any that the client's cookie holds.
@@ -30,7 +33,7 @@ struct CSRF {
         } catch {
             throw .csrfFailed("CSRF cookie \(error.reason).", cookie: self.cookie(bound ?? .random(), for: request))
         }
-        let (token, source) = try token(in: request)
+        let (token, source) = try token(in: request, ofUser: bound != nil)
         let presented: CSRFSecret
         do {
             presented = try CSRFSecret(presented: token)
@@ -59,7 +62,7 @@ struct CSRF {
                 let text = Latin1.excerpt(origin)
                 throw Self.failure("Origin checking failed - \(text) does not match any trusted origins.")
             }
-        } else if request.fetchSite?.elementsEqual("cross-site".utf8) ?? false {
+        } else if let site = request.fetchSite, !Self.ownSites.contains(where: { site.elementsEqual($0.utf8) }) {
             throw Self.failure("Origin checking failed - the request comes from another site.")
         } else if request.isSecure, wantsReferer || request.referer != nil {
             try checkReferer(request.referer, host: host)
@@ -105,8 +108,11 @@ struct CSRF {
     }
 
     /// The field of the form wins, where there is one and it is not empty.
-    private func token(in request: APIRequest) throws(APIError) -> (token: ArraySlice<UInt8>, source: String) {
-        if request.method == .post, let text = try formToken(of: request), !text.isEmpty {
+    private func token(
+        in request: APIRequest,
+        ofUser: Bool
+    ) throws(APIError) -> (token: ArraySlice<UInt8>, source: String) {
+        if request.method == .post, let text = try formToken(of: request, ofUser: ofUser), !text.isEmpty {
             // A letter beyond ASCII is one character that is not allowed. What is longer than a secret stays so.
             let text = text.unicodeScalars.prefix(4 * CSRFSecret.length)
             return (text.map { $0.isASCII ? UInt8($0.value) : 0xFF }[...], "POST")
@@ -116,10 +122,10 @@ struct CSRF {
     }
 
     /// Reads the body whatever its type, as Django REST Framework does: one that is malformed ends the request.
-    private func formToken(of request: APIRequest) throws(APIError) -> String? {
+    private func formToken(of request: APIRequest, ofUser: Bool) throws(APIError) -> String? {
         let data: JSONValue
         do {
-            data = try request.data()
+            data = try request.data(isOfUser: ofUser)
         } catch .contentTooLarge {
             return nil
         } catch {

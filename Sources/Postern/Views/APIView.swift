@@ -42,6 +42,10 @@ public protocol APIView: Sendable {
     /// Whether it answers this method at all; without an answer of its own, if it is among its ``methods``.
     func takes(_ method: Method) -> Bool
 
+    /// Refuses what cannot be judged, before anybody is recognised. Of the gate alone it is asked.
+    /// - Throws: ``APIError``.
+    func check(_ request: APIRequest) throws(APIError)
+
     /// Whether it answers this request whoever sends it, and whatever the location asks for.
     func letsThrough(_ request: APIRequest) -> Bool
 
@@ -73,6 +77,7 @@ extension APIView {
     public var needsUnlimitedCredential: Bool { false }
     public var actions: JSONValue? { nil }
     public func takes(_ method: Method) -> Bool { methods.contains(method) || allowedMethods.contains(method) }
+    public func check(_ request: APIRequest) throws(APIError) {}
     public func letsThrough(_ request: APIRequest) -> Bool { false }
 
     /// DRF's `allowed_methods`, in its order: what `Allow` says.

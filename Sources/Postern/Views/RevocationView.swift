@@ -3,6 +3,7 @@
 struct RevocationView: APIView {
     let name = "Token Revocation"
     let methods: [Method] = [.post]
+    let needsUnlimitedCredential = true
     let takesSecret = true
     let accounts: Accounts
     let tokens: JSONWebTokens

@@ -2,6 +2,7 @@
 struct TokenLogoutView: APIView {
     let name = "Logout"
     let methods: [Method] = [.post]
+    let needsUnlimitedCredential = true
     let defaultAuthentication = ["Knox"]
     let accounts: Accounts
 

@@ -84,7 +84,25 @@ public struct LighttpdLint {
                 )
             }
         }
-        return findings + openSockets()
+        return findings + strayPolicies(configuration.root, isServed: false) + openSockets()
+    }
+
+    /// Conditions that say what Postern is to require where nothing asks it, neither there nor around them.
+    private func strayPolicies(_ condition: LighttpdConfiguration.Condition, isServed: Bool) -> [Finding] {
+        let isServed = condition.value("fastcgi.server").map { !$0.elements.isEmpty } ?? isServed
+        let own =
+            condition.posternParameters.isEmpty || isServed || condition.isServedWithin
+            ? []
+            : [
+                Finding(
+                    "policy-without-guard",
+                    .error,
+                    file: "lighttpd -p",
+                    line: condition.line,
+                    "\(condition.title) says what postern is to require and does not ask it, so everybody gets in: add fastcgi.server = ( \"/\" => ( var.postern_gate ) )."
+                )
+            ]
+        return own + condition.conditions.flatMap { strayPolicies($0, isServed: isServed) }
     }
 
     private func openSockets() -> [Finding] {
@@ -116,6 +134,11 @@ extension LighttpdConfiguration.Condition {
 
     var fastCGIServers: [LighttpdConfiguration.Value] {
         (value("fastcgi.server")?.elements ?? []).flatMap { $0.value.elements.map(\.value) }
+    }
+
+    /// Whether each way on from here is within a condition that has a server of its own.
+    fileprivate var isServedWithin: Bool {
+        value("proxy.server") == nil && conditions.contains { !$0.fastCGIServers.isEmpty }
     }
 
     var isGuarded: Bool { fastCGIServers.contains { $0["mode"]?.text == "authorizer" } }

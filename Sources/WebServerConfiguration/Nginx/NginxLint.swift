@@ -18,13 +18,13 @@ public struct NginxLint {
 
     /// In the order of the files.
     public func findings() -> [Finding] {
-        var findings = sockets() + configuration.servers.flatMap(strayGuards)
+        var findings = sockets() + configuration.servers.flatMap { strayGuards($0) + strayPolicies($0) }
         for server in configuration.servers where !server.posternLocations.isEmpty {
             findings += self.server(server)
             findings += neighbours(server)
             for location in server.posternLocations {
                 findings += parameters(location)
-                if location.gate != nil { findings += guarded(location) }
+                if location.gate != nil { findings += guarded(location) + rawPath(location) }
             }
             for gate in Set(server.posternLocations.compactMap(\.gate?.directive.place)) {
                 guard let location = server.allLocations.first(where: { $0.directive.place == gate }) else { continue }
@@ -50,7 +50,9 @@ public struct NginxLint {
         }
         let sent = location.passing.effective("fastcgi_param")
         let names = Set(sent.map(\.value))
-        for name in ["REQUEST_METHOD", "REMOTE_ADDR", "DOCUMENT_URI"] where !names.contains(name) {
+        // The gate judges the target that the upstream gets.
+        let ofGate = location.gate == nil ? [] : ["REQUEST_URI"]
+        for name in ["REQUEST_METHOD", "REMOTE_ADDR", "DOCUMENT_URI"] + ofGate where !names.contains(name) {
             findings.append(
                 Finding(
                     "missing-parameter",

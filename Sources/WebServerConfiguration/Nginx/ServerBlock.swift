@@ -10,6 +10,8 @@ public struct ServerBlock: Sendable {
         locations = (directive.block ?? []).filter { $0.name == "location" }.map { [level] in Location($0, in: level) }
     }
 
+    func own(_ name: String) -> [Directive] { level.own(name) }
+
     public var names: [String] { level.own("server_name").flatMap(\.arguments) }
 
     /// All locations, those within others too.

@@ -247,9 +247,11 @@ struct SessionTests {
         let key = logIn().cookies["sessionid"]!
         #expect(gate.whoami(["COOKIE": "a=b;sessionid=\(key) ; c"]) == "ann")
         #expect(gate.whoami(["COOKIE": "sessionid=x; sessionid=\(key)"]) == "ann")
+        // As Django reads it.
+        #expect(gate.whoami(["COOKIE": "sessionid=\"\(key)\""]) == "ann")
         for text in [
             "Sessionid=\(key)", "%73essionid=\(key)", "$Version=1, sessionid=\(key)", "\u{2000}sessionid=\(key)",
-            "sessionid =\(key)x", "sessionid=\(key); sessionid=x", "sessionid=\"\(key)\"", "xsessionid=\(key)",
+            "sessionid =\(key)x", "sessionid=\(key); sessionid=x", "sessionid=\"\(key)", "sessionid=\"\"\(key)\"\"", "xsessionid=\(key)",
             "sessionid\(key)",
             "sessionid=\(key.lowercased())", "sessionid=\(key)\u{0}",
         ] {

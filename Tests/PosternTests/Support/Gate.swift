@@ -98,6 +98,10 @@ final class Gate: Sendable {
             parameters.append(("POSTERN_FAILURE_THROTTLE", "off"))
         }
         parameters += headers.map { ("HTTP_" + $0.key, $0.value) }
+        // As every web server says it; the gate wants to know.
+        if !more.contains(where: { $0.0 == "REQUEST_URI" }) {
+            parameters.append(("REQUEST_URI", more.first { $0.0 == "DOCUMENT_URI" }?.1 ?? "/"))
+        }
         if !bytes.isEmpty { parameters.append(("CONTENT_TYPE", type)) }
         let request = FastCGI.Request(
             role: role,

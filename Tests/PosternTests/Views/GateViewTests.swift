@@ -88,7 +88,7 @@ struct GateViewTests {
         #expect(answer.values("X-Postern-User") == ["o'n%C3%A9%20%22x%22%3B%2C%25"])
         #expect(answer.values("X-Postern-Scopes") == ["a%2Cb c%3Bd"])
         let list = try #require(answer.values("X-Postern-Groups").first)
-        #expect(list.hasPrefix("%22q%22,100%25,a%20b,b%3Bc,z0") && list.utf8.count <= GateDialect.maximumGroups)
+        #expect(list.hasPrefix("%22q%22,100%25,a%20b,b%3Bc,z0") && list.utf8.count <= 3072)
         #expect(list.split(separator: ",").last?.hasSuffix(String(repeating: "x", count: 20)) == true)
     }
 
@@ -168,5 +168,148 @@ struct GateViewTests {
         #expect(ask("GET", ["UPGRADE": "websocket", "ORIGIN": "http://evil"]) == 403)
         #expect(ask("GET", ["UPGRADE": "websocket", "ORIGIN": "http://h"]) == 204)
         #expect(ask("POST", ["ORIGIN": "http://h"], ["CSRF": "token"]) == 403)
+    }
+
+    private func askFor(_ target: String, _ location: [String: String] = [:], _ view: String = "gate") -> Gate.Answer {
+        let more = [("REQUEST_URI", target), ("DOCUMENT_URI", "/x")]
+        let location = location.merging(view == "gate" ? [:] : ["REQUEST_METHOD": "GET"]) { $1 }
+        return gate.ask(view, location, method: "GET", headers: token, more: more)
+    }
+
+    @Test("A path that can be read in two ways is refused, whoever asks, unless the location takes it")
+    func paths() {
+        for target in ["/owner/root/..%2fann/x", "/adm/../open/x", "/app/secret/..%2fa/x", "//x", "/x;y", "/%00"] {
+            let refused = askFor(target)
+            #expect(refused.status == 403 && refused.values("X-Postern-Status") == ["400"], "\(target)")
+            #expect(refused.values("X-Postern-Body") == [#"{"detail":"The path can be read in more than one way."}"#])
+            #expect(askFor(target, [:], "forward-auth").status == 400)
+            #expect(askFor(target, ["PATH": "raw"]).status == 204 && askFor(target, ["PATH": "plain"]).status == 403)
+            // Views of ours act on what was judged.
+            #expect(askFor(target, [:], "whoami").status == 200)
+        }
+        #expect(askFor("/x?y=../%2f").status == 204)
+        #expect(askFor("").values("X-Postern-Status") == ["500"] && askFor("", ["PATH": "raw"]).status == 204)
+        #expect(askFor("/x", ["PATH": "any"]).values("X-Postern-Status") == ["500"])
+    }
+
+    @Test("A request that asks for another method has to be allowed by both")
+    func methods() throws {
+        func status(
+            _ permission: String,
+            _ method: String,
+            _ field: String,
+            _ other: String,
+            _ more: [String: String] = [:]
+        )
+            -> String
+        {
+            let headers = token.merging([field: other]) { $1 }
+            let answer = ask(["PERMISSION": permission].merging(more) { $1 }, method: method, headers: headers)
+            return answer.values("X-Postern-Status").first ?? String(answer.status)
+        }
+        for field in ["X_HTTP_METHOD_OVERRIDE", "X_HTTP_METHOD", "X_METHOD_OVERRIDE"] {
+            #expect(
+                status("ReadOnly", "GET", field, "DELETE") == "403"
+                    && status("ReadOnly", "GET", field, "delete") == "403"
+            )
+            #expect(
+                status("ReadOnly", "GET", field, "HEAD") == "204" && status("ReadOnly", "GET", field, "GET") == "204"
+            )
+            #expect(status("ReadOnly", "POST", field, "GET") == "403")
+            #expect(status("IsAuthenticated", "POST", field, "PATCH") == "204")
+            #expect(status("IsAuthenticated", "GET", field, "PATCH", ["METHODS": "GET"]) == "405")
+            #expect(status("IsAuthenticated", "PATCH", field, "GET", ["METHODS": "GET"]) == "405")
+            #expect(status("IsAuthenticated", "GET", field, "a b") == "400")
+        }
+        let two = token.merging(["X_HTTP_METHOD": "PUT", "X_HTTP_METHOD_OVERRIDE": "DELETE"]) { $1 }
+        #expect(ask(headers: two).values("X-Postern-Status") == ["400"])
+        // A session is protected against forgery by the unsafe one of both.
+        let session = gate.ask("session.login", body: Gate.login("ann")).values("Set-Cookie").map {
+            String($0.prefix { $0 != ";" })
+        }.joined(separator: "; ")
+        let forged = ["COOKIE": session, "SEC_FETCH_SITE": "cross-site", "X_HTTP_METHOD_OVERRIDE": "POST"]
+        #expect(ask(method: "GET", headers: ["COOKIE": session, "SEC_FETCH_SITE": "cross-site"]).status == 204)
+        #expect(ask(method: "GET", headers: forged).values("X-Postern-Status") == ["403"])
+        // No preflight.
+        let preflight = ["ORIGIN": "https://a", "ACCESS_CONTROL_REQUEST_METHOD": "PUT"]
+        #expect(ask(["PREFLIGHT": "allow"], method: "OPTIONS", headers: preflight).status == 204)
+        let other = preflight.merging(["X_HTTP_METHOD": "DELETE"]) { $1 }
+        #expect(ask(["PREFLIGHT": "allow"], method: "OPTIONS", headers: other).status == 401)
+    }
+
+    @Test(
+        "A field that says where a request comes from, and comes twice, is refused",
+        arguments: [
+            "HTTP_HOST", "HTTP_ORIGIN", "HTTP_REFERER", "HTTP_SEC_FETCH_SITE", "HTTP_AUTHORIZATION", "REQUEST_URI",
+        ]
+    )
+    func doubled(name: String) {
+        for view in ["gate", "whoami"] {
+            let more = [("REQUEST_URI", "/x"), (name, "a"), (name, "a")].suffix(name == "REQUEST_URI" ? 2 : 3)
+            let answer = gate.ask(view, ["PERMISSION": "AllowAny"], method: "GET", more: Array(more))
+            #expect((answer.values("X-Postern-Status").first ?? String(answer.status)) == "400", "\(name) \(view)")
+        }
+    }
+
+    /// What the gate says of an identity, and no client may say for it.
+    private static let identityNames = ["User", "User-Id", "Groups", "Scopes", "Scheme", "Identity"].map {
+        "X-Postern-" + $0
+    }
+
+    @Test("The files of all web servers take away the same names, with underscores as well")
+    func clearedNames() throws {
+        func file(_ path: String) throws -> String {
+            let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent().deletingLastPathComponent()
+            return try String(contentsOf: folder.appendingPathComponent(path), encoding: .utf8)
+        }
+        let (guarded, fastcgi) = (try file("nginx/postern-guard.conf"), try file("nginx/postern-identity-fastcgi.conf"))
+        let (uwsgi, apache) = (try file("nginx/postern-identity-uwsgi.conf"), try file("apache/postern.conf"))
+        let (lighttpd, caddy) = (try file("lighttpd/postern.conf"), try file("caddy/Caddyfile"))
+        for prefix in ["X-Postern*", "X_Postern*"] { #expect(caddy.contains("request_header -\(prefix)\n")) }
+        for name in Self.identityNames {
+            #expect(guarded.contains("proxy_set_header \(name) "), "\(name)")
+            let variable = "HTTP_" + name.uppercased().replacing("-", with: "_")
+            #expect(
+                fastcgi.contains("fastcgi_param \(variable) ") && uwsgi.contains("uwsgi_param \(variable) "),
+                "\(name)"
+            )
+            #expect(caddy.contains(try Regex("copy_headers .*\\b\(name)\\b")), "\(name)")
+            #expect(
+                apache.contains("RequestHeader set \(name) ") && lighttpd.contains("\"\(name)\" => \"\""),
+                "\(name)"
+            )
+            // nginx drops fields with underscores, unless it is told otherwise.
+            let parts = name.split(separator: "-")
+            for number in 1..<(1 << (parts.count - 1)) {
+                let spelled = parts.enumerated().map { place, part in
+                    place == 0 ? String(part) : (number >> (place - 1) & 1 == 0 ? "-" : "_") + part
+                }.joined()
+                #expect(lighttpd.contains("\"\(spelled)\" => \"\""), "\(spelled)")
+                #expect(apache.contains("RequestHeader unset \(spelled)\n"), "\(spelled)")
+            }
+        }
+        #expect(lighttpd.contains("\"Forwarded\" => \"\""))
+    }
+
+    @Test("Who it is fits into the head that web servers take, however many groups and scopes there are")
+    func size() throws {
+        let user = try gate.accounts.addUser(
+            try Username(String(repeating: "\u{4E2D}", count: 150).utf8),
+            password: nil
+        ).0
+        let groups = (0..<100).map { "group \($0) \(String(repeating: "é", count: 40))" }
+        for group in groups { try gate.store.setGroup(try GroupName(group.utf8), permissions: []) }
+        try gate.store.grant(user.id, addingGroups: groups.map { try GroupName($0.utf8) })
+        let scopes = (0..<50).map { "scope-\($0)-" + String(repeating: "x", count: 40) }
+        let secret = try gate.accounts.issueToken(for: user, limits: try TokenLimits(scopes: scopes)).1
+        try gate.store.generateKey(.edDSA)
+        for location in [[:], ["IDENTITY_AUDIENCE": "https://app"]] {
+            let answer = ask(location, headers: ["AUTHORIZATION": "Token " + secret.text])
+            #expect(answer.status == 204)
+            let size = answer.fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
+            #expect(size < 8192 && !answer.values("X-Postern-User").isEmpty, "\(size)")
+            #expect(answer.values("X-Postern-Identity").count == location.count)
+        }
     }
 }
