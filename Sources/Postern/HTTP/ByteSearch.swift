@@ -40,15 +40,19 @@ enum ByteSearch {
     static func count(of byte: UInt8, in text: UnsafeRawBufferPointer) -> Int {
         let pattern = ones &* UInt64(byte)
         // The highest bit of each byte that is zero: no sum of seven bits reaches the byte beside it.
-        return count(in: text, { $0 == byte }) { word in
-            let difference = word ^ pattern
-            return ~((difference & ~highBits &+ ~highBits) | difference) & highBits
-        }
+        return count(
+            in: text,
+            where: { $0 == byte },
+            marked: { word in
+                let difference = word ^ pattern
+                return ~((difference & ~highBits &+ ~highBits) | difference) & highBits
+            }
+        )
     }
 
     /// How many characters a text of UTF-8 has: its bytes but for those that go on with one (RFC 3629, section 3).
     static func characters(in text: UnsafeRawBufferPointer) -> Int {
-        text.count - count(in: text, { $0 & 0xC0 == 0x80 }) { word in word & ~(word << 1) & highBits }
+        text.count - count(in: text, where: { $0 & 0xC0 == 0x80 }, marked: { $0 & ~($0 << 1) & highBits })
     }
 
     /// Eight bytes at a time, then one by one.
@@ -57,8 +61,8 @@ enum ByteSearch {
     @inline(__always)
     private static func count(
         in text: UnsafeRawBufferPointer,
-        _ counts: (UInt8) -> Bool,
-        _ marked: (UInt64) -> UInt64
+        where counts: (UInt8) -> Bool,
+        marked: (UInt64) -> UInt64
     ) -> Int {
         var (total, place) = (0, 0)
         while text.count - place >= 8 {

@@ -251,7 +251,8 @@ struct SessionTests {
         #expect(gate.whoami(["COOKIE": "sessionid=\"\(key)\""]) == "ann")
         for text in [
             "Sessionid=\(key)", "%73essionid=\(key)", "$Version=1, sessionid=\(key)", "\u{2000}sessionid=\(key)",
-            "sessionid =\(key)x", "sessionid=\(key); sessionid=x", "sessionid=\"\(key)", "sessionid=\"\"\(key)\"\"", "xsessionid=\(key)",
+            "sessionid =\(key)x", "sessionid=\(key); sessionid=x", "sessionid=\"\(key)", "sessionid=\"\"\(key)\"\"",
+            "xsessionid=\(key)",
             "sessionid\(key)",
             "sessionid=\(key.lowercased())", "sessionid=\(key)\u{0}",
         ] {
