@@ -5,6 +5,10 @@ struct ForeignIssuer: Sendable {
     let keys: JSONWebKeySetFile
     /// The claim whose text is a username here: never an id, which would be another's here.
     let userClaim: String
+    /// Claims that hold scopes, beside `scope` and `scp`.
+    let scopeClaims: [String]
+    /// Whether a token of theirs that is not limited to scopes may hand out and end credentials.
+    let mayHandOut: Bool
 
     /// nil when the location names none.
     init?(_ settings: PolicySettings) throws(PolicyError) {
@@ -21,5 +25,7 @@ struct ForeignIssuer: Sendable {
         name = words[0]
         keys = JSONWebKeySetFile(path: words[1])
         userClaim = settings[.jwtUserClaim] ?? "sub"
+        scopeClaims = settings.words(.jwtScopeClaim) ?? []
+        mayHandOut = try settings.isSecond(.jwtCredentials, of: "refuse", "allow")
     }
 }

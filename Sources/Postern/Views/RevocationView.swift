@@ -4,6 +4,8 @@ struct RevocationView: APIView {
     let name = "Token Revocation"
     let methods: [Method] = [.post]
     let takesSecret = true
+    /// It ends what somebody has already, and hands out nothing.
+    let handsOutCredentials = false
     let accounts: Accounts
     let tokens: JSONWebTokens
 
