@@ -200,8 +200,11 @@ struct StandingTests {
     @Test("However somebody is ended, nothing of theirs opens anything", arguments: ways)
     func table(way: Way) throws {
         let places = places()
-        // Twice: what is remembered of a good credential is remembered then.
-        for _ in 0..<2 { for place in places { #expect(place.isOpen(), "before: \(place.name)") } }
+        for place in places { #expect(place.isOpen(), "before: \(place.name)") }
+        // Once more: what is remembered of a good credential is remembered then. A login remembers nothing.
+        for place in places where !place.name.hasSuffix("obtain") && !place.name.hasSuffix("login") {
+            #expect(place.isOpen(), "remembered: \(place.name)")
+        }
         try way.end(gate)
         for place in places {
             let stands =

@@ -20,7 +20,7 @@ struct PosternClaims: Sendable {
     static let familyName = "postern:family"
     static let loginName = "postern:login"
 
-    /// Names that versions up to 0.9 wrote: see docs/decisions/0002-claims-of-our-own.md.
+    /// Names that versions up to 0.7 wrote: see docs/decisions/0002-claims-of-our-own.md.
     static let formerNames = ["epoch", "family", "auth_time"]
 
     /// The claims of these names, as a token has them.

@@ -67,7 +67,7 @@ struct OwnClaimsTests {
     @Test("Nothing that a project claims makes its tokens outlive an epoch, before or after a refresh")
     func immunity() throws {
         let seed = UInt64.random(in: 0 ... .max)
-        var generator = Seeded(seed)
+        var generator = Seeded(seed: seed)
         let ann = try gate.user("ann")
         var tokens: [(access: String, refresh: String, pair: Gate.Answer, claims: String)] = []
         for _ in 0..<40 {
