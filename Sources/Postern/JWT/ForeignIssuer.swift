@@ -12,6 +12,7 @@ struct ForeignIssuer: Sendable {
 
     /// nil when the location names none.
     init?(_ settings: PolicySettings) throws(PolicyError) {
+        mayHandOut = try settings.isSecond(.jwtCredentials, of: "refuse", "allow")
         guard let words = settings.words(.jwtJWKS) else { return nil }
         guard words.count == 2, words[1].hasPrefix("/") else {
             throw settings.error(.jwtJWKS, "is not an issuer, a space and the path of its JWK Set")
@@ -26,6 +27,5 @@ struct ForeignIssuer: Sendable {
         keys = JSONWebKeySetFile(path: words[1])
         userClaim = settings[.jwtUserClaim] ?? "sub"
         scopeClaims = settings.words(.jwtScopeClaim) ?? []
-        mayHandOut = try settings.isSecond(.jwtCredentials, of: "refuse", "allow")
     }
 }

@@ -10,9 +10,9 @@ public struct StoredKey: Sendable {
 
     public var id: String { key.id ?? "" }
 
-    /// Whether it is the secret of another program, which signed tokens with it and may still do so. Such a key has no time
-    /// at which it was made here.
-    public var isImported: Bool { created.seconds == 0 }
+    /// Whether it is the key of another program, which signed tokens with it and may still do so: an imported secret, which has
+    /// no time at which it was made here, or a public key that somebody put into the folder.
+    public var isImported: Bool { created.seconds == 0 || !key.canSign }
 }
 
 /// All keys of a store at one moment.

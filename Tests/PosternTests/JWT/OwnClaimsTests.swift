@@ -184,6 +184,21 @@ struct OwnClaimsTests {
         #expect(gate.whoami(Gate.bearer(token)) == "")
     }
 
+    @Test("A public key that somebody put among the keys is another program's, whatever its tokens say")
+    func publicKey() throws {
+        let gate = try Gate(lookInterval: 0)
+        let key = try #require(JSONWebKey.random(.es256, id: "theirs"))
+        let times: [(name: String, value: JSONValue)] = [("iat", .integer(Timestamp.now().seconds))]
+        let file = JSONWriter.bytes(of: .object(try #require(key.publicMembers) + times))
+        try makePrivateFile(gate.temporary.path + "/keys/theirs.jwk", file)
+        let tokens = try [[PosternClaims.epochName, PosternClaims.familyName], ["epoch", "family"]].map { names in
+            try token("access", [(names[0], .integer(.max)), (names[1], .string("f"))], by: key, namesKey: true)
+        }
+        for token in tokens { #expect(gate.whoami(Gate.bearer(token)) == "ann") }
+        try gate.store.revokeAll(of: gate.user("ann").id)
+        for token in tokens { #expect(gate.whoami(Gate.bearer(token)) == "") }
+    }
+
     @Test("Tokens that former versions made go on, with their family, their end and their epoch")
     func former() throws {
         let ann = try gate.user("ann")
