@@ -30,6 +30,15 @@ struct ImportCommand: ParsableCommand {
         var userModel = "auth.user"
         @Option(help: ArgumentHelp("USERNAME_FIELD of the user model.", valueName: "field"))
         var usernameField = "username"
+        @Option(
+            help: ArgumentHelp(
+                "The field that says who is active, where that is not is_active; none: all are.",
+                valueName: "field"
+            )
+        )
+        var activeField: String?
+        @Option(help: ArgumentHelp("The field that says who is staff.", valueName: "field"))
+        var staffField = "is_staff"
 
         func run() throws {
             try target.run { store, file, progress throws(ImportError) in
@@ -37,6 +46,8 @@ struct ImportCommand: ParsableCommand {
                     file,
                     userModel: userModel,
                     usernameField: usernameField,
+                    activeField: activeField,
+                    staffField: staffField,
                     isDryRun: target.dryRun,
                     progress: progress
                 )

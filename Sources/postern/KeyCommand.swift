@@ -38,8 +38,8 @@ struct KeyCommand: ParsableCommand {
             abstract: "Take over the secret with which another program signs by HS256, and print the key's id.",
             discussion: """
                 The secret is all of standard input, without the line's end: simplejwt's SIGNING_KEY, which is Django's SECRET_KEY unless \
-                the project says otherwise. What was signed with it stays good. New tokens are signed with another key, \
-                if there is one; retire this one when its refresh tokens have expired.
+                the project says otherwise. What was signed with it stays good. It signs no new tokens; retire it when \
+                its refresh tokens have expired.
                 """
         )
 

@@ -27,9 +27,7 @@ struct SessionCommand: ParsableCommand {
             let now = store.now()
             let rows = try store.allSessions()
                 .filter { owner == nil || $0.user == owner?.id }
-                .filter { session in
-                    users[session.user].map { $0.isActive && session.epoch >= $0.epoch } ?? false && now < session.ends
-                }
+                .filter { $0.isGood(for: users[$0.user], at: now) }
                 .map { $0.members(username: users[$0.user]?.username.description) }
             output.print(rows, headings: ["ID", "USER", "STARTED", "LAST USED", "ENDS"])
         }

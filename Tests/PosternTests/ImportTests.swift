@@ -132,9 +132,64 @@ struct ImportTests {
             {"model":"accounts.member","pk":"5b1f8e9a-0000","fields":{"email":"ann@example.org","password":"!"}}
             {"model":"authtoken.token","pk":"\#(Self.key)","fields":{"user":"5b1f8e9a-0000"}}
             """#
-        let imported = try store.importDjango(try file(dump), userModel: "accounts.Member", usernameField: "email")
+        let imported = try store.importDjango(
+            try file(dump),
+            userModel: "accounts.Member",
+            usernameField: "email",
+            activeField: "none"
+        )
         #expect(imported.users.added == 1 && imported.tokens.added == 1)
         #expect(try owner(of: Self.key) == "ann@example.org")
+    }
+
+    @Test(
+        "Nobody is active whom the project has disabled, whatever its field is called; where none says so, one is asked"
+    )
+    func activeField() throws {
+        func dump(_ fields: String, _ more: String = "") -> String {
+            let user = #"{"model":"accounts.user","pk":1,"fields":{"email":"ann","password":"!"\#(fields)}}"#
+            return "[\(user),\(Self.token(Self.key, of: "1"))\(more)]"
+        }
+        /// Whether ann is active and staff; nil where nothing was imported.
+        func imported(_ dump: String, _ active: String?, staff: String = "is_staff") throws -> [Bool]? {
+            let fresh = try ImportTests()
+            do {
+                _ = try fresh.store.importDjango(
+                    try fresh.file(dump),
+                    userModel: "accounts.user",
+                    usernameField: "email",
+                    activeField: active,
+                    staffField: staff
+                )
+            } catch ImportError.refused(_, let problems) {
+                #expect(problems[0].description.hasPrefix("object "), "\(problems)")
+                #expect(try fresh.store.allUsers().isEmpty && fresh.store.allTokens().isEmpty)
+                return nil
+            }
+            let ann = try #require(try fresh.store.user(1))
+            #expect(try (fresh.owner(of: Self.key) != nil) == ann.isActive)
+            return [ann.isActive, ann.isStaff]
+        }
+        let cases: [(fields: String, active: String?, staff: String, [Bool]?)] = [
+            ("", nil, "is_staff", nil), ("", "none", "is_staff", [true, false]), ("", "active", "is_staff", nil),
+            (#","active":false"#, nil, "is_staff", nil), (#","active":false"#, "active", "is_staff", [false, false]),
+            (#","active":true,"staff":true"#, "active", "staff", [true, true]),
+            (#","active":true,"staff":true"#, "active", "is_staff", [true, false]),
+            (#","active":null"#, "active", "is_staff", nil), (#","active":1"#, "active", "is_staff", nil),
+            (#","active":"false""#, "active", "is_staff", nil), (#","is_active":null"#, nil, "is_staff", nil),
+            (#","is_active":false"#, nil, "is_staff", [false, false]),
+            (#","is_active":true,"is_staff":true"#, nil, "is_staff", [true, true]),
+            (#","is_active":true,"enabled":false"#, "enabled", "is_staff", [false, false]),
+        ]
+        for (fields, active, staff, expected) in cases {
+            #expect(try imported(dump(fields), active, staff: staff) == expected, "\(fields) \(active ?? "")")
+        }
+        // One of many is enough.
+        let other = #",{"model":"accounts.user","pk":2,"fields":{"email":"bob","password":"!"}}"#
+        #expect(try imported(dump(#","is_active":true"#, other), nil) == nil)
+        // Django's own model has the field, and one that is left out is true by default.
+        #expect(try importDjango("[\(Self.user("7", "eve"))]").users.added == 1)
+        #expect(try store.user(7)?.isActive == true)
     }
 
     @Test("What cannot be taken over is named, and then nothing is")

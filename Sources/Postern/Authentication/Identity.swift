@@ -34,4 +34,7 @@ public enum Credential: Sendable {
         case .session, .password: false
         }
     }
+
+    /// Whether it is the word of another issuer, which the location does not take for handing out credentials.
+    var isBorrowed: Bool { if case .jwt(let claims) = self { !claims.mayHandOut } else { false } }
 }

@@ -28,7 +28,7 @@ struct JWTAuthentication: Authenticator {
         guard let name = cookie, let text = request.cookie(name), !text.isEmpty else { return nil }
         let identity = try identity(of: text)
         if case .jwt(let claims) = identity.credential {
-            try CSRF(settings: sessions).check(request, bound: CSRFSecret(of: claims.familyID))
+            try CSRF(settings: sessions).check(request, bound: claims.csrfSecret(of: text))
         }
         return identity
     }
@@ -36,30 +36,25 @@ struct JWTAuthentication: Authenticator {
     private static let bearer = Array("Bearer".utf8)[...]
 
     private func identity(of text: ArraySlice<UInt8>) throws(APIError) -> Identity {
-        do {
-            let claims = try tokens.verify(text)
-            try claims.check(.access)
-            guard try !tokens.isRevoked(claims) else { throw JWTError.blacklisted }
-            return Identity(try user(of: claims), by: .jwt(claims))
-        } catch let error as JWTError {
-            if case .unavailable = error { throw APIError(any: error) }
-            throw Self.notValid(error)
+        do throws(JWTError) {
+            let (claims, user) = try tokens.owner(of: text, .access)
+            return Identity(user, by: .jwt(claims))
         } catch {
-            throw APIError(any: error)
+            throw Self.refusal(error)
         }
     }
 
-    private func user(of claims: JWTClaims) throws -> User {
-        guard claims.isForeign || claims.namesUser else {
-            throw Self.refused("Token contained no recognizable user identification", "token_not_valid")
+    /// simplejwt's answers.
+    private static func refusal(_ error: JWTError) -> APIError {
+        switch error {
+        case .unavailable(let reason): .unavailable(reason)
+        case .noUser: refused(error.message, "token_not_valid")
+        case .fault(.unknownUser): refused("User not found", "user_not_found")
+        case .fault(.inactive): refused("User is inactive", "user_inactive")
+        case .fault(.passwordChanged): refused("The user's password has been changed.", "password_changed")
+        case .fault(.ended): notValid(.blacklisted)
+        default: notValid(error)
         }
-        guard let user = try tokens.user(of: claims) else { throw Self.refused("User not found", "user_not_found") }
-        guard user.isActive else { throw Self.refused("User is inactive", "user_inactive") }
-        guard claims.isOfPassword(of: user) else {
-            throw Self.refused("The user's password has been changed.", "password_changed")
-        }
-        guard !claims.isOutdated(for: user) else { throw JWTError.blacklisted }
-        return user
     }
 
     private static func refused(_ detail: String, _ code: String) -> APIError {

@@ -32,8 +32,8 @@ struct SessionAuthentication: Authenticator {
     func session(of key: ArraySlice<UInt8>) throws(APIError) -> (Session, User)? {
         guard SessionKey.isPlausible(key) else { return nil }
         do {
-            guard let session = try store.session(SecretDigest(of: key)), store.now() < session.ends,
-                let user = try store.user(session.user), user.isActive, session.epoch >= user.epoch
+            guard let session = try store.session(SecretDigest(of: key)), let user = try store.user(session.user),
+                session.isGood(for: user, at: store.now())
             else { return nil }
             return (session, user)
         } catch {

@@ -59,9 +59,10 @@ public struct TokenAuthentication: Authenticator {
             throw APIError(error)
         }
         guard let token, let owner else { throw Self.invalidToken }
-        if let expires = token.expires, store.now() >= expires { throw Self.invalidToken }
-        guard owner.isActive else { throw .authenticationFailed("User inactive or deleted.") }
-        guard token.isGood(for: owner, at: store.now()) else { throw Self.invalidToken }
-        return (token, owner)
+        switch token.fault(of: owner, at: store.now()) {
+        case nil: return (token, owner)
+        case .inactive: throw .inactiveUser
+        case .unknownUser, .passwordChanged, .ended: throw Self.invalidToken
+        }
     }
 }

@@ -15,6 +15,11 @@ public enum JSONValue: Sendable {
     /// nil for what is no string.
     var text: String? { if case .string(let text) = self { text } else { nil } }
 
+    /// Whether it is this string, byte for byte.
+    func isText(_ text: String) -> Bool {
+        if case .string(let own) = self { own.hasSameBytes(as: text) } else { false }
+    }
+
     /// Python's name of the type, which is part of DRF's messages.
     var pythonType: String {
         switch self {

@@ -5,9 +5,14 @@ struct ForeignIssuer: Sendable {
     let keys: JSONWebKeySetFile
     /// The claim whose text is a username here: never an id, which would be another's here.
     let userClaim: String
+    /// Claims that hold scopes, beside `scope` and `scp`.
+    let scopeClaims: [String]
+    /// Whether a token of theirs that is not limited to scopes may hand out and end credentials.
+    let mayHandOut: Bool
 
     /// nil when the location names none.
     init?(_ settings: PolicySettings) throws(PolicyError) {
+        mayHandOut = try settings.isSecond(.jwtCredentials, of: "refuse", "allow")
         guard let words = settings.words(.jwtJWKS) else { return nil }
         guard words.count == 2, words[1].hasPrefix("/") else {
             throw settings.error(.jwtJWKS, "is not an issuer, a space and the path of its JWK Set")
@@ -21,5 +26,6 @@ struct ForeignIssuer: Sendable {
         name = words[0]
         keys = JSONWebKeySetFile(path: words[1])
         userClaim = settings[.jwtUserClaim] ?? "sub"
+        scopeClaims = settings.words(.jwtScopeClaim) ?? []
     }
 }

@@ -10,9 +10,11 @@ struct JSONWebSignature {
 
     let header: Header
     let payload: [UInt8]
+    /// Header and payload, as they were signed.
+    let signedText: ArraySlice<UInt8>
     /// Where this very header was read before.
     private let known: KnownHeader?
-    private let headerText, signedText: ArraySlice<UInt8>
+    private let headerText: ArraySlice<UInt8>
     private let signature: [UInt8]
 
     /// What we look at of a header. Everything else is of no effect; what asks for an effect is refused.

@@ -18,9 +18,14 @@ struct JSONWebTokens: Sendable {
     /// at before the signature held.
     func verify(_ text: ArraySlice<UInt8>) throws(JWTError) -> JWTClaims {
         let contents = try contents(of: text)
+        guard contents.origin == .foreign, let issuer = settings.foreignIssuer else {
+            return try JWTClaims(contents, settings.checks, now: store.now())
+        }
         var checks = settings.checks
-        if contents.isForeign, let issuer = settings.foreignIssuer { checks.issuer = issuer.name }
-        return try JWTClaims(contents, checks, now: store.now())
+        checks.issuer = issuer.name
+        var claims = try JWTClaims(contents, checks, now: store.now())
+        claims.mayHandOut = issuer.mayHandOut
+        return claims
     }
 
     /// What a token says whose signature is right by the keys that there are now.
@@ -32,20 +37,34 @@ struct JSONWebTokens: Sendable {
             return entry.contents
         }
         store.metrics.value?.count(.tokenMisses)
-        let ring = try ring().set
-        guard let signature = JSONWebSignature(compact: text, knownHeader: ring.knownHeader.value) else {
+        let ring = try ring()
+        guard let signature = JSONWebSignature(compact: text, knownHeader: ring.set.knownHeader.value) else {
             throw .invalid
         }
         var foreignKeys: JSONWebKeySet?
-        if try !isSigned(signature, by: ring) {
+        var origin = JWTContents.Origin.foreign
+        if let key = try signer(of: signature, among: ring.set) {
+            origin = ring.isMadeHere(signature.header, by: key) ? .postern : .project
+        } else {
             guard let issuer = settings.foreignIssuer else { throw .invalid }
             let keys = try keys(of: issuer)
-            guard try isSigned(signature, by: keys, types: ["JWT", "AT+JWT"]) else { throw .invalid }
+            guard try signer(of: signature, among: keys, types: ["JWT", "AT+JWT"]) != nil else { throw .invalid }
             foreignKeys = keys
         }
-        guard let contents = JWTContents(signature.payload, isForeign: foreignKeys != nil) else { throw .invalid }
+        let scopeClaims = origin == .foreign ? settings.foreignIssuer?.scopeClaims ?? [] : []
+        guard
+            let contents = JWTContents(
+                signature.payload,
+                origin,
+                signed: signature.signedText,
+                scopeClaims: scopeClaims
+            )
+        else { throw .invalid }
         if let digest {
-            seen.remember(SeenTokens.Entry(contents: contents, ring: ring, issuer: foreignKeys), at: digest)
+            seen.remember(
+                SeenTokens.Entry(contents: contents, ring: ring.set, issuer: foreignKeys, scopeClaims: scopeClaims),
+                at: digest
+            )
         }
         return contents
     }
@@ -54,8 +73,26 @@ struct JSONWebTokens: Sendable {
     private func isOfTheseKeys(_ entry: SeenTokens.Entry) throws(JWTError) -> Bool {
         guard try ring().set === entry.ring else { return false }
         guard let keys = entry.issuer else { return true }
-        guard let issuer = settings.foreignIssuer else { return false }
+        guard let issuer = settings.foreignIssuer, issuer.scopeClaims == entry.scopeClaims else { return false }
         return try self.keys(of: issuer) === keys
+    }
+
+    /// The claims of a token that opens something here, and whose it is. Whatever takes a token, or says whether one is good,
+    /// asks this.
+    ///
+    /// - Parameter kind: nil: any that opens something.
+    func owner(
+        of text: ArraySlice<UInt8>,
+        _ kind: JWTClaims.Kind?
+    ) throws(JWTError) -> (claims: JWTClaims, user: User) {
+        let claims = try verify(text)
+        try claims.check(kind)
+        guard try !isRevoked(claims) else { throw .blacklisted }
+        if kind != .access, try isUsedUp(claims) { throw .blacklisted }
+        guard claims.isForeign || claims.namesUser else { throw .noUser }
+        guard let user = try user(of: claims) else { throw .fault(.unknownUser) }
+        if let fault = CredentialFault.of(user, claims.issuance) { throw .fault(fault) }
+        return (claims, user)
     }
 
     /// The user that a token speaks of; nil when there is none.
@@ -76,7 +113,8 @@ struct JSONWebTokens: Sendable {
     /// Whether it, or the family that it belongs to, was revoked.
     func isRevoked(_ claims: JWTClaims) throws(JWTError) -> Bool {
         do {
-            return try store.isRevoked(claims.revocationID, claims.familyID)
+            let name = claims.revocationID
+            return try store.isRevoked(name.bytes, claims.isForeign ? name.former : claims.familyID)
         } catch {
             throw .unavailable(error.description)
         }
@@ -85,8 +123,8 @@ struct JSONWebTokens: Sendable {
     /// Whether a refresh token, beyond that, has been used up.
     func isUsedUp(_ claims: JWTClaims) throws(JWTError) -> Bool {
         do {
-            guard let last = try store.refreshFamily(claims.familyID)?.last else { return false }
-            return claims.isRefresh && last.successor.jti != claims.jtiBytes
+            guard claims.isRefresh, let last = try store.refreshFamily(claims.familyID)?.last else { return false }
+            return last.successor.jti != claims.revocationID.bytes
         } catch {
             throw .unavailable(error.description)
         }
@@ -117,7 +155,7 @@ struct JSONWebTokens: Sendable {
         let family = claims.familyID
         guard settings.rotates else {
             guard try !isUsedUp(claims) else { throw .blacklisted }
-            let same = RefreshSuccessor(jti: claims.jtiBytes, issued: now, expires: expires)
+            let same = RefreshSuccessor(jti: claims.revocationID.bytes, issued: now, expires: expires)
             return try pair(for: user, family, authenticated, refresh: same, isNew: false, more: claims.passedOn)
         }
         let end = min(
@@ -128,7 +166,7 @@ struct JSONWebTokens: Sendable {
         let outcome: Store.Rotated
         do {
             outcome = try store.rotate(
-                claims.jtiBytes,
+                claims.revocationID.bytes,
                 of: family,
                 expires: expires,
                 successor: RefreshSuccessor(jti: Self.newID(), issued: now, expires: end),
@@ -150,7 +188,7 @@ struct JSONWebTokens: Sendable {
     func revoke(_ claims: JWTClaims) throws(JWTError) {
         do {
             try store.revoke(
-                claims.isRefresh ? claims.familyID : claims.revocationID,
+                claims.isRefresh ? claims.familyID : claims.revocationID.bytes,
                 expires: claims.expires ?? Timestamp(seconds: Timestamp.lastSecond)
             )
         } catch {
@@ -181,14 +219,17 @@ struct JSONWebTokens: Sendable {
         }
         // It does not outlive the record that its family was revoked.
         let accessExpires = min(store.now().adding(seconds: settings.accessLifetime), refresh.expires)
-        let common = more + [("epoch", .integer(user.epoch)), ("family", Self.text(family))]
         func token(_ kind: JWTClaims.Kind, _ jti: [UInt8], _ issued: Timestamp, _ expires: Timestamp) -> [UInt8]? {
             var claims: [(name: String, value: JSONValue)] = [
                 ("token_type", .string(kind.rawValue)), ("exp", .integer(expires.seconds)),
                 ("iat", .integer(issued.seconds)), ("jti", Self.text(jti)),
             ]
-            claims += common
-            if kind == .refresh { claims.append(("auth_time", .integer(authenticated.seconds))) }
+            claims += more
+            claims += PosternClaims.members(
+                epoch: user.epoch,
+                family: family,
+                login: kind == .refresh ? authenticated : nil
+            )
             if let issuer = settings.checks.issuer { claims.append(("iss", .string(issuer))) }
             if let audience = settings.checks.audience { claims.append(("aud", .string(audience))) }
             return JSONWebSignature.compact(claims, signedBy: key)
@@ -222,16 +263,16 @@ struct JSONWebTokens: Sendable {
     }
 
     /// - Parameter types: What `typ` may say, in upper case (RFC 7519, section 5.1), where it is there.
-    private func isSigned(
-        _ signature: JSONWebSignature,
-        by keys: JSONWebKeySet,
+    private func signer(
+        of signature: JSONWebSignature,
+        among keys: JSONWebKeySet,
         types: [String] = ["JWT"]
-    ) throws(JWTError) -> Bool {
-        guard signature.signer(among: keys) != nil else { return false }
+    ) throws(JWTError) -> JSONWebKey? {
+        guard let key = signature.signer(among: keys) else { return nil }
         signature.remember(headerIn: keys)
-        guard let type = signature.header.type else { return true }
+        guard let type = signature.header.type else { return key }
         guard types.contains(where: { ASCII.equalsIgnoringCase($0.utf8, type.utf8) }) else { throw .invalid }
-        return true
+        return key
     }
 
     /// simplejwt's `jti`: 128 random bits in hexadecimal.
@@ -247,16 +288,4 @@ struct JSONWebTokens: Sendable {
     }
 
     private static func text(_ bytes: [UInt8]) -> JSONValue { .string(String(decoding: bytes, as: UTF8.self)) }
-}
-
-extension JWTClaims {
-    var isRefresh: Bool { !isForeign && Self.isText(kind, Kind.refresh.rawValue) }
-
-    var jtiBytes: [UInt8] { Array((jti ?? "").utf8) }
-
-    /// What the tokens of a family have in common, those claims among them that somebody else put in.
-    var passedOn: [(name: String, value: JSONValue)] {
-        let own = ["token_type", "exp", "iat", "nbf", "jti", "epoch", "family", "auth_time", "iss", "aud"]
-        return object.members.filter { member in !own.contains { $0.hasSameBytes(as: member.name) } }
-    }
 }

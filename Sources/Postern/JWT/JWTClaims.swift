@@ -3,10 +3,13 @@ internal import Journal
 /// The claims of a token whose signature, times, issuer and audience are right (RFC 7519, section 4).
 public struct JWTClaims: Sendable {
     private let contents: JWTContents
+    /// Whether it is good for all that its user may do, where it is not limited to scopes: another issuer's token is only where
+    /// the location says so.
+    var mayHandOut: Bool
 
     var object: JSONObject { contents.object }
     /// Whether another issuer signed it, whose claims mean other things.
-    var isForeign: Bool { contents.isForeign }
+    var isForeign: Bool { contents.origin == .foreign }
 
     /// simplejwt's `token_type`.
     public enum Kind: String, Sendable {
@@ -28,22 +31,33 @@ public struct JWTClaims: Sendable {
         case .malformed: throw .invalid
         case .seconds(let seconds): if seconds <= now.seconds - checks.leeway { throw .expired }
         }
-        if let issuer = checks.issuer, !Self.isText(contents.issuer, issuer) { throw .invalid }
+        if let issuer = checks.issuer, !(contents.issuer?.isText(issuer) ?? false) { throw .invalid }
         if let audience = checks.audience, !Self.contains(contents.audience, audience) { throw .invalid }
         if contents.hasMalformedName { throw .invalid }
         self.contents = contents
+        mayHandOut = contents.origin != .foreign
     }
 
     /// What simplejwt checks beyond the signature.
-    /// - Parameter kind: nil: any.
+    /// - Parameter kind: nil: any that opens something here.
     func check(_ kind: Kind?) throws(JWTError) {
         if case .absent = contents.expires { throw .noExpiry }
-        // Others name the kind of a token otherwise, or do not.
-        if isForeign, contents.kind == nil { return }
         guard isForeign || jti != nil else { throw .noID }
-        guard let kind else { return }
-        guard let type = contents.kind else { throw .noType }
-        guard Self.isText(type, kind.rawValue) else { throw .wrongType }
+        guard let type = contents.kind else {
+            // Others name the kind of a token otherwise, or do not.
+            guard isForeign else { throw .noType }
+            guard !contents.isForeignRefresh else { throw .wrongType }
+            return
+        }
+        let isKind =
+            if isForeign {
+                type.isText(Kind.access.rawValue) && !contents.isForeignRefresh
+            } else if let kind {
+                type.isText(kind.rawValue)
+            } else {
+                type.isText(Kind.access.rawValue) || type.isText(Kind.refresh.rawValue)
+            }
+        guard isKind else { throw .wrongType }
     }
 
     var scopes: [String]? { contents.scopes }
@@ -58,38 +72,41 @@ public struct JWTClaims: Sendable {
     /// simplejwt's `token_type`, whatever stands there.
     var kind: JSONValue? { contents.kind }
 
-    /// Whether an epoch of its user has ended since it was issued. Tokens that know of no epoch, of another
-    /// issuer or of simplejwt, go by when they were issued; to the second, and in doubt they are dead.
-    func isOutdated(for user: User) -> Bool {
-        if let epoch = contents.epoch { return epoch < user.epoch }
-        guard user.epoch > 1 else { return false }
-        guard let issued = contents.issued.value else { return true }
-        return issued <= user.epochBegan.seconds
-    }
-
-    /// Whether it was issued under the password that the user has now.
-    func isOfPassword(of user: User) -> Bool { contents.epoch.map { $0 >= user.passwordEpoch } ?? true }
+    /// Tokens that know of no epoch, of another issuer or of simplejwt, go by when they were issued.
+    var issuance: Issuance { contents.own.map { .epoch($0.epoch) } ?? .time(contents.issued.value) }
 
     var expires: Timestamp? { contents.expires.value.map { Timestamp(seconds: $0) } }
 
     /// When the user gave a password; tokens of simplejwt do not say.
-    var authenticated: Timestamp? {
-        JWTContents.NumericDate(object["auth_time"]).value.map { Timestamp(seconds: $0) }
-    }
+    var authenticated: Timestamp? { contents.own?.login.map { Timestamp(seconds: $0) } }
 
     /// The name under which this one token is revoked.
-    var revocationID: [UInt8] { contents.revocationID }
+    var revocationID: RevocationID { contents.revocationID }
 
     /// The name of its family in the store.
     var familyID: [UInt8] { contents.familyID }
 
-    static func isText(_ value: JSONValue?, _ text: String) -> Bool {
-        if case .string(let string)? = value { string.hasSameBytes(as: text) } else { false }
+    /// The secret against forged requests of a page whose cookie holds this token.
+    ///
+    /// - Parameter text: The whole token. Of a token of another issuer nothing else is a secret: claims can be guessed, and
+    ///   without a `jti` they may be the same for many.
+    func csrfSecret(of text: ArraySlice<UInt8>) -> CSRFSecret { CSRFSecret(of: isForeign ? text : familyID[...]) }
+
+    var isRefresh: Bool { !isForeign && kind?.isText(Kind.refresh.rawValue) ?? false }
+
+    /// What the tokens of a family have in common: the claims that somebody else put in.
+    var passedOn: [(name: String, value: JSONValue)] {
+        let written = ["token_type", "exp", "iat", "nbf", "jti", "iss", "aud"]
+        let own = written + (contents.own?.isFormer ?? false ? PosternClaims.formerNames : [])
+        return object.members.filter { member in
+            !member.name.utf8.starts(with: PosternClaims.prefix.utf8)
+                && !own.contains { $0.hasSameBytes(as: member.name) }
+        }
     }
 
     /// A text or a list with it in it (RFC 7519, section 4.1.3).
     private static func contains(_ value: JSONValue?, _ text: String) -> Bool {
-        if case .array(let elements)? = value { return elements.contains { isText($0, text) } }
-        return isText(value, text)
+        if case .array(let elements)? = value { return elements.contains { $0.isText(text) } }
+        return value?.isText(text) ?? false
     }
 }

@@ -7,6 +7,10 @@ enum JWTError: Error, Equatable {
     case noType
     case wrongType
     case blacklisted
+    /// It does not say whose it is.
+    case noUser
+    /// It opens nothing any more.
+    case fault(CredentialFault)
     /// A refresh token that was used up before, by somebody else or long ago: its family is dead now.
     case reused
     /// The store, a key or a file cannot be had: nothing is known about the token.
@@ -14,12 +18,13 @@ enum JWTError: Error, Equatable {
 
     var message: String {
         switch self {
-        case .invalid: "Token is invalid"
+        case .invalid, .fault: "Token is invalid"
         case .expired: "Token is expired"
         case .noExpiry: "Token has no 'exp' claim"
         case .noID: "Token has no id"
         case .noType: "Token has no type"
         case .wrongType: "Token has wrong type"
+        case .noUser: "Token contained no recognizable user identification"
         case .blacklisted, .reused: "Token is blacklisted"
         case .unavailable(let reason): reason
         }

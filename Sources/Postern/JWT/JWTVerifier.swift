@@ -53,7 +53,7 @@ public struct JWTVerifier: Sendable {
     /// - Throws: ``Refusal``.
     public func claims(in text: [UInt8]) throws -> JSONValue {
         guard let signature = JSONWebSignature(compact: text[...]), signature.signer(among: keys) != nil,
-            let contents = JWTContents(signature.payload, isForeign: false)
+            let contents = JWTContents(signature.payload, .project, signed: signature.signedText)
         else { throw Refusal(description: JWTError.invalid.message) }
         do throws(JWTError) {
             _ = try JWTClaims(contents, checks, now: .now())

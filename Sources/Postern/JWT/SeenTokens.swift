@@ -15,6 +15,8 @@ final class SeenTokens: Sendable {
         let ring: JSONWebKeySet
         /// Those of another issuer, where one of them signed it.
         let issuer: JSONWebKeySet?
+        /// By which claims of another issuer's its scopes were read.
+        let scopeClaims: [String]
     }
 
     static let capacity = 8192

@@ -28,7 +28,7 @@ extension Store {
     }
 
     /// Takes over the secret with which another program signs by HS256, so that its tokens stay good. It verifies, and signs
-    /// nothing as long as there is another key.
+    /// nothing.
     ///
     /// - Parameter secret: Its bytes; of Django, those of `SIGNING_KEY` or else `SECRET_KEY`.
     /// - Returns: The key, or the one that is there already.
@@ -36,6 +36,7 @@ extension Store {
     public func importKey(_ secret: [UInt8]) throws -> StoredKey {
         let key = try JSONWebKey(id: Base62.random(count: 16), secret: secret)
         if let known = try keyRing().keys.first(where: { $0.key.hasSecret(of: key) }) { return known }
+        // No time says that it is imported.
         let stored = StoredKey(key: key, created: Timestamp(seconds: 0), signsFrom: Timestamp(seconds: 0))
         try keys.add(key, created: stored.created, signsFrom: stored.signsFrom)
         return stored

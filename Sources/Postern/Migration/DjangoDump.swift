@@ -9,6 +9,50 @@ struct DjangoDump: ImportSource {
         let name: String
         /// `USERNAME_FIELD`.
         let usernameField: String
+        let activeField: ActiveField
+        /// The field that stands for `is_staff`.
+        let staffField: String
+
+        /// What says whether a user is active. Django asks the attribute `is_active`, which may be a property of any other
+        /// field, and is true where a model has none: a dump cannot tell.
+        enum ActiveField {
+            /// `is_active`, which a model of the project's own has to have for that.
+            case usual
+            case named(String)
+            /// There is none: all are active.
+            case none
+
+            /// - Parameter text: As `--active-field` has it; nil: it is not given.
+            init(_ text: String?) {
+                self =
+                    switch text {
+                    case nil: .usual
+                    case "none"?: .none
+                    case let name?: .named(name)
+                    }
+            }
+        }
+
+        /// What is to be said about a user of whom nobody can say whether they are active; nil: nothing.
+        func problem(with user: DjangoObject) -> String? {
+            switch activeField {
+            case .none: return nil
+            case .usual:
+                // Django's own model has the field, and true is what loaddata makes of one that is left out.
+                guard name != "auth.user", user["is_active"] == nil else { return nil }
+                return
+                    "the users have no field is_active: say with --active-field which one says who is active, or --active-field none if all are."
+            case .named(let field): return user[field] == nil ? "the users have no field \(field)." : nil
+            }
+        }
+
+        func isActive(_ user: DjangoObject) throws(ImportRecordError) -> Bool {
+            switch activeField {
+            case .none: true
+            case .usual: try user.flag("is_active") ?? true
+            case .named(let field): try user.flag(field) ?? false
+            }
+        }
     }
 
     private let file: ImportFile
@@ -23,7 +67,13 @@ struct DjangoDump: ImportSource {
         self.file = file
         self.model = model
         var references = DjangoReferences()
-        try file.eachObject(Self.word, DjangoObject.init) { object, _ in references.take(object, model) }
+        try file.eachObject(Self.word, DjangoObject.init) { object, place throws(ImportError) in
+            references.take(object, model)
+            // Once, for it is the same for all of them.
+            guard object.model == model.name, let reason = model.problem(with: object) else { return }
+            let problem = ImportProblem(place: "\(place.description), \(object.name)", reason: reason)
+            throw .refused(path: file.path, problems: [problem])
+        }
         self.references = references
     }
 
@@ -98,8 +148,8 @@ struct DjangoDump: ImportSource {
             username: username,
             passwordHash: hash,
             unknownHash: unknown,
-            isActive: try object.flag("is_active") ?? true,
-            isStaff: try object.flag("is_staff") ?? false,
+            isActive: try model.isActive(object),
+            isStaff: try object.flag(model.staffField) ?? false,
             isSuperuser: try object.flag("is_superuser") ?? false,
             groups: try object.list("groups").map { value throws(ImportRecordError) in try references.groupName(value) }
                 .sorted(),

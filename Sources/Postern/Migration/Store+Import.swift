@@ -37,17 +37,27 @@ extension Store {
     ///   - file: What `manage.py dumpdata auth authtoken` wrote.
     ///   - userModel: `AUTH_USER_MODEL`.
     ///   - usernameField: Its `USERNAME_FIELD`.
+    ///   - activeField: Its field that stands for `is_active`; `none`: all users are active; nil: it is `is_active`, and a user of
+    ///     a model of the project's own who has none is refused.
+    ///   - staffField: Its field that stands for `is_staff`; users without it are not staff.
     ///   - isDryRun: Whether only to look what would be imported.
     /// - Throws: ``ImportError``; nothing was imported then.
     public func importDjango(
         _ file: ImportFile,
         userModel: String = "auth.user",
         usernameField: String = "username",
+        activeField: String? = nil,
+        staffField: String = "is_staff",
         isDryRun: Bool = false,
         progress: @escaping Progress = noProgress
     ) throws(ImportError) -> Imported {
         progress("references", 0)
-        let model = DjangoDump.UserModel(name: userModel.lowercased(), usernameField: usernameField)
+        let model = DjangoDump.UserModel(
+            name: userModel.lowercased(),
+            usernameField: usernameField,
+            activeField: DjangoDump.UserModel.ActiveField(activeField),
+            staffField: staffField
+        )
         return try take(try DjangoDump(file, model), isDryRun, progress)
     }
 

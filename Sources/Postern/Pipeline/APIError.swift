@@ -117,6 +117,9 @@ public enum APIError: Error {
 }
 
 extension APIError {
+    /// In DRF's words.
+    static let inactiveUser = APIError.authenticationFailed("User inactive or deleted.")
+
     init(_ error: StoreError) { self = .unavailable(error.description) }
 
     /// What a client is told of an error of any kind that nobody has made sense of before.

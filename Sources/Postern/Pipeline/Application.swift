@@ -207,6 +207,11 @@ public final class Application: Sendable {
             guard !identity.credential.isLimited || !policy.view.needsUnlimitedCredential else {
                 throw .outsideLimits("a view that hands out or ends credentials")
             }
+            guard !identity.credential.isBorrowed || !policy.view.handsOutCredentials else {
+                throw .outsideLimits(
+                    "a view that hands out or ends credentials, as another issuer's (\(PolicyParameter.jwtCredentials.rawValue))"
+                )
+            }
             break
         }
     }

@@ -26,7 +26,7 @@ extension Application {
                 return Explanation(status: 204, steps: steps)
             }
             if let user {
-                guard user.isActive else { throw .authenticationFailed("User inactive or deleted.") }
+                guard CredentialFault.of(user, .now) == nil else { throw .inactiveUser }
                 request.user = user
                 request.credential = .password
                 request.scheme = policy.authenticators.first?.scheme

@@ -66,6 +66,10 @@ enum PolicyParameter: String, CaseIterable {
     case jwtJWKS = "POSTERN_JWT_JWKS"
     /// The claim in which the other issuer's tokens have the username.
     case jwtUserClaim = "POSTERN_JWT_USER_CLAIM"
+    /// Claims in which the other issuer's tokens have scopes, beside `scope` and `scp`.
+    case jwtScopeClaim = "POSTERN_JWT_SCOPE_CLAIM"
+    /// `refuse`, `allow`: whether the other issuer's tokens may hand out and end credentials.
+    case jwtCredentials = "POSTERN_JWT_CREDENTIALS"
     case sessionLifetime = "POSTERN_SESSION_LIFETIME"
     case sessionIdle = "POSTERN_SESSION_IDLE"
     /// The name of the session's cookie: Django's `SESSION_COOKIE_NAME`.

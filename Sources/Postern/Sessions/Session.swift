@@ -21,6 +21,12 @@ public struct Session: Sendable, Equatable {
     /// Whether a use now is worth writing down: not within a twenty-fourth of the idle limit after the last one.
     func isUseNews(at now: Timestamp) -> Bool { now.seconds - lastUsed.seconds >= max(1, idleLimit / 24) }
 
+    /// Whether it is not over, and its user is there, active and in the epoch in which it began.
+    /// - Parameter owner: nil: its user is gone.
+    public func isGood(for owner: User?, at now: Timestamp) -> Bool {
+        now < ends && CredentialFault.of(owner, .epoch(epoch)) == nil
+    }
+
     /// The first moment at which it is over when it is not used again.
     public var ends: Timestamp { min(expires, lastUsed.adding(seconds: idleLimit)) }
 }

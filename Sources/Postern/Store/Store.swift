@@ -55,7 +55,11 @@ public final class Store: Sendable {
             throw StoreError(error)
         }
         let store = try Store(opening: path)
-        if made.contains("keys") { made.append("keys/" + (try store.generateKey(.hs256).id)) }
+        // Former versions signed with an imported key where there was no other one.
+        let keys = try store.keyRing().keys
+        if made.contains("keys") || !keys.isEmpty && keys.allSatisfy(\.isImported) {
+            made.append("keys/" + (try store.generateKey(.hs256).id))
+        }
         return made
     }
 

@@ -44,10 +44,13 @@ public struct Token: Sendable, Equatable {
         return max(created, expires.adding(seconds: -renewal))
     }
 
-    /// Whether its owner may use it: it has not ended, and no epoch of theirs has.
-    func isGood(for owner: User, at now: Timestamp) -> Bool {
-        (expires.map { now < $0 } ?? true) && epoch >= owner.epoch
+    /// Why its owner may not use it; nil: they may.
+    func fault(of owner: User?, at now: Timestamp) -> CredentialFault? {
+        if owner != nil, let expires, now >= expires { return .ended }
+        return CredentialFault.of(owner, .epoch(epoch))
     }
+
+    func isGood(for owner: User, at now: Timestamp) -> Bool { fault(of: owner, at: now) == nil }
 }
 
 /// How many tokens of one source a user may have that are still good, and what happens with one more.

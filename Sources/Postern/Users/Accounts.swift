@@ -72,7 +72,7 @@ public final class Accounts: Sendable {
                     name: name,
                     isRepeated: isRepeated,
                     for: request,
-                    isRight: { $0?.isActive ?? false }
+                    isRight: { CredentialFault.of($0, .now) == nil }
                 ),
                 let candidate
             else {
@@ -90,7 +90,9 @@ public final class Accounts: Sendable {
 
     /// Whether it is known that the password is the active user's. The counters are asked first.
     private func remembers(_ password: [UInt8], of user: User?) -> Bool {
-        guard let user, user.isActive, memo.knows(password, of: user, at: store.now()) else { return false }
+        guard let user, CredentialFault.of(user, .now) == nil, memo.knows(password, of: user, at: store.now()) else {
+            return false
+        }
         store.metrics.value?.count(.passwordHits)
         return true
     }

@@ -167,8 +167,8 @@ struct Administration {
             try accounts.store.users.write { table in
                 do throws(APIError) {
                     // By what they were, the location let the request in.
-                    guard let known = request.user, let user = table[known.id], user.isActive,
-                        user.epoch == known.epoch, user.hasRights(of: known)
+                    guard let known = request.user, let user = table[known.id],
+                        CredentialFault.of(user, .epoch(known.epoch)) == nil, user.hasRights(of: known)
                     else { throw .permissionDenied }
                     return try body(table, Administrator(user: user))
                 } catch {

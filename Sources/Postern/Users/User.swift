@@ -50,6 +50,10 @@ public struct User: Sendable, Equatable {
         self.created = created
     }
 
+    /// When an epoch of theirs ended the last time; nil: none has. The first epoch of a user began with nothing to end, also
+    /// of one who was imported, whose first epoch goes by the clock.
+    var lastEpochEnd: Timestamp? { epoch > 1 && epochBegan.seconds > 0 ? epochBegan : nil }
+
     /// Whether both are let in by the same.
     func hasRights(of other: User) -> Bool {
         isStaff == other.isStaff && isSuperuser == other.isSuperuser && groups == other.groups

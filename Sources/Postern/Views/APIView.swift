@@ -36,6 +36,10 @@ public protocol APIView: Sendable {
     /// not be able to.
     var needsUnlimitedCredential: Bool { get }
 
+    /// Likewise, for a token of another issuer: such a token does not do it unless the location says so. As
+    /// ``needsUnlimitedCredential`` where the view does not say.
+    var handsOutCredentials: Bool { get }
+
     /// DRF's `actions` in the answer to OPTIONS, for views that take fields.
     var actions: JSONValue? { get }
 
@@ -75,6 +79,7 @@ extension APIView {
     public var parses: [BodyFormat] { BodyFormat.allCases }
     public var takesSecret: Bool { false }
     public var needsUnlimitedCredential: Bool { false }
+    public var handsOutCredentials: Bool { needsUnlimitedCredential }
     public var actions: JSONValue? { nil }
     public func takes(_ method: Method) -> Bool { methods.contains(method) || allowedMethods.contains(method) }
     public func check(_ request: APIRequest) throws(APIError) {}

@@ -24,18 +24,12 @@ enum GoodToken {
         do {
             if TokenSecret.form(of: text) != nil {
                 guard let token = try store.token(presentedAs: text), let owner = try store.user(token.user),
-                    owner.isActive, token.isGood(for: owner, at: store.now())
+                    token.isGood(for: owner, at: store.now())
                 else { return nil }
                 self = .token(token, owner)
                 return
             }
-            let claims = try tokens.verify(text)
-            try claims.check(nil)
-            let isRevoked = try tokens.isRevoked(claims)
-            let isUsedUp = try tokens.isUsedUp(claims)
-            guard !isRevoked, !isUsedUp, let user = try tokens.user(of: claims), user.isActive,
-                !claims.isOutdated(for: user)
-            else { return nil }
+            let (claims, user) = try tokens.owner(of: text, nil)
             self = .jwt(claims, user)
         } catch let error as JWTError {
             guard case .unavailable = error else { return nil }

@@ -30,9 +30,10 @@ struct IntrospectionView: APIView {
             members = Self.members(of: user, type: claims.isRefresh ? "refresh_token" : "Bearer")
             // Read once: few ask for all that a token says, so it is kept as text.
             let object = claims.object
-            for name in ["exp", "iat", "nbf", "jti", "iss", "aud", "scope"] {
+            for name in ["exp", "iat", "nbf", "jti", "iss", "aud"] {
                 if let value = object[name] { members.append((name, value)) }
             }
+            if let scopes = claims.scopes { members.append(("scope", .string(scopes.joined(separator: " ")))) }
         }
         return APIResponse(.object(members), fields: [APIResponse.noStore])
     }

@@ -19,12 +19,13 @@ struct JWTRefreshView: JWTView {
         } catch {
             throw refusal(error)
         }
-        guard let owner, owner.isActive else {
+        let fault = CredentialFault.of(owner, claims.issuance)
+        guard let owner, fault != .inactive else {
             throw .authenticationFailed("No active account found for the given token.")
         }
         if isCookie { try checkCSRF(request, claims) }
         do throws(JWTError) {
-            guard !claims.isOutdated(for: owner) else { throw JWTError.blacklisted }
+            guard fault == nil else { throw JWTError.blacklisted }
             let pair = try tokens.refresh(claims, for: owner, address: request.remoteAddress)
             return response(pair, request, familyID: claims.familyID)
         } catch {

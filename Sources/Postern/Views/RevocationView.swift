@@ -5,6 +5,8 @@ struct RevocationView: APIView {
     let methods: [Method] = [.post]
     let needsUnlimitedCredential = true
     let takesSecret = true
+    /// It ends what somebody has already, and hands out nothing.
+    let handsOutCredentials = false
     let accounts: Accounts
     let tokens: JSONWebTokens
 

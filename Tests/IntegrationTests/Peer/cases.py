@@ -203,6 +203,13 @@ TOKENS = {
     "no claims but jti": lambda kind: lambda side: signed(side, header_of(side), {"jti": secrets.token_hex(16)}),
     "no claims at all": payload(lambda claims: "{}"),
     "more claims": claims(x_role="admin", x_list=[1, {"a": "ü"}]),
+    # Names that Postern's own claims have, or had.
+    "epoch in milliseconds": claims(epoch=now(10**12)), "epoch 0": claims(epoch=0), "epoch word": claims(epoch="1"),
+    "family name": claims(family="smith", x_family="smith"), "family empty": claims(family=""), "family number": claims(family=1),
+    "auth_time long past": claims(auth_time=1), "auth_time word": claims(auth_time="noon"),
+    "epoch, family and auth_time": claims(epoch=1, family="smith", auth_time=1),
+    "claims of Postern's": claims(**{"postern:epoch": 0, "postern:family": "smith", "postern:login": 1}),
+    "a claim of Postern's": claims(**{"postern:family": "smith"}),
 
     "exp null": claims(exp=None), "exp word": claims(exp="soon"), "exp empty": claims(exp=""),
     "exp digits in a string": claims(exp=lambda side: str(now(60)(side))), "exp list": claims(exp=[1]),

@@ -33,10 +33,11 @@ KNOWN = {
     r"^(jwt|refresh|verify|blacklist): (exp|nbf|iat) (true|false|string)": "a time has to be a number (RFC 7519, section 2)",
     r"^(jwt|refresh|verify|blacklist): user_id (with|fractional)": "a user_id is an id as it was written, or nobody's",
     r"^(jwt|refresh|verify|blacklist): user_id (NaN|Infinity)": "NaN and Infinity are no JSON (RFC 8259, section 6)",
-    r"^verify: user_id of a disabled user": "a token that opens nothing is not said to be good",
+    r"^verify: (no token_type|type (null|empty|upper case|number|list|sliding)|no user_id|user_id (?!number #))":
+        "a token that opens nothing is not said to be good",
     r"^(jwt|refresh|verify|blacklist): (typ|jwk|jku|x5u|x5c|b64)": "a header that asks for anything else than a signature by our key is refused (RFC 8725)",
     r"^(jwt|refresh|verify|blacklist): (header with alg twice|payload (with|in|nested)|signature padded)": "a token is read strictly (RFC 7515, sections 2 and 4)",
-    r"^verify a refresh token: user_id of a disabled user": "a token that opens nothing is not said to be good",
+    r"^verify a refresh token: (no token_type|user_id (of a disabled user|unknown))": "a token that opens nothing is not said to be good",
     r"^session: (login as JSON|login page for those who want JSON)": "an API client can log in by JSON",
     r"^session: (login page|logout) under every method": "Django's views take PUT as POST, and look at CSRF before the method",
     r"^session( over TLS)?: log(in|out) with next (own|relative|space #|query|fragment|line break|upper case)": "next is a path of this site, or /",

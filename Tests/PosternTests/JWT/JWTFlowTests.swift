@@ -36,8 +36,9 @@ struct JWTFlowTests {
             #expect(claims.string("token_type") == kind)
             #expect(claims.string("user_id") == String(try gate.user("ann").id))
             #expect(claims.string("jti")?.utf8.count == 32)
-            let names = ["epoch", "exp", "family", "iat", "jti", "token_type", "user_id"]
-            #expect(claims.members.map(\.name).filter { $0 != "auth_time" }.sorted() == names)
+            let own = ["postern:epoch", "postern:family"] + (kind == "refresh" ? ["postern:login"] : [])
+            let names = ["exp", "iat", "jti"] + own + ["token_type", "user_id"]
+            #expect(claims.members.map(\.name).sorted() == names)
             #expect(seconds(claims, "exp") - seconds(claims, "iat") == Int64(lifetime))
         }
         let other = gate.pair("ann", ["JWT_ACCESS_LIFETIME": "1h", "JWT_REFRESH_LIFETIME": "7d"])
@@ -83,9 +84,9 @@ struct JWTFlowTests {
     func familyEnd() throws {
         let location = ["JWT_FAMILY_LIFETIME": "2h", "JWT_REFRESH_LIFETIME": "90m", "JWT_ACCESS_LIFETIME": "80m"]
         let pair = gate.pair("ann", location)
-        let started = seconds(try content(of: pair.refresh), "auth_time")
+        let started = seconds(try content(of: pair.refresh), "postern:login")
         let next = try content(of: refresh(pair.refresh, location)["refresh"])
-        #expect(seconds(next, "auth_time") == started)
+        #expect(seconds(next, "postern:login") == started)
         #expect(seconds(next, "exp") <= started + 7200)
         let short = gate.pair("ann", ["JWT_FAMILY_LIFETIME": "1h", "JWT_REFRESH_LIFETIME": "7d"])
         let claims = try content(of: short.refresh)
@@ -95,7 +96,8 @@ struct JWTFlowTests {
         for (age, status) in [(3500, 200), (3700, 401)] {
             let old: [(name: String, value: JSONValue)] = [
                 ("token_type", .string("refresh")), ("exp", .integer(now + 600)), ("jti", .string("\(age)")),
-                ("user_id", .integer(try gate.user("ann").id)), ("auth_time", .integer(now - Int64(age))),
+                ("user_id", .integer(try gate.user("ann").id)), ("postern:epoch", .integer(1)),
+                ("postern:family", .string("\(age)")), ("postern:login", .integer(now - Int64(age))),
             ]
             let token = String(decoding: try #require(JSONWebSignature.compact(old, signedBy: key)), as: UTF8.self)
             #expect(refresh(token, ["JWT_FAMILY_LIFETIME": "1h"]).status == status)
