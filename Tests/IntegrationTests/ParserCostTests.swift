@@ -14,15 +14,15 @@ import Testing
 struct ParserCostTests {
     private enum Kind: String {
         case field
-        /// At most 8 KiB, of which values are made.
+        /// At most 16 KiB, of which values are made.
         case bodyOfNobody = "nobody's-body"
         /// At most 64 KiB.
         case bodyOfUser = "user's-body"
     }
 
     private struct Bounds {
-        /// Instructions for each byte of the longest text. A header field or a query may have 64 KiB. The body of nobody costs no
-        /// more than that does.
+        /// Instructions for each byte of the longest text. A header field or a query may have 64 KiB. The body of nobody costs
+        /// about what that does.
         let perByte: [Kind: Double]
         /// Sizes of the longest texts. The second is four times the first.
         let sizes: [Int]

@@ -12,8 +12,8 @@ enum BodyParser {
         static let ofUser = Limits(bytes: Application.maximumBody, fields: Form.maximumFields, values: 3000)
 
         /// Of those who have not shown who they are. A username and a password of the greatest length fit, however they are
-        /// written, and reading them costs no more than the longest header does.
-        static let ofNobody = Limits(bytes: 8 * 1024, fields: 100, values: 200)
+        /// written, and reading them costs about what reading the longest header does.
+        static let ofNobody = Limits(bytes: 16 * 1024, fields: 100, values: 200)
     }
 
     /// - Parameters:
@@ -33,13 +33,15 @@ enum BodyParser {
             do {
                 // Views read texts, numbers and lists of texts.
                 return try JSONReader.read(
-                    body,
+                    try Charset(of: type).utf8(body),
                     JSONReader.Limits(keptDepth: 2, values: limits.values, members: limits.fields)
                 )
+            } catch ParseError.malformed(let reason) {
+                throw .malformed("JSON parse error - \(reason)")
             } catch {
                 throw .malformed("JSON parse error - \(error)")
             }
-        case .form?: return .object(try Form.fields(in: body, limit: limits.fields))
+        case .form?: return .object(try Form.fields(in: body, charset: Charset(of: type), limit: limits.fields))
         case .multipart?: return .object(try Multipart.fields(in: body, type: type, limit: limits.fields))
         // As WSGI hands it to DRF.
         case nil: throw .unsupportedMediaType(Latin1.excerpt(contentType ?? []))

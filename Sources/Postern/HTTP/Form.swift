@@ -18,13 +18,20 @@ enum Form {
     /// - Throws: ``ParseError/malformed(_:)`` for more than `limit`.
     static func fields(
         in body: [UInt8],
+        charset: Charset = .utf8,
         limit: Int = maximumFields
     ) throws(ParseError) -> [(name: String, value: JSONValue)] {
         guard isShort(body[...], limit: limit) else { throw tooManyFields }
+        var fields: [(name: String, value: JSONValue)] = []
+        if case .latin1 = charset {
+            body.withUnsafeBufferPointer { text in
+                visitPairs(text) { name, value in fields.append((latin1(name), .string(latin1(value)))) }
+            }
+            return fields
+        }
         // Django reads what is not UTF-8 as Latin-1.
         let isText = ASCII.isASCII(body[...]) || String(validating: body, as: UTF8.self) != nil
         let text = isText ? body : Latin1.utf8(body[...])
-        var fields: [(name: String, value: JSONValue)] = []
         text.withUnsafeBufferPointer { text in
             visitPairs(text) { name, value in fields.append((unquoted(name), .string(unquoted(value)))) }
         }
@@ -86,28 +93,41 @@ enum Form {
             && ByteSearch.place(of: UInt8(ascii: "+"), in: raw) == text.count
         if isPlain { return String(decoding: text, as: UTF8.self) }
         // What is quoted is longer than what it stands for.
-        return String(unsafeUninitializedCapacity: text.count) { bytes in
-            guard let start = text.baseAddress, let room = bytes.baseAddress else { return 0 }
-            var (position, end) = (0, 0)
-            let count = text.count
-            while position < count {
-                var byte = start[position]
-                position += 1
-                if byte == UInt8(ascii: "+") {
-                    byte = 0x20
-                } else if byte == UInt8(ascii: "%"), count - position >= 2 {
-                    let high = ASCII.hexadecimalValue(start[position])
-                    let low = ASCII.hexadecimalValue(start[position + 1])
-                    if high | low < 16 {
-                        byte = high << 4 | low
-                        position += 2
-                    }
+        return String(unsafeUninitializedCapacity: text.count) { unquote(text, $0) }
+    }
+
+    /// Likewise, of bytes that are letters of ISO 8859-1.
+    private static func latin1(_ text: UnsafeBufferPointer<UInt8>) -> String {
+        let bytes = [UInt8](unsafeUninitializedCapacity: text.count) { $1 = unquote(text, $0) }
+        return String(decoding: Latin1.utf8(bytes[...]), as: UTF8.self)
+    }
+
+    /// - Parameter bytes: Gets what the text stands for, and has room for as many bytes as that has.
+    /// - Returns: How many it got.
+    private static func unquote(
+        _ text: UnsafeBufferPointer<UInt8>,
+        _ bytes: UnsafeMutableBufferPointer<UInt8>
+    ) -> Int {
+        guard let start = text.baseAddress, let room = bytes.baseAddress else { return 0 }
+        var (position, end) = (0, 0)
+        let count = text.count
+        while position < count {
+            var byte = start[position]
+            position += 1
+            if byte == UInt8(ascii: "+") {
+                byte = 0x20
+            } else if byte == UInt8(ascii: "%"), count - position >= 2 {
+                let high = ASCII.hexadecimalValue(start[position])
+                let low = ASCII.hexadecimalValue(start[position + 1])
+                if high | low < 16 {
+                    byte = high << 4 | low
+                    position += 2
                 }
-                room[end] = byte
-                end += 1
             }
-            return end
+            room[end] = byte
+            end += 1
         }
+        return end
     }
 
     /// The byte that stands at a position, which goes on to the next one.

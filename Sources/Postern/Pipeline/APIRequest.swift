@@ -100,7 +100,7 @@ public struct APIRequest {
     /// - Parameters:
     ///   - order: Of the parsers.
     ///   - isOfUser: Whether it is known who sends it.
-    /// - Throws: ``APIError`` 400, 413 past 64 KiB and for nobody past 8 KiB, 415.
+    /// - Throws: ``APIError`` 400, 413 past 64 KiB and for nobody past 16 KiB, 415.
     func data(_ order: [BodyFormat] = BodyFormat.allCases, isOfUser: Bool = false) throws(APIError) -> JSONValue {
         if let known = readBody?.data, known.order == order { return known.data }
         let limits: BodyParser.Limits = isOfUser || isAuthenticated ? .ofUser : .ofNobody

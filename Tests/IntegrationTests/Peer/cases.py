@@ -453,6 +453,17 @@ def body_cases(path, fields):
                   "application/json; charset=utf-8", "application/json; charset=latin-1", "APPLICATION/JSON", "*/*",
                   "application/*", "application/json;", "application/json, text/plain", "text/\u00e4"]:
         yield Case(f"{path} Content-Type {value!r}", Step("POST", path, [("Content-Type", value)], "{}"))
+    # In other encodings: the same text is another one, or none.
+    both = "".join('%s"%s":"\u00e9x"' % ("," if name != first else "{", name) for name in fields) + "}"
+    for charset in ["latin-1", "ISO-8859-1", "iso8859_1", "l1", "utf-8", "UTF8", "utf-8-sig", "us-ascii", "utf-16", "utf-16-le", "UTF-16BE",
+                    "no-such", "", '"latin-1"']:
+        for encoding in ["utf-8", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"]:
+            yield Case(f"{path} JSON in {encoding} said to be {charset!r}", Step(
+                "POST", path, [("Content-Type", f"application/json; charset={charset}")], both.encode(encoding)))
+        if charset in ("latin-1", "ISO-8859-1", "l1", "utf-8", "UTF8", "no-such", ""):
+            for value in ["%E9", "%C3%A9", "a+b"]:
+                yield Case(f"{path} form {value} said to be {charset!r}", Step(
+                    "POST", path, [("Content-Type", f"{FORM}; charset={charset}")], f"{first}={value}&{last}={value}"))
     yield Case(f"{path} body without type", Step("POST", path, (), "{}"))
     yield Case(f"{path} no body, unknown type", Step("POST", path, [("Content-Type", "text/plain")]))
     yield Case(f"{path} no body, no type", Step("POST", path))

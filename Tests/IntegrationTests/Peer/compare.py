@@ -41,7 +41,6 @@ KNOWN = {
     r"^session: (login as JSON|login page for those who want JSON)": "an API client can log in by JSON",
     r"^session: (login page|logout) under every method": "Django's views take PUT as POST, and look at CSRF before the method",
     r"^session( over TLS)?: log(in|out) with next (own|relative|space #|query|fragment|line break|upper case)": "next is a path of this site, or /",
-    r"^session: use among other cookies #5": "a cookie's value is what stands there, quotes included",
     r"^jwt flow: old refresh token (at once|after)": "within seconds, the same caller is given the same successor once more",
 }
 # The same for Postern behind another web server alone.

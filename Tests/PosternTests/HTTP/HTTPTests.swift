@@ -103,4 +103,60 @@ struct HTTPTests {
     func noAddresses(text: String) {
         #expect(IPAddress(text.utf8) == nil)
     }
+
+    private func parsed(_ body: [UInt8], _ type: String) throws -> [(name: String, value: JSONValue)] {
+        let value = try BodyParser.parse(body, contentType: Array(type.utf8)[...], order: BodyFormat.allCases, .ofUser)
+        guard case .object(let members) = value else { return [] }
+        return members
+    }
+
+    @Test(
+        "A body is read in the encoding that it says, by Python's names",
+        arguments: [
+            ("latin-1", [0xE9]), ("ISO-8859-1", [0xE9]), ("iso8859_1", [0xE9]), ("\"L1\"", [0xE9]),
+            ("utf-8", [0xC3, 0xA9]),
+            ("UTF8", [0xC3, 0xA9]), ("no-such", [0xC3, 0xA9]), ("", [0xC3, 0xA9]), ("utf-8-sig", [0xC3, 0xA9]),
+        ] as [(String, [UInt8])]
+    )
+    func charsets(name: String, letter: [UInt8]) throws {
+        let type = "application/json; charset=\(name)"
+        #expect(try parsed(Array("{\"a\":\"".utf8) + letter + Array("\"}".utf8), type).first?.value.text == "é")
+        guard name != "utf-8-sig" else {
+            #expect(try parsed([0xEF, 0xBB, 0xBF] + Array("{\"a\":1}".utf8), type).count == 1)
+            return
+        }
+        let form = "application/x-www-form-urlencoded; charset=\(name)"
+        let escaped = letter.map { "%" + String($0, radix: 16) }.joined()
+        let fields = try parsed(Array("a=\(escaped)+&b=".utf8) + letter, form)
+        #expect(fields.map(\.name) == ["a", "b"] && fields.compactMap(\.value.text) == ["é ", "é"])
+    }
+
+    @Test(
+        "UTF-16, in both orders, with and without a mark",
+        arguments: [
+            ("utf-16", false, true), ("utf-16", true, true), ("utf-16-le", false, false), ("UTF-16BE", true, false),
+        ]
+    )
+    func utf16(name: String, isBigEndian: Bool, isMarked: Bool) throws {
+        let units = (isMarked ? [0xFEFF] : []) + Array("{\"a\":\"é\u{1F600}\"}".utf16)
+        let bytes = units.flatMap { unit -> [UInt8] in
+            let (high, low) = (UInt8(unit >> 8), UInt8(unit & 0xFF))
+            return isBigEndian ? [high, low] : [low, high]
+        }
+        let type = "application/json; charset=\(name)"
+        #expect(try parsed(bytes, type).first?.value.text == "é\u{1F600}")
+        // A half letter at the end has not come yet.
+        #expect(try parsed(bytes + [0x20], type).count == 1)
+        let error = #expect(throws: ParseError.self) {
+            try parsed(Array("{}".utf8), "application/json; charset=utf-16")
+        }
+        #expect(error == .malformed("JSON parse error - UTF-16 stream does not start with BOM"))
+        let broken: [UInt8] = [0xFF, 0xFE, 0x00, 0xDC, 0x20, 0x00]
+        #expect(throws: ParseError.self) { try parsed(broken, "application/json; charset=utf-16") }
+        let ascii = #expect(throws: ParseError.self) {
+            try parsed(Array("{\"é\":1}".utf8), "application/json; charset=us-ascii")
+        }
+        let reason = "'ascii' codec can't decode byte 0xc3 in position 2: ordinal not in range(128)"
+        #expect(ascii == .malformed("JSON parse error - " + reason))
+    }
 }

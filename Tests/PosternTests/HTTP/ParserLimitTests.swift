@@ -257,7 +257,7 @@ struct ParserLimitTests {
     }
 
     @Test(
-        "Of nobody 8 KiB of a body are read, of a user 64; the greatest name and password fit, however they are written"
+        "Of nobody 16 KiB of a body are read, of a user 64; the greatest name and password fit, however they are written"
     )
     func bodies() throws {
         func padded(_ text: String, to count: Int) -> String { times(count - text.utf8.count, " ") + text }
@@ -267,8 +267,8 @@ struct ParserLimitTests {
         let greatest = #"{"username":"\#(escaped(times(150, "😀")))","password":"\#(escaped(times(1024, "a")))"}"#
         #expect(gate.ask("token.obtain", body: greatest).body.contains("Unable to log in"))
         let nobody = #"{"username":"ann","password":"\#(Gate.password)"}"#
-        #expect(gate.ask("token.obtain", body: padded(nobody, to: 8192)).status == 200)
-        #expect(gate.ask("token.obtain", body: padded(nobody, to: 8193)).status == 413)
+        #expect(gate.ask("token.obtain", body: padded(nobody, to: 16_384)).status == 200)
+        #expect(gate.ask("token.obtain", body: padded(nobody, to: 16_385)).status == 413)
         let token = ["AUTHORIZATION": "Token " + (try gate.accounts.issueToken(for: gate.user("ann")).1.text)]
         #expect(gate.ask("tokens", headers: token, body: padded("{}", to: 65_536)).status == 201)
         #expect(gate.ask("tokens", headers: token, body: padded("{}", to: 65_537)).status == 413)
