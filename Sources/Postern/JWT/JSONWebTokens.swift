@@ -151,12 +151,13 @@ struct JSONWebTokens: Sendable {
         guard let expires = claims.expires else { throw .invalid }
         try confirm(user)
         let now = store.now()
-        let authenticated = claims.authenticated ?? now
+        let authenticated = min(claims.authenticated ?? now, now)
+        let passedOn = claims.passedOn(settings.checks)
         let family = claims.familyID
         guard settings.rotates else {
             guard try !isUsedUp(claims) else { throw .blacklisted }
             let same = RefreshSuccessor(jti: claims.revocationID.bytes, issued: now, expires: expires)
-            return try pair(for: user, family, authenticated, refresh: same, isNew: false, more: claims.passedOn)
+            return try pair(for: user, family, authenticated, refresh: same, isNew: false, more: passedOn)
         }
         let end = min(
             now.adding(seconds: settings.refreshLifetime),
@@ -178,7 +179,7 @@ struct JSONWebTokens: Sendable {
         }
         switch outcome {
         case .successor(let successor):
-            return try pair(for: user, family, authenticated, refresh: successor, isNew: true, more: claims.passedOn)
+            return try pair(for: user, family, authenticated, refresh: successor, isNew: true, more: passedOn)
         case .reused: throw .reused
         case .refused: throw .blacklisted
         }

@@ -90,14 +90,19 @@ public struct JWTClaims: Sendable {
     ///
     /// - Parameter text: The whole token. Of a token of another issuer nothing else is a secret: claims can be guessed, and
     ///   without a `jti` they may be the same for many.
-    func csrfSecret(of text: ArraySlice<UInt8>) -> CSRFSecret { CSRFSecret(of: isForeign ? text : familyID[...]) }
+    func csrfSecret(of text: ArraySlice<UInt8>) -> CSRFSecret {
+        CSRFSecret(of: isForeign || jti?.isEmpty ?? true ? text : familyID[...])
+    }
 
     var isRefresh: Bool { !isForeign && kind?.isText(Kind.refresh.rawValue) ?? false }
 
     /// What the tokens of a family have in common: the claims that somebody else put in.
-    var passedOn: [(name: String, value: JSONValue)] {
-        let written = ["token_type", "exp", "iat", "nbf", "jti", "iss", "aud"]
-        let own = written + (contents.own?.isFormer ?? false ? PosternClaims.formerNames : [])
+    /// - Parameter checks: Issuer and audience of new tokens, where they have any.
+    func passedOn(_ checks: JWTChecks) -> [(name: String, value: JSONValue)] {
+        var own = ["token_type", "exp", "iat", "nbf", "jti"]
+        if checks.issuer != nil { own.append("iss") }
+        if checks.audience != nil { own.append("aud") }
+        if contents.own?.isFormer ?? false { own += PosternClaims.formerNames }
         return object.members.filter { member in
             !member.name.utf8.starts(with: PosternClaims.prefix.utf8)
                 && !own.contains { $0.hasSameBytes(as: member.name) }

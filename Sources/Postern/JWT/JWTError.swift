@@ -9,7 +9,7 @@ enum JWTError: Error, Equatable {
     case blacklisted
     /// It does not say whose it is.
     case noUser
-    /// It opens nothing any more.
+    /// Its user, or the epoch in which it was issued, is gone.
     case fault(CredentialFault)
     /// A refresh token that was used up before, by somebody else or long ago: its family is dead now.
     case reused

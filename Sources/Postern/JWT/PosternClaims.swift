@@ -3,7 +3,7 @@ internal import Journal
 /// What Postern says in its own tokens beyond simplejwt's claims.
 ///
 /// The names collide with nobody's (RFC 7519, section 4.3), and the claims are believed only in tokens that Postern made:
-/// a project may well have a claim `epoch` or `family` of its own. They are all there, or none is.
+/// a project may well have a claim `epoch` or `family` of its own. A token has all of them or none.
 struct PosternClaims: Sendable {
     /// Of the user, when the token was issued.
     let epoch: Int64

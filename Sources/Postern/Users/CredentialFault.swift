@@ -1,9 +1,9 @@
 internal import Journal
 
-/// Why a credential of whatever kind opens nothing any more.
+/// Why a credential, of any kind, is no longer valid.
 ///
-/// ``of(_:_:)`` is the only place that decides whether a user and a credential still stand. Every authenticator, view and
-/// list asks it, so that nobody is gone in one place and there in another.
+/// ``of(_:_:)`` is the only place that decides whether a user and a credential are still valid. Every authenticator, view and
+/// list asks it, so that all of them agree about who is gone.
 enum CredentialFault: Error, Equatable {
     /// Its user does not exist.
     case unknownUser
@@ -16,7 +16,7 @@ enum CredentialFault: Error, Equatable {
     /// - Parameters:
     ///   - user: As the store has them now; nil: there is no such user.
     ///   - issuance: When the credential was issued.
-    /// - Returns: nil for a credential that still stands.
+    /// - Returns: nil for a valid credential.
     static func of(_ user: User?, _ issuance: Issuance) -> CredentialFault? {
         guard let user else { return .unknownUser }
         guard user.isActive else { return .inactive }
@@ -27,7 +27,7 @@ enum CredentialFault: Error, Equatable {
             return epoch < user.passwordEpoch ? .passwordChanged : .ended
         case .time(let seconds):
             guard let end = user.lastEpochEnd else { return nil }
-            // To the second: in doubt it is dead.
+            // Times are whole seconds: a credential of the same second is refused.
             return seconds.map { $0 > end.seconds } ?? false ? nil : .ended
         }
     }

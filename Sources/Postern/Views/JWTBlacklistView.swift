@@ -14,7 +14,7 @@ struct JWTBlacklistView: JWTView {
         let (text, isCookie) = try refreshToken(in: request)
         do {
             let claims = try refreshClaims(in: text)
-            if isCookie { try checkCSRF(request, claims) }
+            if isCookie { try checkCSRF(request, claims, text) }
             // One that was used up is in somebody else's hands as well: its family ends too.
             let isUsedUp = try tokens.isUsedUp(claims)
             try tokens.revoke(claims)

@@ -23,7 +23,7 @@ struct JWTRefreshView: JWTView {
         guard let owner, fault != .inactive else {
             throw .authenticationFailed("No active account found for the given token.")
         }
-        if isCookie { try checkCSRF(request, claims) }
+        if isCookie { try checkCSRF(request, claims, text) }
         do throws(JWTError) {
             guard fault == nil else { throw JWTError.blacklisted }
             let pair = try tokens.refresh(claims, for: owner, address: request.remoteAddress)

@@ -1,5 +1,5 @@
-/// simplejwt's `TokenVerifyView`. Beyond it, a token that opens nothing is none: its user is gone, disabled or has begun a new
-/// epoch, or it is for others, as the gate's signed identity and another issuer's refresh token.
+/// simplejwt's `TokenVerifyView`. Beyond it, a token that opens nothing here is invalid: its user is gone, disabled or has begun
+/// a new epoch, or the token is for others, as the gate's signed identity and another issuer's refresh token.
 struct JWTVerifyView: JWTView {
     let name = "Token Verify"
     let description =

@@ -45,8 +45,9 @@ extension JWTView {
     }
 
     /// A cookie goes with every request, wanted or not: what it asks for must come from a page of this site.
-    func checkCSRF(_ request: APIRequest, _ claims: JWTClaims) throws(APIError) {
-        try CSRF(settings: settings.session).check(request, bound: CSRFSecret(of: claims.familyID))
+    /// - Parameter text: The token.
+    func checkCSRF(_ request: APIRequest, _ claims: JWTClaims, _ text: String) throws(APIError) {
+        try CSRF(settings: settings.session).check(request, bound: claims.csrfSecret(of: Array(text.utf8)[...]))
     }
 
     /// Both tokens in the body or, where the location names a cookie, in cookies that no script can read.

@@ -109,6 +109,7 @@ struct OwnClaimsTests {
         let more: [(name: String, value: JSONValue)] = [
             ("epoch", .integer(1_764_512_345_678)), ("family", .string("smith")), ("auth_time", .string("noon")),
             ("tenant", .string("acme")), ("roles", .array([.string("a"), .integer(1)])),
+            ("iss", .string("https://project.example")), ("aud", .array([.string("web")])),
         ]
         var pair = refresh(try token("refresh", more, by: project))
         for _ in 0..<3 {
