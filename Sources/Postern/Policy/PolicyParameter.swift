@@ -47,7 +47,7 @@ enum PolicyParameter: String, CaseIterable {
     case tokenLifetime = "POSTERN_TOKEN_LIFETIME"
     /// How many tokens a user may have: knox's `TOKEN_LIMIT_PER_USER`.
     case tokenLimit = "POSTERN_TOKEN_LIMIT"
-    /// `on`: each use of a token puts its end off, as knox's `AUTO_REFRESH`.
+    /// `on`: each use of a token puts its end off, as knox's `AUTO_REFRESH`; `30d`: up to so long after it was made.
     case tokenRenewal = "POSTERN_TOKEN_RENEWAL"
     case jwtAccessLifetime = "POSTERN_JWT_ACCESS_LIFETIME"
     case jwtRefreshLifetime = "POSTERN_JWT_REFRESH_LIFETIME"

@@ -28,14 +28,14 @@ extension Store {
 
     /// - Parameters:
     ///   - expires: The first moment at which it is no longer good; nil: never.
-    ///   - renewal: Seconds by which each use puts its end off, as knox's `AUTO_REFRESH`; nil: not.
+    ///   - renewal: How its uses put its end off; nil: not.
     ///   - limits: nil: it is good for all that the user may do.
     public func issueToken(
         _ secret: TokenSecret,
         for user: User,
         label: String = "",
         expires: Timestamp? = nil,
-        renewal: Int64? = nil,
+        renewal: Token.Renewal? = nil,
         limits: TokenLimits? = nil
     ) throws(StoreError) -> Token {
         try issue(secret, for: user, label: label, expires: expires, renewal: renewal, limits: limits).issued
@@ -53,7 +53,7 @@ extension Store {
         for user: User,
         label: String = "",
         expires: Timestamp? = nil,
-        renewal: Int64? = nil,
+        renewal: Token.Renewal? = nil,
         limits: TokenLimits? = nil,
         source: Token.Source? = nil,
         quota: TokenQuota? = nil
@@ -129,13 +129,13 @@ extension Store {
     /// Whether putting off the end of a token that is in use makes a difference that is worth a write.
     func isRenewalDue(_ token: Token) -> Bool {
         guard let renewal = token.renewal, let expires = token.expires else { return false }
-        return now().adding(seconds: renewal).seconds - expires.seconds > max(60, renewal / 24)
+        return renewal.end(of: token, usedAt: now()).seconds - expires.seconds > max(60, renewal.seconds / 24)
     }
 
     /// Puts off the end of a token that is in use. Nothing is waited for: where it is lost the token ends earlier.
     func renewToken(_ token: Token) throws(StoreError) {
         guard let renewal = token.renewal, let expires = token.expires else { return }
-        let new = now().adding(seconds: renewal)
+        let new = renewal.end(of: token, usedAt: now())
         try tokens.write(isAwaited: false) { table throws(StoreError) in
             guard let known = try table[token.id], known.expires == expires else { return [] }
             return [TokenTable.renewal(of: token.id, until: new)]

@@ -15,8 +15,8 @@ public struct Token: Sendable, Equatable {
     public let created: Timestamp
     /// The first moment at which it is no longer good; nil: never.
     public internal(set) var expires: Timestamp?
-    /// Seconds by which each use puts its end off; nil: not.
-    public let renewal: Int64?
+    /// How its uses put its end off; nil: not.
+    public let renewal: Renewal?
     /// nil: it is good for all that its user may do.
     public let limits: TokenLimits?
     /// The view that issued it; nil: none did, as the command line and an import, or it is older than this column.
@@ -41,7 +41,7 @@ public struct Token: Sendable, Equatable {
     /// When it was last used, as far as the store knows: a use that renewed it, or else when it was created.
     var lastKnownUse: Timestamp {
         guard let renewal, let expires else { return created }
-        return max(created, expires.adding(seconds: -renewal))
+        return max(created, expires.adding(seconds: -renewal.seconds))
     }
 
     /// Why its owner may not use it; nil: they may.

@@ -35,7 +35,7 @@ extension Token {
         let created = try columns.time()
         let expires = try columns.optionalTime()
         let label = try columns.text()
-        let renewal = columns.isAtEnd ? nil : try columns.optionalInteger()
+        let renewal = columns.isAtEnd ? nil : try Self.renewal(&columns)
         let limits = columns.isAtEnd ? nil : try TokenLimits.read(&columns)
         self.init(
             id: id,
@@ -51,6 +51,13 @@ extension Token {
         )
     }
 
+    private static func renewal(_ columns: inout EventReader) throws(EventError) -> Renewal? {
+        let column = try columns.column()
+        if column.equals("-") { return nil }
+        guard let renewal = Renewal(column: column) else { throw .malformed }
+        return renewal
+    }
+
     /// What to write about it: it is issued, or was and is kept.
     var issued: Event {
         let columns = [
@@ -64,7 +71,7 @@ extension Token {
             Array(label.utf8),
         ]
         guard renewal != nil || limits != nil || source != nil else { return Event(columns) }
-        let renewal = Array((renewal.map(String.init) ?? "-").utf8)
+        let renewal = renewal?.column ?? Array("-".utf8)
         guard limits != nil || source != nil else { return Event(columns + [renewal]) }
         let lists = [
             limits?.scopes, limits?.methods.map(\.name), limits?.paths, limits?.networks.map(\.description),

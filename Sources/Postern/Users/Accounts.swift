@@ -214,7 +214,7 @@ public final class Accounts: Sendable {
 
     /// - Parameters:
     ///   - expires: The first moment at which it is no longer good; nil: never.
-    ///   - renewal: Seconds by which each use puts its end off; nil: not.
+    ///   - renewal: How its uses put its end off; nil: not.
     ///   - limits: nil: it is good for all that the user may do.
     ///   - source: The view that issues it; nil: none does.
     ///   - quota: Of tokens of that source; nil: none.
@@ -224,7 +224,7 @@ public final class Accounts: Sendable {
         for user: User,
         label: String = "",
         expires: Timestamp? = nil,
-        renewal: Int64? = nil,
+        renewal: Token.Renewal? = nil,
         limits: TokenLimits? = nil,
         source: Token.Source? = nil,
         quota: TokenQuota? = nil,

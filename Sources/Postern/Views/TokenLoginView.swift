@@ -41,8 +41,8 @@ struct TokenLoginView: APIView {
             let (token, secret) = try accounts.issueToken(
                 for: user,
                 label: source.name,
-                expires: seconds.map { accounts.store.now().adding(seconds: $0) },
-                renewal: settings.isRenewed ? seconds : nil,
+                expires: seconds.map { accounts.store.now().adding(seconds: min($0, settings.renewalCeiling ?? $0)) },
+                renewal: settings.renewal(seconds),
                 source: source,
                 quota: settings.limit.map(TokenQuota.refusing) ?? .endingOldest(beyond: TokenQuota.defaultCount),
                 request: request

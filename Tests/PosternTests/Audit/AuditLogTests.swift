@@ -58,7 +58,7 @@ struct AuditLogTests {
         ask(#"{"is_staff":true,"groups":["ops"],"user_permissions":["shop.sell","shop.buy"]}"#)
         ask(#"{"is_staff":false,"is_superuser":true,"user_permissions":["shop.sell"],"username":"rob"}"#)
         let start = "user-changed address=127.0.0.1"
-        let end = #"who=root scheme=Token view=users.detail path="""#
+        let end = "who=root scheme=Token view=users.detail path=/api/users/\(bob.id)/"
         let changes = try lines().filter { $0.hasPrefix("user-changed") }
         #expect(
             changes == [

@@ -267,4 +267,29 @@ struct TokenViewTests {
         // The line of the journal is one line.
         #expect(try gate.temporary.reopened().allTokens().last?.label == "\u{1B}[31m")
     }
+
+    @Test("A renewed token ends so long after it was made, however often it is used")
+    func renewalCeiling() throws {
+        let settings = ["TOKEN_LIFETIME": "1h", "TOKEN_RENEWAL": "90m"]
+        let secret = logIn(settings)["token"]
+        let id = try #require(try gate.store.token(presentedAs: Array(secret.utf8)[...])?.id)
+        func token() throws -> Token { try #require(try gate.temporary.reopened().token(id)) }
+        #expect(try token().renewal == Token.Renewal(seconds: 3600, ceiling: 5400))
+        for (minutes, end) in [(10, 70), (29, 89), (31, 90), (60, 90)] {
+            let used = try token()
+            let now = used.created.adding(seconds: Int64(minutes) * 60)
+            #expect(used.renewal?.end(of: used, usedAt: now) == used.created.adding(seconds: Int64(end) * 60))
+        }
+        // A lifetime beyond it ends with it.
+        let short = logIn(["TOKEN_LIFETIME": "2h", "TOKEN_RENEWAL": "30m"])["token"]
+        let issued = try #require(try gate.store.token(presentedAs: Array(short.utf8)[...]))
+        #expect(issued.expires == issued.created.adding(seconds: 1800))
+        #expect(logIn(["TOKEN_RENEWAL": "yes"]).status == 500)
+        for text in ["3600", "3600/5400"] {
+            #expect(Array(text.utf8).withUnsafeBytes { Token.Renewal(column: $0)?.column } == Array(text.utf8))
+        }
+        for text in ["", "/", "x", "1/", "/1", "1/2/3", "-1"] {
+            #expect(Array(text.utf8).withUnsafeBytes { Token.Renewal(column: $0) } == nil, "\(text)")
+        }
+    }
 }
