@@ -5,6 +5,8 @@ struct ForeignIssuer: Sendable {
     let keys: JSONWebKeySetFile
     /// The claim whose text is a username here: never an id, which would be another's here.
     let userClaim: String
+    /// The claim that says of a token without `aud` whom it is for.
+    let audienceClaim: String?
 
     /// nil when the location names none.
     init?(_ settings: PolicySettings) throws(PolicyError) {
@@ -19,7 +21,8 @@ struct ForeignIssuer: Sendable {
             )
         }
         name = words[0]
-        keys = JSONWebKeySetFile(path: words[1])
+        keys = JSONWebKeySetFile.at(words[1])
         userClaim = settings[.jwtUserClaim] ?? "sub"
+        audienceClaim = settings[.jwtAudienceClaim]
     }
 }

@@ -2,9 +2,19 @@ internal import Glibc
 internal import Synchronization
 
 /// A file with a JWK Set, which another program may replace at any time.
+///
+/// That program may fail, and write an error page or nothing: then the keys from before stay, and it is said. So whoever
+/// wants to end the trust in an issuer takes the file away or names it no more; a set whose keys are of no use counts.
 final class JSONWebKeySetFile: Sendable {
     let path: String
-    private let known = Mutex<(identity: Identity, set: JSONWebKeySet)?>(nil)
+    private let known = Mutex<Known?>(nil)
+
+    private struct Known {
+        let identity: Identity
+        let set: JSONWebKeySet
+        /// What was told last of keys that are passed over.
+        let told: PassedOverKeys
+    }
 
     private struct Identity: Equatable {
         let inode: UInt
@@ -13,11 +23,36 @@ final class JSONWebKeySetFile: Sendable {
         let nanoseconds: Int
     }
 
-    init(path: String) { self.path = path }
+    /// What an operator has to know when a file was read. Nothing in it can end a line.
+    struct News {
+        /// Whether it is an error: no key of the file can be used.
+        let isError: Bool
+        let text: String
+        /// Whether every set of that issuer has such keys.
+        var isUsual = false
+    }
+
+    private init(path: String) { self.path = path }
+
+    private static let files = Mutex<[String: JSONWebKeySetFile]>([:])
+    /// Paths with variables in them are endless.
+    private static let capacity = 256
+
+    /// The one of this process for a path, so that what it says is said once for all locations.
+    static func at(_ path: String) -> JSONWebKeySetFile {
+        files.withLock { files in
+            if let known = files[path] { return known }
+            let file = JSONWebKeySetFile(path: path)
+            if files.count < capacity { files[path] = file }
+            return file
+        }
+    }
 
     /// The keys that are in the file now. One system call when it is as it was.
-    /// - Throws: ``APIError/unavailable(_:)`` when the file cannot be read or understood.
-    func set() throws(APIError) -> JSONWebKeySet {
+    ///
+    /// - Parameter tell: Called when the file is another one and there is something to say about it.
+    /// - Throws: ``APIError/unavailable(_:)`` when the file cannot be read, or could never be understood.
+    func set(_ tell: (News) -> Void) throws(APIError) -> JSONWebKeySet {
         var status = stat()
         guard stat(path, &status) == 0 else { throw unavailable(String(cString: strerror(errno))) }
         guard status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o002 == 0 else {
@@ -29,15 +64,59 @@ final class JSONWebKeySetFile: Sendable {
             seconds: status.st_mtim.tv_sec,
             nanoseconds: status.st_mtim.tv_nsec
         )
-        if let set = known.withLock({ $0.flatMap { $0.identity == identity ? $0.set : nil } }) { return set }
+        let before = known.withLock { $0 }
+        if let before, before.identity == identity { return before.set }
+        let read: JSONWebKeySet
         do {
-            let set = try JSONWebKeySet(parsing: try WholeFile.read(path))
-            known.withLock { $0 = (identity, set) }
-            return set
+            guard status.st_size <= WholeFile.maximumSize else { throw JSONWebKeyError.tooLarge }
+            read = try JSONWebKeySet(parsing: try WholeFile.read(path))
+        } catch let error as JSONWebKeyError {
+            guard let before else {
+                guard error == .none else { throw unavailable("\(error)") }
+                return keep(JSONWebKeySet([]), identity, told: PassedOverKeys(), failed("\(error)", before), tell)
+            }
+            return keep(before.set, identity, told: before.told, failed("\(error)", before), tell)
         } catch {
             throw unavailable("\(error)")
         }
+        return keep(read, identity, told: read.passedOver, news(of: read, before), tell)
     }
 
-    private func unavailable(_ reason: String) -> APIError { .unavailable("JWK Set \(path): \(reason)") }
+    /// Whoever is first to have read it says so.
+    private func keep(
+        _ set: JSONWebKeySet,
+        _ identity: Identity,
+        told: PassedOverKeys,
+        _ news: News?,
+        _ tell: (News) -> Void
+    ) -> JSONWebKeySet {
+        let (kept, isFirst) = known.withLock { known in
+            if let known, known.identity == identity { return (known.set, false) }
+            known = Known(identity: identity, set: set, told: told)
+            return (set, true)
+        }
+        if isFirst, let news { tell(news) }
+        return kept
+    }
+
+    private func news(of set: JSONWebKeySet, _ before: Known?) -> News? {
+        guard set.passedOver.count > 0 else { return nil }
+        guard !set.keys.isEmpty else {
+            return News(isError: true, text: "\(Self.title(path)) has no key that can be used: \(set.passedOver)")
+        }
+        guard before?.told != set.passedOver else { return nil }
+        let text = "\(Self.title(path)): passed over \(set.passedOver.count): \(set.passedOver)"
+        return News(isError: false, text: text, isUsual: !set.passedOver.hasFaulty)
+    }
+
+    private func failed(_ reason: String, _ before: Known?) -> News {
+        let kept = before == nil ? "" : "; the keys from before stay"
+        return News(isError: true, text: "\(Self.title(path)) \(reason)\(kept)")
+    }
+
+    private func unavailable(_ reason: String) -> APIError {
+        .unavailable("\(Self.title(path)): \(reason)")
+    }
+
+    private static func title(_ path: String) -> String { "JWK Set \(LogText(path))" }
 }

@@ -19,7 +19,10 @@ struct JSONWebTokens: Sendable {
     func verify(_ text: ArraySlice<UInt8>) throws(JWTError) -> JWTClaims {
         let contents = try contents(of: text)
         var checks = settings.checks
-        if contents.isForeign, let issuer = settings.foreignIssuer { checks.issuer = issuer.name }
+        if contents.isForeign, let issuer = settings.foreignIssuer {
+            checks.issuer = issuer.name
+            checks.audienceClaim = issuer.audienceClaim
+        }
         return try JWTClaims(contents, checks, now: store.now())
     }
 
@@ -215,7 +218,7 @@ struct JSONWebTokens: Sendable {
 
     private func keys(of issuer: ForeignIssuer) throws(JWTError) -> JSONWebKeySet {
         do {
-            return try issuer.keys.set()
+            return try issuer.keys.set { store.tell($0) }
         } catch {
             throw .unavailable(error.reason)
         }

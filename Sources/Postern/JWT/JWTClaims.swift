@@ -29,7 +29,7 @@ public struct JWTClaims: Sendable {
         case .seconds(let seconds): if seconds <= now.seconds - checks.leeway { throw .expired }
         }
         if let issuer = checks.issuer, !Self.isText(contents.issuer, issuer) { throw .invalid }
-        if let audience = checks.audience, !Self.contains(contents.audience, audience) { throw .invalid }
+        if let audience = checks.audience, !Self.contains(Self.audience(contents, checks), audience) { throw .invalid }
         if contents.hasMalformedName { throw .invalid }
         self.contents = contents
     }
@@ -82,6 +82,13 @@ public struct JWTClaims: Sendable {
 
     /// The name of its family in the store.
     var familyID: [UInt8] { contents.familyID }
+
+    /// One that is there counts, whatever else is (RFC 7519, section 4.1.3).
+    private static func audience(_ contents: JWTContents, _ checks: JWTChecks) -> JSONValue? {
+        if let audience = contents.audience { return audience }
+        guard contents.isForeign, let claim = checks.audienceClaim else { return nil }
+        return contents.object[claim]
+    }
 
     static func isText(_ value: JSONValue?, _ text: String) -> Bool {
         if case .string(let string)? = value { string.hasSameBytes(as: text) } else { false }

@@ -40,6 +40,8 @@ struct JWTChecks: Sendable {
     var issuer: String?
     /// What `aud` has to be or to hold; nil: anything.
     let audience: String?
+    /// The claim that stands in for `aud` where a token of another issuer has none.
+    var audienceClaim: String?
     /// Seconds by which clocks may differ.
     let leeway: Int64
 }

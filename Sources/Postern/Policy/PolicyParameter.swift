@@ -64,6 +64,8 @@ enum PolicyParameter: String, CaseIterable {
     case jwtJWKS = "POSTERN_JWT_JWKS"
     /// The claim in which the other issuer's tokens have the username.
     case jwtUserClaim = "POSTERN_JWT_USER_CLAIM"
+    /// The claim in which its tokens have the audience where they have no `aud`.
+    case jwtAudienceClaim = "POSTERN_JWT_AUDIENCE_CLAIM"
     case sessionLifetime = "POSTERN_SESSION_LIFETIME"
     case sessionIdle = "POSTERN_SESSION_IDLE"
     /// The name of the session's cookie: Django's `SESSION_COOKIE_NAME`.
