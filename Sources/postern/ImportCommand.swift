@@ -30,6 +30,13 @@ struct ImportCommand: ParsableCommand {
         var userModel = "auth.user"
         @Option(help: ArgumentHelp("USERNAME_FIELD of the user model.", valueName: "field"))
         var usernameField = "username"
+        @Option(
+            help: ArgumentHelp(
+                "A model of the project's own whose objects are tokens as DRF's or knox's; may be repeated.",
+                valueName: "app.model"
+            )
+        )
+        var tokenModel: [String] = []
 
         func run() throws {
             try target.run { store, file, progress throws(ImportError) in
@@ -37,6 +44,7 @@ struct ImportCommand: ParsableCommand {
                     file,
                     userModel: userModel,
                     usernameField: usernameField,
+                    tokenModels: tokenModel,
                     isDryRun: target.dryRun,
                     progress: progress
                 )

@@ -37,18 +37,21 @@ extension Store {
     ///   - file: What `manage.py dumpdata auth authtoken` wrote.
     ///   - userModel: `AUTH_USER_MODEL`.
     ///   - usernameField: Its `USERNAME_FIELD`.
+    ///   - tokenModels: Models of the project's own whose objects are tokens as DRF's or knox's.
     ///   - isDryRun: Whether only to look what would be imported.
     /// - Throws: ``ImportError``; nothing was imported then.
     public func importDjango(
         _ file: ImportFile,
         userModel: String = "auth.user",
         usernameField: String = "username",
+        tokenModels: [String] = [],
         isDryRun: Bool = false,
         progress: @escaping Progress = noProgress
     ) throws(ImportError) -> Imported {
         progress("references", 0)
         let model = DjangoDump.UserModel(name: userModel.lowercased(), usernameField: usernameField)
-        return try take(try DjangoDump(file, model), isDryRun, progress)
+        let dump = try DjangoDump(file, model, tokenModels: Set(tokenModels.map { $0.lowercased() }))
+        return try take(dump, isDryRun, progress)
     }
 
     /// Takes over the users of an `htpasswd` file; otherwise as ``importDjango(_:userModel:usernameField:isDryRun:progress:)``.

@@ -1,0 +1,64 @@
+/// Models of a project's own in a dump that look like its users or tokens, and that nobody has named: what is of them would
+/// be left behind without a word.
+struct UnnamedModels {
+    private let model: DjangoDump.UserModel
+    private let tokenModels: Set<String>
+    private var hasUsers = false
+    private var hasUserType = false
+    /// Where the first of each stands.
+    private var contentTypes: String?
+    private var users: (place: String, model: String)?
+    private var tokens: (place: String, model: String)?
+
+    private static let knownTokens = ["authtoken.token", "knox.authtoken"]
+
+    init(_ model: DjangoDump.UserModel, _ tokenModels: Set<String>) {
+        self.model = model
+        self.tokenModels = tokenModels
+    }
+
+    mutating func look(at object: DjangoObject, _ place: ImportPlace) {
+        let name = object.model
+        if name == model.name {
+            hasUsers = true
+        } else if name == "contenttypes.contenttype" {
+            contentTypes = contentTypes ?? place.description
+            let type = "\(object["app_label"]?.text ?? "").\(object["model"]?.text ?? "")"
+            hasUserType = hasUserType || type.lowercased() == model.name
+        } else if users == nil, Self.isUser(object) {
+            users = (place.description, name)
+        } else if tokens == nil, !Self.knownTokens.contains(name), !tokenModels.contains(name), object["user"] != nil,
+            object.tokenKey != nil || object.knoxDigest != nil
+        {
+            tokens = (place.description, name)
+        }
+    }
+
+    /// Django's `AbstractBaseUser` has these two fields.
+    private static func isUser(_ object: DjangoObject) -> Bool {
+        object["password"]?.text != nil && object.contains("last_login")
+    }
+
+    /// What has to be named, and where it stands first; nil when nothing has to.
+    var problem: (place: String, reason: String)? {
+        if let users, !hasUsers {
+            return (
+                users.place,
+                "There is no user of \(model.name), and \(LogText(users.model)) looks like the project's user model: name it with --user-model \(LogText(users.model)), and its USERNAME_FIELD with --username-field."
+            )
+        }
+        if let contentTypes, !hasUsers, !hasUserType {
+            return (
+                contentTypes,
+                "The project has no model \(model.name): name its AUTH_USER_MODEL with --user-model, and dump the application of that, too."
+            )
+        }
+        if let tokens {
+            return (
+                tokens.place,
+                "\(LogText(tokens.model)) looks like the project's own tokens: take them with --token-model \(LogText(tokens.model)), or leave them out with dumpdata --exclude \(LogText(tokens.model))."
+            )
+        }
+        return nil
+    }
+}
