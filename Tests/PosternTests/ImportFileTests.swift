@@ -90,6 +90,31 @@ struct ImportFileTests {
         expect(try users(Array("[\(Self.ann)]\n\(line)\n".utf8)), "--output", "behind: \(line)")
     }
 
+    @Test("A dump says the same however it is laid out, and nothing once something else is printed into it")
+    func layouts() throws {
+        let seed = UInt64.random(in: .min ... .max)
+        var generator = Seeded(seed: seed)
+        func pick(_ texts: [String]) -> String { texts.randomElement(using: &generator) ?? "" }
+        for _ in 0..<300 {
+            let count = Int.random(in: 1...4, using: &generator)
+            let space = pick(["", " ", "\n", "\r\n", "\t", "\r\n    "])
+            let objects = (1...count).map { number in
+                Self.ann.replacingOccurrences(of: "\"pk\":1", with: "\"pk\":\(space)\(number)")
+                    .replacingOccurrences(of: "\"ann\"", with: "\"u\(number)\"")
+                    .replacingOccurrences(of: ",", with: ",\(space)")
+            }
+            let isArray = Bool.random(using: &generator)
+            let text =
+                isArray
+                ? "[\(space)\(objects.joined(separator: ",\(space)"))\(space)]" : objects.joined(separator: space)
+            let mark = pick(["", "\u{FEFF}"])
+            #expect(try users(Array((mark + space + text + space).utf8)) == .success(count), "seed \(seed): \(text)")
+            let printed = pick(["warning", "** x **", "[INFO]", "1 object", "\u{1B}[33m", "\u{E9}", "]", "\0\0"])
+            let broken = Bool.random(using: &generator) ? printed + "\n" + text : text + "\n" + printed
+            #expect(try users(Array((mark + broken).utf8)) != .success(count), "seed \(seed): \(broken)")
+        }
+    }
+
     @Test("Latin-1 is refused, and not stored as U+FFFD")
     func latin1() throws {
         let name = Array(#"{"model":"auth.user","pk":1,"fields":{"username":"ren"#.utf8) + [0xE9]
@@ -117,6 +142,13 @@ struct ImportFileTests {
             "mistyped"
         )
         #expect(try users(Array((types + own).utf8), userModel: "Accounts.Member") == .success(1))
+        for password in ["!" + String(repeating: "x", count: 40)] + PasswordHashTests.hashes {
+            let bare = #"{"model":"accounts.member","pk":1,"fields":{"email":"a@b","password":"\#(password)"}}"#
+            expect(try users(Array((group + bare).utf8)), "--user-model accounts.member", password)
+        }
+        // A password of something else is no account.
+        let network = #"{"model":"wifi.network","pk":1,"fields":{"password":"correct horse"}}"#
+        #expect(try users(Array((group + network).utf8)) == .success(0))
         // Nobody has an account yet.
         #expect(try users(Array((usual + group).utf8)) == .success(0))
         #expect(try users(Array((types + usual + Self.ann + own).utf8)) == .success(1))

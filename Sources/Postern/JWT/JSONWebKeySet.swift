@@ -26,7 +26,7 @@ final class JSONWebKeySet: Sendable {
         guard
             case .object(let members)? = try? JSONReader.read(
                 encoding == .marked ? Array(text.dropFirst(TextEncoding.markLength)) : text,
-                JSONReader.Limits(depth: 32, keepsDoubledNames: true)
+                JSONReader.Limits(keepsDoubledNames: true)
             )
         else { throw .notAnObject }
         guard members.count(where: { $0.name.hasSameBytes(as: "keys") }) == 1,

@@ -11,7 +11,8 @@ final class JSONWebKeySetFile: Sendable {
 
     private struct Known {
         let identity: Identity
-        let set: JSONWebKeySet
+        /// What counts now, or why nothing does.
+        let set: Result<JSONWebKeySet, JSONWebKeyError>
         /// What was told last of keys that are passed over.
         let told: PassedOverKeys
     }
@@ -64,39 +65,40 @@ final class JSONWebKeySetFile: Sendable {
             seconds: status.st_mtim.tv_sec,
             nanoseconds: status.st_mtim.tv_nsec
         )
+        if let set = known.withLock({ $0.flatMap { $0.identity == identity ? $0.set : nil } }) { return try keys(set) }
         let before = known.withLock { $0 }
-        if let before, before.identity == identity { return before.set }
-        let read: JSONWebKeySet
+        let now: Known
+        let news: News?
         do {
             guard status.st_size <= WholeFile.maximumSize else { throw JSONWebKeyError.tooLarge }
-            read = try JSONWebKeySet(parsing: try WholeFile.read(path))
+            let set = try JSONWebKeySet(parsing: try WholeFile.read(path))
+            now = Known(identity: identity, set: .success(set), told: set.passedOver)
+            news = self.news(of: set, before)
         } catch let error as JSONWebKeyError {
-            guard let before else {
-                guard error == .none else { throw unavailable("\(error)") }
-                return keep(JSONWebKeySet([]), identity, told: PassedOverKeys(), failed("\(error)", before), tell)
-            }
-            return keep(before.set, identity, told: before.told, failed("\(error)", before), tell)
+            var set: Result<JSONWebKeySet, JSONWebKeyError> =
+                error == .none ? .success(JSONWebKeySet([])) : .failure(error)
+            if case .success? = before?.set, let before { set = before.set }
+            now = Known(identity: identity, set: set, told: before?.told ?? PassedOverKeys())
+            news = failed(error, before)
         } catch {
             throw unavailable("\(error)")
         }
-        return keep(read, identity, told: read.passedOver, news(of: read, before), tell)
-    }
-
-    /// Whoever is first to have read it says so.
-    private func keep(
-        _ set: JSONWebKeySet,
-        _ identity: Identity,
-        told: PassedOverKeys,
-        _ news: News?,
-        _ tell: (News) -> Void
-    ) -> JSONWebKeySet {
+        // Whoever is first to have read it says so.
         let (kept, isFirst) = known.withLock { known in
             if let known, known.identity == identity { return (known.set, false) }
-            known = Known(identity: identity, set: set, told: told)
-            return (set, true)
+            known = now
+            return (now.set, true)
         }
         if isFirst, let news { tell(news) }
-        return kept
+        return try keys(kept)
+    }
+
+    private func keys(_ set: Result<JSONWebKeySet, JSONWebKeyError>) throws(APIError) -> JSONWebKeySet {
+        do throws(JSONWebKeyError) {
+            return try set.get()
+        } catch {
+            throw unavailable("\(error)")
+        }
     }
 
     private func news(of set: JSONWebKeySet, _ before: Known?) -> News? {
@@ -109,9 +111,10 @@ final class JSONWebKeySetFile: Sendable {
         return News(isError: false, text: text, isUsual: !set.passedOver.hasFaulty)
     }
 
-    private func failed(_ reason: String, _ before: Known?) -> News {
-        let kept = before == nil ? "" : "; the keys from before stay"
-        return News(isError: true, text: "\(Self.title(path)) \(reason)\(kept)")
+    private func failed(_ error: JSONWebKeyError, _ before: Known?) -> News {
+        var kept = ""
+        if case .success(let set)? = before?.set, !set.keys.isEmpty { kept = "; the keys from before stay" }
+        return News(isError: true, text: "\(Self.title(path)) \(error)\(kept)")
     }
 
     private func unavailable(_ reason: String) -> APIError {

@@ -34,9 +34,11 @@ struct UnnamedModels {
         }
     }
 
-    /// Django's `AbstractBaseUser` has these two fields.
+    /// Django's `AbstractBaseUser` has these two fields, the second of which some projects drop.
     private static func isUser(_ object: DjangoObject) -> Bool {
-        object["password"]?.text != nil && object.contains("last_login")
+        guard let password = object["password"]?.text else { return false }
+        return object.contains("last_login") || PasswordHash.stored(fromDjango: password) != nil
+            || password.hasPrefix("!") && password.utf8.count == 41
     }
 
     /// What has to be named, and where it stands first; nil when nothing has to.

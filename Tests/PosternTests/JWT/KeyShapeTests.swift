@@ -179,6 +179,17 @@ struct KeyShapeTests {
         #expect(try store.keyRing().keys.count == before)
     }
 
+    @Test("One that an older version took for a secret is found in the store")
+    func imported() throws {
+        let temporary = try TemporaryStore()
+        let store = temporary.store
+        #expect(try store.keyRing().keys.allSatisfy { $0.shapeOfKey == nil })
+        let time = Timestamp(seconds: 0)
+        let key = try JSONWebKey(id: "old", secret: Array(Self.keys[0].base64.utf8))
+        try store.keys.add(key, created: time, signsFrom: time)
+        #expect(try store.keyRing().keys.filter { $0.shapeOfKey == .der }.map(\.id) == ["old"])
+    }
+
     @Test("Secrets of random bytes are secrets however they are written", arguments: 0..<4)
     func randomSecrets(part: UInt64) {
         let seed = UInt64.random(in: .min ... .max) &+ part
