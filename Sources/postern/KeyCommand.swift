@@ -39,8 +39,8 @@ struct KeyCommand: ParsableCommand {
             discussion: """
                 The secret is all of standard input, without the line's end: simplejwt's SIGNING_KEY, which is Django's SECRET_KEY unless \
                 the project says otherwise. What was signed with it stays good. New tokens are signed with another key, \
-                if there is one; retire this one when its refresh tokens have expired. Keys and certificates are refused: who \
-                knows a public key could sign with it. They belong into the JWK Set that POSTERN_JWT_JWKS names.
+                if there is one; retire this one when its refresh tokens have expired. Keys and certificates are refused: \
+                everybody who knows a public key could sign with it. They belong in the JWK Set that POSTERN_JWT_JWKS names.
                 """
         )
 

@@ -21,7 +21,7 @@ public struct JSONReader {
         var members = Int.max
         /// Whether the last member of a name counts; otherwise a name that comes twice is refused.
         var allowsDoubledNames = true
-        /// Whether the members of a name that comes twice are all kept, for whoever judges each object by itself.
+        /// Keeps all members of a name that comes twice, for readers that judge each object by itself.
         var keepsDoubledNames = false
     }
 

@@ -253,7 +253,7 @@ public enum JSONWebKeyError: Error, Equatable, CustomStringConvertible {
         case .none: "holds no key"
         case .unsupported: "is not for HS256, ES256, EdDSA or RS256"
         case .tooLong: "has more bits than anybody uses"
-        case .forgeable: "is one by which others can sign, too"
+        case .forgeable: "lets others sign, too"
         case .doubledName: "holds a name twice"
         case .tooLarge: "is larger than any JWK Set"
         case .secretAmongPublicKeys: "is a secret among public keys"

@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// A file with a JWK Set, which another program may replace at any time.
 ///
-/// That program may fail, and write an error page or nothing: then the keys from before stay, and it is said. So whoever
-/// wants to end the trust in an issuer takes the file away or names it no more; a set whose keys are of no use counts.
+/// That program may fail and write an error page or nothing. The keys from before stay then, and an error is logged. To end
+/// the trust in an issuer, remove the file or the parameter. A set without a single usable key replaces the one before.
 final class JSONWebKeySetFile: Sendable {
     let path: String
     private let known = Mutex<Known?>(nil)
@@ -83,7 +83,7 @@ final class JSONWebKeySetFile: Sendable {
         } catch {
             throw unavailable("\(error)")
         }
-        // Whoever is first to have read it says so.
+        // Only the first reader reports.
         let (kept, isFirst) = known.withLock { known in
             if let known, known.identity == identity { return (known.set, false) }
             known = now

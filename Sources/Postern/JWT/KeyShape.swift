@@ -21,7 +21,7 @@ public enum KeyShape: String, Sendable {
         self = shape
     }
 
-    /// Base64 in a JSON string in base64: nobody goes deeper.
+    /// Base64 in a JSON string in base64 is deep enough.
     private static let maximumDepth = 4
 
     private static func shape(_ bytes: [UInt8], depth: Int) -> KeyShape? {
@@ -82,7 +82,7 @@ public enum KeyShape: String, Sendable {
         }
     }
 
-    /// Lines that were made one, whatever stands between them now; without quotes.
+    /// Joins lines again that were put into one, and drops quotes.
     private static func compact(_ text: String) -> String {
         let plain = text.trimming { "\"'".contains($0) }
         return String(

@@ -21,7 +21,7 @@ struct DjangoDump: ImportSource {
     var size: Int64 { file.size }
 
     /// Reads the file once, for what records refer to: they may stand in any order.
-    /// - Throws: ``ImportError``, also for users and tokens of models that nobody has named: they would be left behind.
+    /// - Throws: ``ImportError``, also for users and tokens of models that no option names: they would be left behind.
     init(_ file: ImportFile, _ model: UserModel, tokenModels: Set<String> = []) throws(ImportError) {
         self.file = file
         self.model = model

@@ -54,7 +54,7 @@ extension Store {
         return try take(dump, isDryRun, progress)
     }
 
-    /// Takes over the users of an `htpasswd` file; otherwise as ``importDjango(_:userModel:usernameField:isDryRun:progress:)``.
+    /// Takes over the users of an `htpasswd` file; otherwise as ``importDjango(_:userModel:usernameField:tokenModels:isDryRun:progress:)``.
     public func importHtpasswd(
         _ file: ImportFile,
         isDryRun: Bool = false,
@@ -63,7 +63,7 @@ extension Store {
         try take(HtpasswdFile(file), isDryRun, progress)
     }
 
-    /// Takes over what ``export(_:)`` wrote; otherwise as ``importDjango(_:userModel:usernameField:isDryRun:progress:)``.
+    /// Takes over what ``export(_:)`` wrote; otherwise as ``importDjango(_:userModel:usernameField:tokenModels:isDryRun:progress:)``.
     public func importExport(
         _ file: ImportFile,
         isDryRun: Bool = false,

@@ -1,11 +1,11 @@
-/// Models of a project's own in a dump that look like its users or tokens, and that nobody has named: what is of them would
-/// be left behind without a word.
+/// Finds models in a dump that look like users or tokens of the project's own and that no option names. An import would
+/// leave their objects behind without a word.
 struct UnnamedModels {
     private let model: DjangoDump.UserModel
     private let tokenModels: Set<String>
     private var hasUsers = false
     private var hasUserType = false
-    /// Where the first of each stands.
+    /// The place of the first of each.
     private var contentTypes: String?
     private var users: (place: String, model: String)?
     private var tokens: (place: String, model: String)?
@@ -41,7 +41,7 @@ struct UnnamedModels {
             || password.hasPrefix("!") && password.utf8.count == 41
     }
 
-    /// What has to be named, and where it stands first; nil when nothing has to.
+    /// What is missing on the command line, and the first object that shows it; nil when nothing is.
     var problem: (place: String, reason: String)? {
         if let users, !hasUsers {
             return (

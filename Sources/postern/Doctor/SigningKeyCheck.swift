@@ -18,7 +18,7 @@ struct SigningKeyCheck: DoctorCheck {
         }
         let keys = ring.keys.compactMap { key in
             key.shapeOfKey.map {
-                "The secret \(key.id) is \($0.rawValue), and whoever knows that can sign: run postern key retire \(key.id)."
+                "The secret \(key.id) is \($0.rawValue), and anybody who knows it can sign tokens: run postern key retire \(key.id)."
             }
         }
         guard let signer = ring.signer(at: store.now()) else {

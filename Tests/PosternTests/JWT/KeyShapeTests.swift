@@ -194,7 +194,7 @@ struct KeyShapeTests {
     func randomSecrets(part: UInt64) {
         let seed = UInt64.random(in: .min ... .max) &+ part
         var generator = Seeded(seed: seed)
-        for _ in 0..<3000 {
+        for _ in 0..<1000 {
             let count = [32, 33, 48, 64, 65, 91, 128, 256].randomElement(using: &generator) ?? 32
             let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
             let base64 = Data(bytes).base64EncodedString()
