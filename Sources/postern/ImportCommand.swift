@@ -39,6 +39,13 @@ struct ImportCommand: ParsableCommand {
         var activeField: String?
         @Option(help: ArgumentHelp("The field that says who is staff.", valueName: "field"))
         var staffField = "is_staff"
+        @Option(
+            help: ArgumentHelp(
+                "A model of the project's own whose objects are tokens as DRF's or knox's; may be repeated.",
+                valueName: "app.model"
+            )
+        )
+        var tokenModel: [String] = []
 
         func run() throws {
             try target.run { store, file, progress throws(ImportError) in
@@ -48,6 +55,7 @@ struct ImportCommand: ParsableCommand {
                     usernameField: usernameField,
                     activeField: activeField,
                     staffField: staffField,
+                    tokenModels: tokenModel,
                     isDryRun: target.dryRun,
                     progress: progress
                 )

@@ -43,6 +43,9 @@ struct JWTCommand: ParsableCommand {
             } catch let error as JWTVerifier.KeysError {
                 throw Failure(.noInput, error.description)
             }
+            if let passedOver = verifier.passedOver {
+                StandardError.write("postern: \(printable(keys)), passed over: \(passedOver).\n")
+            }
             let text = try Self.token()
             do {
                 StandardOutput.write(try verifier.claims(in: text))

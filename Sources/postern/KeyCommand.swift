@@ -39,7 +39,8 @@ struct KeyCommand: ParsableCommand {
             discussion: """
                 The secret is all of standard input, without the line's end: simplejwt's SIGNING_KEY, which is Django's SECRET_KEY unless \
                 the project says otherwise. What was signed with it stays good. It signs no new tokens; retire it when \
-                its refresh tokens have expired.
+                its refresh tokens have expired. Keys and certificates are refused: everybody who knows a public key could sign \
+                with it. They belong in the JWK Set that POSTERN_JWT_JWKS names.
                 """
         )
 

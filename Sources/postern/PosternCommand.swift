@@ -21,6 +21,16 @@ struct PosternCommand: ParsableCommand {
         ]
     )
 
+    /// Swift reads each argument as UTF-8 and puts U+FFFD where it is none, and a name would be stored so.
+    private static func checkArguments() throws {
+        for (position, argument) in UnsafeBufferPointer(start: CommandLine.unsafeArgv, count: Int(CommandLine.argc))
+            .enumerated()
+        {
+            guard let argument, String(validatingCString: argument) == nil else { continue }
+            throw Failure(.usage, "Argument \(position) is not valid UTF-8: set the terminal to UTF-8.")
+        }
+    }
+
     /// Ends with one sentence on standard error and an exit code of sysexits.h.
     static func main() {
         // A pipe that nobody reads and a file-size limit are errors of the write, not ends of the process.
@@ -28,6 +38,7 @@ struct PosternCommand: ParsableCommand {
         signal(SIGXFSZ, SIG_IGN)
         StandardStreams.fill()
         do {
+            try checkArguments()
             var command = try parseAsRoot()
             let audit = try (command as? any ChangingCommand).flatMap { try CommandAudit($0) }
             do {

@@ -8,6 +8,7 @@ struct DoctorTests {
         let code: Int32
         let findings: [String: [String]]
         let states: [String: String]
+        let notes: [String: [String]]
     }
 
     /// Without a clock that nobody keeps, which is what machines for tests have.
@@ -29,7 +30,13 @@ struct DoctorTests {
         }
         let isWell = rows.allSatisfy { ($0["findings"] as? [String] ?? []).isEmpty }
         #expect(result.code == (isWell ? 0 : 1))
-        return Report(code: result.code, findings: findings, states: states)
+        let notes = rows.map { ($0["check"] as? String ?? "", $0["notes"] as? [String] ?? []) }
+        return Report(
+            code: result.code,
+            findings: findings,
+            states: states,
+            notes: Dictionary(notes) { first, _ in first }
+        )
     }
 
     private func site() throws -> Site { try Site(users: false) }
@@ -47,8 +54,44 @@ struct DoctorTests {
         #expect(report.states["lock"] == "free" && report.states["key"]?.hasSuffix("HS256, 0 days old") == true)
         let names = Set([
             "lock", "journals", "key", "clock", "settings", "files", "space", "socket", "limits", "libfcgi", "includes",
+            "key sets",
         ])
         #expect(Set(report.states.keys) == names)
+    }
+
+    @Test("JWK Sets that a configuration names: keys that are passed over are good to know, a set of no use is wrong")
+    func keySets() throws {
+        let site = try site()
+        let folder = site.folder + "/sites"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let files = (0..<5).map { "\(folder)/idp\($0).json" }
+        let key =
+            #"{"kty":"EC","crv":"P-256","kid":"good","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#
+        let odd = #"{"kty":"RSA","kid":"odd","n":"AQAB","e":"AQAB"}"#
+        try "{\"keys\":[\(key)]}".write(toFile: files[0], atomically: true, encoding: .utf8)
+        try "{\"keys\":[\(odd),\(key)]}".write(toFile: files[1], atomically: true, encoding: .utf8)
+        try "{\"keys\":[\(odd)]}".write(toFile: files[2], atomically: true, encoding: .utf8)
+        try "<html>".write(toFile: files[3], atomically: true, encoding: .utf8)
+        let configuration = """
+            fastcgi_param POSTERN_JWT_JWKS "https://idp.example \(files[0])";
+            fastcgi_param POSTERN_JWT_JWKS 'https://idp.example \(files[1])';
+            setenv.add-environment = ( "POSTERN_JWT_JWKS" => "https://idp.example \(files[2])" )
+            env POSTERN_JWT_JWKS "https://idp.example \(files[3])"
+                # fastcgi_param POSTERN_JWT_JWKS "https://idp.example \(files[4]).not";
+            SetEnv POSTERN_JWT_JWKS "https://idp.example \(files[4])"
+            """
+        try configuration.write(toFile: folder + "/site", atomically: true, encoding: .utf8)
+        // As `sites-enabled` has it.
+        try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: folder + "/site")
+        let report = try doctor(site)
+        let findings = try #require(report.findings["key sets"])
+        #expect(report.code == 1 && findings.count == 3, "\(findings)")
+        #expect(findings[0].contains(files[2]) && findings[0].contains("key 1 \"odd\" is too short to be safe"))
+        #expect(findings[1].contains("\(files[3]) is not a JSON object"))
+        #expect(findings[2].contains("\(files[4]) cannot be read"))
+        #expect(report.states["key sets"] == "5 named")
+        #expect(report.notes["key sets"]?.count == 1)
+        #expect(report.notes["key sets"]?.first?.contains("\(files[1]) has keys that are passed over: key 1") == true)
     }
 
     @Test("A finding is one line, and says what mends it")

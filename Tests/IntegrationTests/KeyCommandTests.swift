@@ -85,6 +85,18 @@ struct KeyCommandTests {
         #expect(try postern(["jwt", "verify"], input: "a.b.c").code == 64)
     }
 
+    @Test("Keys of a set that are passed over are said on standard error; a set without one that can be used is no set")
+    func passedOverKeys() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let good = #"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#
+        let odd = #"{"kty":"OKP","crv":"Ed25519","kid":"o","x":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#
+        for (keys, code) in [("\(odd),\(good)", Int32(65)), (odd, 66)] {
+            try "{\"keys\":[\(keys)]}".write(toFile: folder + "/set", atomically: true, encoding: .utf8)
+            let result = try postern(["jwt", "verify", "--keys", folder + "/set"], input: "a.b.c")
+            #expect(result.code == code && result.error.contains("key 1 \"o\" lets others sign, too"))
+        }
+    }
+
     @Test("A store that an older version made gets what it lacks, and keeps what it has")
     func upgrade() throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -145,6 +157,9 @@ struct KeyCommandTests {
         for (input, text) in [
             ("12 objects imported automatically (use -v 2 for details).\n\n" + secret + "\n", "more than one line"),
             ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "PEM"), ("", "holds no secret"), ("short", "32 bytes"),
+            ("-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n", "PEM, not a secret"),
+            ("MCowBQYDK2VwAyEA7/qmoj6sexkCUjxtM/8gGk5a4Buf+anqb2vyUuRug5Y=\n", "DER, not a secret"),
+            ("{\"keys\":[\(String(repeating: "{\"kty\":\"RSA\"},", count: 99))1]}", "POSTERN_JWT_JWKS"),
             (String(repeating: "k", count: 1025), "more than 1024 bytes"),
         ] {
             let result = try postern(["key", "import"], input: input)

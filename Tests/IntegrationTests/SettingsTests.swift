@@ -95,7 +95,7 @@ struct SettingsTests {
             ("log-level = # debug", 1, "no value"), ("allow-remote = yes", 1, "neither on nor off"),
             ("log-format = xml", 1, "neither text nor json"), ("listen = nowhere", 1, "is not an address"),
             ("log-file = log", 1, "path"), ("audit-file = stderr", 1, "path"), ("Log-Level = info", 1, "is no setting"),
-            ("#\nlog-level = in\u{0}fo", 2, "control character"), ("log-level = info\r\n", 1, "control character"),
+            ("#\nlog-level = in\u{0}fo", 2, "control character"), ("log-level = in\rfo", 1, "control character"),
             ("= info", 1, "is no setting"), ("[serve]", 1, "name = value"),
         ]
     )
@@ -108,6 +108,16 @@ struct SettingsTests {
             #expect(result.error.hasPrefix("postern: \(file):\(line): "), "\(result.error)")
             #expect(result.error.contains(reason) && result.error.count { $0 == "\n" } == 1, "\(result.error)")
         }
+    }
+
+    @Test("A file may have Windows' line ends, and a byte order mark")
+    func windows() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try write("\u{FEFF}log-level = debug\r\n\r\n# a comment\r\nlog-format = json\r\n")
+        let table = try table(try settings(["--json"]))
+        #expect(
+            table["log-level"]?["value"] as? String == "debug" && table["log-format"]?["value"] as? String == "json"
+        )
     }
 
     @Test("A file that is missing, too large, no text or others' to write is refused; so is a variable that is none")
@@ -125,6 +135,8 @@ struct SettingsTests {
         try expect(78, "64 KiB")
         try Data([0xFF, 0x0A]).write(to: URL(fileURLWithPath: file))
         try expect(78, ":1: This is not UTF-8")
+        try Data([0xFF, 0xFE, 0x23, 0]).write(to: URL(fileURLWithPath: file))
+        try expect(78, "UTF-16")
         try FileManager.default.removeItem(atPath: file)
         try FileManager.default.createDirectory(atPath: file, withIntermediateDirectories: false)
         try expect(66, "is no file")

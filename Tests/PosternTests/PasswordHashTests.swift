@@ -14,6 +14,7 @@ struct PasswordHashTests {
         "bcrypt_sha256$$2b$04$abcdefghijklmnopqrstuulyx/yrfLnuLCi6gwFG5mrkJjuQKpL6S",
         "$5$rounds=1000$salt$9WDE0ST4D4yGau6VXM8W0qv.qNSaQgfFkC0aMRb7Zo5",
         "$6$saltsalt$F.Sl7yZBDrBmc.yHz45ohIXtT6jBaT.71P/v.Ggg.4pOrYQ5XL.RSnlcbeJAROmC7KlQWZFY4ZuTfEzVOiCAe.",
+        "$y$j75$saltsalt$/eh2ZJbpfVkdYLVloLB.eugBgoc/Hs0vuKBxY1H5DDB",
         "$apr1$saltsalt$IIKfMyvhFlEeXQFA3GhyZ/",
         "$1$saltsalt$dReGpJJU8600y5nMM.mFy0",
         "{SHA}bROMo65UVjGzq9caTwds51nFcAs=",
@@ -39,9 +40,27 @@ struct PasswordHashTests {
         #expect(
             names == [
                 "pbkdf2_sha256", "pbkdf2_sha1", "scrypt", "bcrypt", "bcrypt_sha256", "sha256crypt", "sha512crypt",
-                "md5crypt", "md5crypt", "sha1", "sha1", "md5", "sha1", "argon2id",
+                "yescrypt", "md5crypt", "md5crypt", "sha1", "sha1", "md5", "sha1", "argon2id",
             ]
         )
+    }
+
+    @Test(
+        "What cannot be verified has a name that holds no secret",
+        arguments: [
+            ("$2b$17$abcdefghijklmnopqrstuuanVo7Xut1CH8VGIGlz1JovQh9GJbbtG", "bcrypt of cost 17"),
+            ("bcrypt$$2b$17$abcdefghijklmnopqrstuuanVo7Xut1CH8VGIGlz1JovQh9GJbbtG", "bcrypt of cost 17"),
+            ("bcrypt_sha256$$2b$15$abcdefghijklmnopqrstuu", "bcrypt_sha256 of cost 15"), ("$2b$xx$secret", "bcrypt"),
+            ("$y$jFT$saltsalt$/eh2ZJbpfVkdYLVloLB.eugBgoc/Hs0vuKBxY1H5DDB", "yescrypt"), ("$y$secret", "yescrypt"),
+            ("$gy$j9T$secret$secret", "gost-yescrypt"), ("rqXexS6ZhobKA", "crypt of DES"), ("{PLAIN}secret", "{PLAIN}"),
+            ("{SHA}secret", "{SHA}"), ("pbkdf2_sha256$9000000$secret$secret", "pbkdf2_sha256 of 9000000 rounds"),
+            ("pbkdf2_sha512$secret", "pbkdf2_sha512"), ("secret", "unknown"), ("", "unknown"), ("$", "unknown"),
+            ("secret secret$x", "unknown"), ("{secret", "unknown"), ("$6$rounds=9$secret$secret", "sha512crypt"),
+        ]
+    )
+    func unknownKinds(text: String, name: String) {
+        #expect(PasswordHash(text) == nil)
+        #expect(PasswordHash.unknownKind(text) == name)
     }
 
     @Test(

@@ -7,7 +7,7 @@ struct UnreadableFile: Error, CustomStringConvertible {
 
 /// A file that is read as a whole.
 package enum WholeFile {
-    private static let maximumSize = 256 * 1024
+    static let maximumSize = 1 << 20
 
     /// - Throws: ``UnreadableFile`` when it cannot be read or is larger than any JWK Set.
     static func read(_ path: String) throws(UnreadableFile) -> [UInt8] {

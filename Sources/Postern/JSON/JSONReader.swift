@@ -21,6 +21,8 @@ public struct JSONReader {
         var members = Int.max
         /// Whether the last member of a name counts; otherwise a name that comes twice is refused.
         var allowsDoubledNames = true
+        /// Keeps all members of a name that comes twice, for readers that judge each object by itself.
+        var keepsDoubledNames = false
     }
 
     /// CPython's `sys.get_int_max_str_digits()`: integers of more digits are refused.
@@ -163,7 +165,7 @@ public struct JSONReader {
                     members.count <= Self.fewMembers
                     ? members.indices.first { members[$0].name.hasSameBytes(as: name) }
                     : places.place(of: name, in: members)
-                if let known {
+                if let known, !limits.keepsDoubledNames {
                     guard limits.allowsDoubledNames else { throw JSONError("A name comes twice in one object") }
                     members[known].value = value
                 } else {

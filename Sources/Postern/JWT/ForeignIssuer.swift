@@ -9,6 +9,8 @@ struct ForeignIssuer: Sendable {
     let scopeClaims: [String]
     /// Whether a token of theirs that is not limited to scopes may hand out and end credentials.
     let mayHandOut: Bool
+    /// The claim that says of a token without `aud` whom it is for.
+    let audienceClaim: String?
 
     /// nil when the location names none.
     init?(_ settings: PolicySettings) throws(PolicyError) {
@@ -24,8 +26,9 @@ struct ForeignIssuer: Sendable {
             )
         }
         name = words[0]
-        keys = JSONWebKeySetFile(path: words[1])
+        keys = JSONWebKeySetFile.at(words[1])
         userClaim = settings[.jwtUserClaim] ?? "sub"
         scopeClaims = settings.words(.jwtScopeClaim) ?? []
+        audienceClaim = settings[.jwtAudienceClaim]
     }
 }

@@ -18,6 +18,9 @@ struct JSONObject {
 
     func contains(_ name: String) -> Bool { self[name] != nil }
 
+    /// Only where the reader kept them.
+    var hasDoubledNames: Bool { Set(members.map { Array($0.name.utf8) }).count < members.count }
+
     /// nil when there is no such member, or it is no string.
     func string(_ name: String) -> String? {
         self[name]?.text

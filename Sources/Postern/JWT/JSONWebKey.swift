@@ -1,3 +1,4 @@
+internal import CSodium
 internal import Crypto
 internal import CryptoExtras
 
@@ -11,7 +12,12 @@ public struct JSONWebKey: Sendable {
         case edDSA = "EdDSA"
         case rs256 = "RS256"
 
-        init?(name: String) { self.init(rawValue: name) }
+        /// RFC 9864 calls EdDSA with the only curve that we have Ed25519.
+        init?(name: String) {
+            let name = name.hasSameBytes(as: "Ed25519") ? Self.edDSA.rawValue : name
+            guard let algorithm = Self.allCases.first(where: { $0.rawValue.hasSameBytes(as: name) }) else { return nil }
+            self = algorithm
+        }
     }
 
     enum Material: Sendable {
@@ -46,10 +52,13 @@ public struct JSONWebKey: Sendable {
         self.init(id: id, algorithm: .hs256, material: Material(secret: SymmetricKey(data: secret)))
     }
 
-    /// Reads a JWK.
+    /// Reads a JWK as issuers write them: a member that is null or empty is one that is not there, numbers may have zeros
+    /// in front, texts the padding and the alphabet of plain base64. Each of these says the same key.
+    ///
     /// - Throws: ``JSONWebKeyError`` for what is no key, too weak, or meant for something else than signatures
     ///   with an algorithm of ours.
     init(_ object: JSONObject) throws(JSONWebKeyError) {
+        let object = Self.withoutEmptyMembers(object)
         let algorithm = try Self.algorithm(of: object)
         if object.contains("kid"), object.string("kid") == nil { throw .malformed("kid") }
         if object.contains("use"), object.string("use") != "sig" { throw .notForSignatures }
@@ -63,12 +72,38 @@ public struct JSONWebKey: Sendable {
         material = try Self.material(object, algorithm)
     }
 
+    private static func withoutEmptyMembers(_ object: JSONObject) -> JSONObject {
+        JSONObject(
+            object.members.filter { member in
+                switch member.value {
+                case .null: false
+                case .array(let elements): !elements.isEmpty
+                // An empty name of a key is a name.
+                case .string(let text): !text.isEmpty || member.name == "kid"
+                default: true
+                }
+            }
+        )
+    }
+
     func hasSecret(of other: JSONWebKey) -> Bool {
         if case .secret(let own, _) = material, case .secret(let others, _) = other.material {
             own == others
         } else {
             false
         }
+    }
+
+    /// Equal for keys that are the same.
+    var identity: [UInt8] {
+        let bytes: [UInt8] =
+            switch material {
+            case .secret(let key, _): key.withUnsafeBytes { Array($0) }
+            case .p256(let key, _): Array(key.rawRepresentation)
+            case .ed25519(let key, _): Array(key.rawRepresentation)
+            case .rsa(_, let modulus, let exponent): exponent + [0] + modulus
+            }
+        return Array(algorithm.rawValue.utf8) + Array((id.map { "\($0.utf8.count) \($0)" } ?? "").utf8) + [0] + bytes
     }
 
     var canSign: Bool {
@@ -90,9 +125,7 @@ public struct JSONWebKey: Sendable {
         default: throw .unsupported
         }
         guard object.contains("alg") else { return natural }
-        // RFC 9864 calls EdDSA with this curve Ed25519.
-        guard let name = object.string("alg"), name == natural.rawValue || natural == .edDSA && name == "Ed25519"
-        else { throw .unsupported }
+        guard let name = object.string("alg"), Algorithm(name: name) == natural else { throw .unsupported }
         return natural
     }
 
@@ -103,20 +136,25 @@ public struct JSONWebKey: Sendable {
             guard secret.count >= leastSecretBytes else { throw .weak }
             return Material(secret: SymmetricKey(data: secret))
         case .es256:
-            let point = try bytes("x", of: object, count: 32) + bytes("y", of: object, count: 32)
+            let point = try coordinate("x", of: object) + coordinate("y", of: object)
             guard let key = try? P256.Signing.PublicKey(rawRepresentation: point) else { throw .malformed("x") }
             guard object.contains("d") else { return .p256(key, private: nil) }
-            let scalar = try bytes("d", of: object, count: 32)
+            let scalar = try coordinate("d", of: object)
             guard let privateKey = try? P256.Signing.PrivateKey(rawRepresentation: scalar),
                 privateKey.publicKey.rawRepresentation == key.rawRepresentation
             else { throw .malformed("d") }
             return .p256(key, private: privateKey)
         case .edDSA:
-            let point = try bytes("x", of: object, count: 32)
+            let point = try bytes("x", of: object)
+            guard point.count == 32 else { throw .malformed("x") }
+            // The encoding that has no other, of a point in the group of prime order: by those of small order anybody
+            // signs anything (RFC 8032, section 5.1.7, leaves that to us).
+            guard crypto_core_ed25519_is_valid_point(point) == 1 else { throw .forgeable }
             guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: point) else { throw .malformed("x") }
             guard object.contains("d") else { return .ed25519(key, private: nil) }
-            let seed = try bytes("d", of: object, count: 32)
-            guard let privateKey = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed),
+            let seed = try bytes("d", of: object)
+            guard seed.count == 32,
+                let privateKey = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed),
                 privateKey.publicKey.rawRepresentation == key.rawRepresentation
             else { throw .malformed("d") }
             return .ed25519(key, private: privateKey)
@@ -125,31 +163,32 @@ public struct JSONWebKey: Sendable {
     }
 
     private static func rsa(_ object: JSONObject) throws(JSONWebKeyError) -> Material {
-        let modulus = try bytes("n", of: object)
-        let exponent = try bytes("e", of: object)
-        guard let first = modulus.first, first != 0, modulus.last.map({ $0 & 1 == 1 }) ?? false else {
-            throw .malformed("n")
-        }
+        let modulus = try number("n", of: object)
+        let exponent = try number("e", of: object)
+        guard let first = modulus.first, modulus.last.map({ $0 & 1 == 1 }) ?? false else { throw .malformed("n") }
         let bits = modulus.count * 8 - first.leadingZeroBitCount
-        guard modulusBits.contains(bits) else { throw .weak }
-        // RFC 8017, section 3.1: odd, and at least 3. More than 32 bits only slow us down.
-        guard exponent.count <= 4, exponent.first != 0, let last = exponent.last, last & 1 == 1, exponent != [1] else {
-            throw .malformed("e")
-        }
-        guard !hasROCAFingerprint(modulus) else { throw .weak }
+        guard bits >= modulusBits.lowerBound else { throw .weak }
+        guard bits <= modulusBits.upperBound else { throw .tooLong }
+        // RFC 8017, section 3.1: odd, and at least 3. By 1 each text signs itself. More than 32 bits only slow us down.
+        guard exponent != [1] else { throw .forgeable }
+        guard exponent.count <= 4, let last = exponent.last, last & 1 == 1 else { throw .malformed("e") }
+        let rests = smallPrimes.map { prime in modulus.reduce(0) { ($0 * 256 + Int($1)) % prime } }
+        guard !rests.contains(0) else { throw .forgeable }
+        guard !hasROCAFingerprint(rests) else { throw .weak }
         guard let key = try? _RSA.Signing.PublicKey(n: modulus, e: exponent) else { throw .malformed("n") }
         return .rsa(key, modulus: modulus, exponent: exponent)
     }
 
+    private static let smallPrimes = [
+        3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109,
+        113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+    ]
+
     /// Moduli whose factors can be computed (CVE-2017-15361): modulo each of the first primes they are a power
     /// of 65537, which others are with a probability of one in a hundred million.
-    private static func hasROCAFingerprint(_ modulus: [UInt8]) -> Bool {
-        let primes = [
-            3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107,
-            109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
-        ]
-        return primes.allSatisfy { prime in
-            let rest = modulus.reduce(0) { ($0 * 256 + Int($1)) % prime }
+    /// - Parameter rests: Of the modulus by ``smallPrimes``.
+    private static func hasROCAFingerprint(_ rests: [Int]) -> Bool {
+        zip(smallPrimes, rests).allSatisfy { prime, rest in
             var power = 1
             for _ in 0..<prime {
                 if power == rest { return true }
@@ -159,13 +198,27 @@ public struct JSONWebKey: Sendable {
         }
     }
 
-    private static func bytes(
-        _ name: String,
-        of object: JSONObject,
-        count: Int? = nil
-    ) throws(JSONWebKeyError) -> [UInt8] {
-        guard let bytes = object.base64URL(name), count == nil || bytes.count == count else { throw .malformed(name) }
+    private static func bytes(_ name: String, of object: JSONObject) throws(JSONWebKeyError) -> [UInt8] {
+        guard var text = object.string(name).map({ Array($0.utf8) }) else { throw .malformed(name) }
+        for _ in 0..<2 where text.last == UInt8(ascii: "=") { text.removeLast() }
+        for (position, character) in text.enumerated() {
+            if character == UInt8(ascii: "+") { text[position] = UInt8(ascii: "-") }
+            if character == UInt8(ascii: "/") { text[position] = UInt8(ascii: "_") }
+        }
+        guard let bytes = Base64URL.decode(text[...]) else { throw .malformed(name) }
         return bytes
+    }
+
+    /// Without zeros in front, which Java's `BigInteger.toByteArray` writes (RFC 7518, section 6.3.1.1).
+    private static func number(_ name: String, of object: JSONObject) throws(JSONWebKeyError) -> [UInt8] {
+        Array(try bytes(name, of: object).drop { $0 == 0 })
+    }
+
+    /// A number of P-256, of its full length whatever was written (RFC 7518, section 6.2.1.2).
+    private static func coordinate(_ name: String, of object: JSONObject) throws(JSONWebKeyError) -> [UInt8] {
+        let number = try number(name, of: object)
+        guard number.count <= 32 else { throw .malformed(name) }
+        return [UInt8](repeating: 0, count: 32 - number.count) + number
     }
 }
 
@@ -182,6 +235,14 @@ public enum JSONWebKeyError: Error, Equatable, CustomStringConvertible {
     case none
     /// Not HS256, ES256, EdDSA with Ed25519, or RS256.
     case unsupported
+    /// An RSA modulus of more than 8192 bits.
+    case tooLong
+    /// A point of small order or of two encodings, an RSA exponent of 1, a modulus that falls apart.
+    case forgeable
+    case doubledName
+    /// A file of more than a mebibyte.
+    case tooLarge
+    case secretAmongPublicKeys
 
     public var description: String {
         switch self {
@@ -191,6 +252,11 @@ public enum JSONWebKeyError: Error, Equatable, CustomStringConvertible {
         case .notForSignatures: "is not meant for signatures"
         case .none: "holds no key"
         case .unsupported: "is not for HS256, ES256, EdDSA or RS256"
+        case .tooLong: "has more bits than anybody uses"
+        case .forgeable: "lets others sign, too"
+        case .doubledName: "holds a name twice"
+        case .tooLarge: "is larger than any JWK Set"
+        case .secretAmongPublicKeys: "is a secret among public keys"
         }
     }
 }

@@ -4,9 +4,9 @@ internal import Glibc
 struct JSONWebSignature {
     /// Bytes of a token. Longer ones are refused before anything in them is read.
     static let maximumLength = 8192
-    /// Likewise, of a header: it is read before anybody knows whether the signature is right, and names an algorithm, a
-    /// key and a type.
-    static let maximumHeaderLength = 1024
+    /// Likewise, of a header: it is read before anybody knows whether the signature is right. Beside an algorithm, a key and a
+    /// type, some issuers put a certificate into it.
+    static let maximumHeaderLength = 4096
 
     let header: Header
     let payload: [UInt8]
@@ -24,9 +24,10 @@ struct JSONWebSignature {
         let keyID: String?
         let type: String?
 
-        /// Members by which a token brings its own key, or the address of one (RFC 8725, section 3.10), asks
-        /// for extensions that have to be understood (RFC 7515, section 4.1.11), or is no JWS at all.
-        private static let refused = ["jwk", "jku", "x5u", "x5c", "crit", "b64", "enc", "zip"]
+        /// Members by which a token brings its own key, asks for extensions that have to be understood (RFC 7515, section
+        /// 4.1.11), or is no JWS at all. Those by which issuers say where their keys and certificates are (`jku`, `x5u`, `x5c`)
+        /// are never looked at: keys come from the store and the location's file alone (RFC 8725, section 3.10).
+        private static let refused = ["jwk", "crit", "b64", "enc", "zip"]
 
         init?(_ text: [UInt8]) {
             guard let object = JSONObject(text), let algorithm = object.string("alg"),
@@ -34,9 +35,17 @@ struct JSONWebSignature {
                 !object.contains("kid") || object.string("kid") != nil,
                 !object.contains("typ") || object.string("typ") != nil
             else { return nil }
-            self.algorithm = JSONWebKey.Algorithm.allCases.first { $0.rawValue.hasSameBytes(as: algorithm) }
+            self.algorithm = JSONWebKey.Algorithm(name: algorithm)
             keyID = object.string("kid")
-            type = object.string("typ")
+            type = object.string("typ").map(Self.shortType)
+        }
+
+        /// `at+jwt` is written for `application/at+jwt` (RFC 7515, section 4.1.9).
+        private static func shortType(_ type: String) -> String {
+            let prefix = "application/"
+            guard ASCII.equalsIgnoringCase(type.utf8.prefix(prefix.utf8.count), prefix.utf8) else { return type }
+            let rest = String(decoding: type.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
+            return rest.utf8.contains(UInt8(ascii: "/")) ? type : rest
         }
     }
 

@@ -23,6 +23,7 @@ struct JSONWebTokens: Sendable {
         }
         var checks = settings.checks
         checks.issuer = issuer.name
+        checks.audienceClaim = issuer.audienceClaim
         var claims = try JWTClaims(contents, checks, now: store.now())
         claims.mayHandOut = issuer.mayHandOut
         return claims
@@ -257,7 +258,7 @@ struct JSONWebTokens: Sendable {
 
     private func keys(of issuer: ForeignIssuer) throws(JWTError) -> JSONWebKeySet {
         do {
-            return try issuer.keys.set()
+            return try issuer.keys.set { store.tell($0) }
         } catch {
             throw .unavailable(error.reason)
         }

@@ -32,7 +32,7 @@ public struct JWTClaims: Sendable {
         case .seconds(let seconds): if seconds <= now.seconds - checks.leeway { throw .expired }
         }
         if let issuer = checks.issuer, !(contents.issuer?.isText(issuer) ?? false) { throw .invalid }
-        if let audience = checks.audience, !Self.contains(contents.audience, audience) { throw .invalid }
+        if let audience = checks.audience, !Self.contains(Self.audience(contents, checks), audience) { throw .invalid }
         if contents.hasMalformedName { throw .invalid }
         self.contents = contents
         mayHandOut = contents.origin != .foreign
@@ -107,6 +107,13 @@ public struct JWTClaims: Sendable {
             !member.name.utf8.starts(with: PosternClaims.prefix.utf8)
                 && !own.contains { $0.hasSameBytes(as: member.name) }
         }
+    }
+
+    /// One that is there counts, whatever else is (RFC 7519, section 4.1.3).
+    private static func audience(_ contents: JWTContents, _ checks: JWTChecks) -> JSONValue? {
+        if let audience = contents.audience { return audience }
+        guard contents.origin == .foreign, let claim = checks.audienceClaim else { return nil }
+        return contents.object[claim]
     }
 
     /// A text or a list with it in it (RFC 7519, section 4.1.3).

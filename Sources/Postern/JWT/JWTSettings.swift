@@ -40,6 +40,8 @@ struct JWTChecks: Sendable {
     var issuer: String?
     /// What `aud` has to be or to hold; nil: anything.
     let audience: String?
+    /// The claim that replaces a missing `aud` in tokens of another issuer.
+    var audienceClaim: String?
     /// Seconds by which clocks may differ.
     let leeway: Int64
 }

@@ -6,12 +6,22 @@ public struct JWTVerifier: Sendable {
     private let keys: JSONWebKeySet
     private let checks: JWTChecks
 
+    /// How many keys there are that verify.
+    public var keyCount: Int { keys.keys.count }
+
+    /// What is to be said of keys of the set that are passed over; nil where there are none.
+    public var passedOver: String? { keys.passedOver.count > 0 ? "\(keys.passedOver)" : nil }
+
     /// The file of keys that cannot be used, and why.
     public struct KeysError: Error, CustomStringConvertible {
         public let description: String
 
         fileprivate init(_ path: String, _ error: any Error) {
             description = error is UnreadableFile ? "\(error)" : "\(path) \(error)."
+        }
+
+        fileprivate init(_ path: String, passedOver: String) {
+            description = "\(path) has no key that can be used: \(passedOver)."
         }
     }
 
@@ -45,7 +55,10 @@ public struct JWTVerifier: Sendable {
                 throw KeysError(path, error)
             }
         }
-        guard !self.keys.keys.isEmpty else { throw KeysError(path, JSONWebKeyError.none) }
+        guard !self.keys.keys.isEmpty else {
+            guard self.keys.passedOver.count > 0 else { throw KeysError(path, JSONWebKeyError.none) }
+            throw KeysError(path, passedOver: "\(self.keys.passedOver)")
+        }
         checks = JWTChecks(issuer: issuer, audience: audience, leeway: leeway)
     }
 

@@ -32,8 +32,10 @@ extension Store {
     ///
     /// - Parameter secret: Its bytes; of Django, those of `SIGNING_KEY` or else `SECRET_KEY`.
     /// - Returns: The key, or the one that is there already.
-    /// - Throws: ``JSONWebKeyError/weak`` for a secret of less than 32 bytes (RFC 7518, section 3.2), ``StoreError``.
+    /// - Throws: ``NotASecretError`` for a key, ``JSONWebKeyError/weak`` for a secret of less than 32 bytes (RFC 7518, section
+    ///   3.2), ``StoreError``.
     public func importKey(_ secret: [UInt8]) throws -> StoredKey {
+        if let shape = KeyShape(of: secret) { throw NotASecretError(shape) }
         let key = try JSONWebKey(id: Base62.random(count: 16), secret: secret)
         if let known = try keyRing().keys.first(where: { $0.key.hasSecret(of: key) }) { return known }
         // No time says that it is imported.

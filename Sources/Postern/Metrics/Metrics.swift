@@ -57,6 +57,7 @@ final class Metrics: Sendable {
         case passwordHits, passwordMisses
         case failedSyncs
         case auditLines, auditLinesLeftOut, auditLinesFailed
+        case keySetErrors
     }
 
     /// - Throws: ``JournalError`` when the file can be neither opened nor made.

@@ -101,6 +101,12 @@ struct MetricsView: APIView {
             caches.map { ([("cache", $0.name)], Double($0.hits)) }
         )
         text.family(
+            "postern_key_set_errors_total",
+            .counter,
+            "JWK Sets of other issuers that a process could not use when it read them: the keys from before stay.",
+            Double(metrics[.keySetErrors])
+        )
+        text.family(
             "postern_cache_misses_total",
             .counter,
             "What had to be read, verified or hashed.",

@@ -57,22 +57,31 @@ struct DjangoDump: ImportSource {
 
     private let file: ImportFile
     private let model: UserModel
+    /// Models of tokens, beside DRF's and knox's own, in small letters.
+    private let tokenModels: Set<String>
     private let references: DjangoReferences
 
     var path: String { file.path }
     var size: Int64 { file.size }
 
     /// Reads the file once, for what records refer to: they may stand in any order.
-    init(_ file: ImportFile, _ model: UserModel) throws(ImportError) {
+    /// - Throws: ``ImportError``, also for users and tokens of models that no option names: they would be left behind.
+    init(_ file: ImportFile, _ model: UserModel, tokenModels: Set<String> = []) throws(ImportError) {
         self.file = file
         self.model = model
+        self.tokenModels = tokenModels
         var references = DjangoReferences()
+        var unnamed = UnnamedModels(model, tokenModels)
         try file.eachObject(Self.word, DjangoObject.init) { object, place throws(ImportError) in
             references.take(object, model)
+            unnamed.look(at: object, place)
             // Once, for it is the same for all of them.
             guard object.model == model.name, let reason = model.problem(with: object) else { return }
             let problem = ImportProblem(place: "\(place.description), \(object.name)", reason: reason)
             throw .refused(path: file.path, problems: [problem])
+        }
+        if let (place, reason) = unnamed.problem {
+            throw .malformed(path: file.path, place: place, reason: reason)
         }
         self.references = references
     }
@@ -94,20 +103,10 @@ struct DjangoDump: ImportSource {
         do throws(ImportRecordError) {
             switch object.model {
             case model.name: return .user(try user(object))
-            case "authtoken.token":
-                let key = Array((object.key.text ?? "").utf8)[...]
-                guard TokenSecret.form(of: key) == .sha256 else {
-                    return .leftOut("tokens whose keys are not 40 hexadecimal digits, as DRF makes them")
-                }
-                return try token(SecretDigest(of: key), object, label: "from Django REST Framework")
-            case "knox.authtoken":
-                guard object["salt"] == nil else {
-                    return .leftOut("tokens of knox before 4.2, whose digests have a salt")
-                }
-                guard let text = object.key.text, let digest = SecretDigest(knox: Array(text.utf8)) else {
-                    return .leftOut("tokens of knox whose digests are not of SHA-512")
-                }
-                return try token(digest, object, label: "from knox")
+            case "authtoken.token": return try token(object)
+            case "knox.authtoken": return try knoxToken(object)
+            case let name where tokenModels.contains(name):
+                return try object.isKnoxToken ? knoxToken(object) : token(object)
             case "token_blacklist.outstandingtoken":
                 guard case .integer(let key) = object.key, references.blacklisted.contains(key),
                     let jti = object["jti"]?.text
@@ -163,9 +162,7 @@ struct DjangoDump: ImportSource {
         // Django's `UNUSABLE_PASSWORD_PREFIX`.
         if text.hasPrefix("!") || text.isEmpty { return (nil, nil) }
         if let stored = PasswordHash.stored(fromDjango: text) { return (stored, nil) }
-        let kind = text.prefix { $0 != "$" }
-        let isName = kind.utf8.count < 20 && text.contains("$") && kind.utf8.allSatisfy(ASCII.isTokenCharacter)
-        return (nil, isName ? String(kind) : "unknown")
+        return (nil, PasswordHash.unknownKind(text))
     }
 
     private func record(_ group: DjangoReferences.Group) -> ImportRecord {
@@ -177,6 +174,21 @@ struct DjangoDump: ImportSource {
     }
 
     // MARK: Tokens
+
+    private func token(_ object: DjangoObject) throws(ImportRecordError) -> ImportRecord {
+        guard let key = object.tokenKey else {
+            return .leftOut("tokens whose keys are not 40 hexadecimal digits, as DRF makes them")
+        }
+        return try token(SecretDigest(of: key[...]), object, label: "from Django REST Framework")
+    }
+
+    private func knoxToken(_ object: DjangoObject) throws(ImportRecordError) -> ImportRecord {
+        guard object["salt"] == nil else { return .leftOut("tokens of knox before 4.2, whose digests have a salt") }
+        guard let digest = object.knoxDigest else {
+            return .leftOut("tokens of knox whose digests are not of SHA-512")
+        }
+        return try token(digest, object, label: "from knox")
+    }
 
     private func token(
         _ digest: SecretDigest,

@@ -13,6 +13,8 @@ struct DjangoObject {
         key = object["pk"] ?? .null
     }
 
+    func contains(_ name: String) -> Bool { fields.contains(name) }
+
     subscript(name: String) -> JSONValue? { fields[name] }
 
     /// nil where there is none.
@@ -24,6 +26,20 @@ struct DjangoObject {
         default: throw ImportRecordError("its \(name) is neither true nor false.")
         }
     }
+
+    /// Of a token of DRF, or of a model that is made of it; nil for what DRF does not make.
+    var tokenKey: [UInt8]? {
+        guard let text = self["key"]?.text ?? key.text else { return nil }
+        let bytes = Array(text.utf8)
+        return TokenSecret.form(of: bytes[...]) == .sha256 && bytes.count == 40 ? bytes : nil
+    }
+
+    /// Likewise, of a token of knox.
+    var knoxDigest: SecretDigest? {
+        (self["digest"]?.text ?? key.text).flatMap { SecretDigest(knox: Array($0.utf8)) }
+    }
+
+    var isKnoxToken: Bool { self["token_key"] != nil || knoxDigest != nil }
 
     func list(_ name: String) -> [JSONValue] { if case .array(let values)? = self[name] { values } else { [] } }
 

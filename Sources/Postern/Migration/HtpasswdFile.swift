@@ -1,6 +1,7 @@
 internal import Journal
 
-/// A file of `htpasswd`, as nginx's `auth_basic_user_file` and Apache's `AuthUserFile` name it: `name:hash` a line.
+/// A file of `htpasswd`, as nginx's `auth_basic_user_file` and Apache's `AuthUserFile` name it: `name:hash` a line. White space
+/// at the ends of a line is no part of it, as for Apache.
 struct HtpasswdFile: ImportSource {
     private let file: ImportFile
 
@@ -15,10 +16,16 @@ struct HtpasswdFile: ImportSource {
     func eachRecord(_ body: (ImportRecord, ImportPlace) throws(ImportError) -> Void) throws(ImportError) {
         var line: [UInt8] = []
         var (number, bytes) = (0, Int64(0))
+        // Both servers take the first of a name's lines: one that says the same again changes nothing.
+        var hashes: [Username: String] = [:]
         func end() throws(ImportError) {
             number += 1
-            if line.last == 0x0D { line.removeLast() }
-            if let record = Self.record(line) {
+            if var record = Self.record(Self.trimmed(line[...])) {
+                if case .user(let user) = record, let hash = user.passwordHash,
+                    hashes.updateValue(hash, forKey: user.username) == hash
+                {
+                    record = .leftOut("lines that are there twice")
+                }
                 try body(record, ImportPlace(description: "line \(number)", bytes: bytes))
             }
             line.removeAll(keepingCapacity: true)
@@ -40,7 +47,7 @@ struct HtpasswdFile: ImportSource {
     }
 
     /// nil for an empty line and a comment.
-    private static func record(_ line: [UInt8]) -> ImportRecord? {
+    private static func record(_ line: ArraySlice<UInt8>) -> ImportRecord? {
         guard let first = line.first, first != UInt8(ascii: "#") else { return nil }
         // nginx takes a comment behind a second colon.
         let parts = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
@@ -51,12 +58,19 @@ struct HtpasswdFile: ImportSource {
         } catch {
             return .problem(error.description)
         }
-        let hash = String(decoding: parts[1], as: UTF8.self)
+        guard let hash = String(validating: trimmed(parts[1]), as: UTF8.self) else {
+            return .problem("the hash of \(username) has to be valid UTF-8.")
+        }
         guard PasswordHash(hash) != nil else {
             return .problem(
-                "the hash of \(username) is of no kind that can be verified: set a new one with htpasswd -B, or take the line out."
+                "the hash of \(username) is of the kind \(PasswordHash.unknownKind(hash)), which cannot be verified: set a new one with htpasswd -B, or take the line out."
             )
         }
         return .user(ImportedUser(username: username, passwordHash: hash))
+    }
+
+    private static func trimmed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        let start = text.drop(while: ASCII.isWhiteSpace)
+        return start[..<((start.lastIndex { !ASCII.isWhiteSpace($0) }).map { $0 + 1 } ?? start.startIndex)]
     }
 }

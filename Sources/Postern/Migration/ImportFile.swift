@@ -24,7 +24,8 @@ public final class ImportFile: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Calls `body` with the bytes of the file, in parts.
+    /// Calls `body` with the bytes of the file, in parts, without the mark that some programs put before UTF-8.
+    /// - Throws: ``ImportError``, also for a file that was saved as UTF-16.
     func read(_ body: (UnsafeRawBufferPointer) throws(ImportError) -> Void) throws(ImportError) {
         var buffer = [UInt8](repeating: 0, count: Self.partSize)
         var offset: off_t = 0
@@ -33,8 +34,10 @@ public final class ImportFile: Sendable {
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw Self.error(path) }
             guard count > 0 else { return try checkUnchanged(offset) }
+            var start = 0
+            if offset == 0 { start = try markLength(of: buffer, count) }
             offset += off_t(count)
-            try Self.lend(buffer, count, body)
+            try Self.lend(buffer, start..<count, body)
         }
     }
 
@@ -73,15 +76,29 @@ public final class ImportFile: Sendable {
         else { throw .unreadable(path: path, reason: "it was changed while it was read") }
     }
 
+    private func markLength(of buffer: [UInt8], _ count: Int) throws(ImportError) -> Int {
+        switch TextEncoding(of: buffer[..<count]) {
+        case .plain: return 0
+        case .marked: return TextEncoding.markLength
+        case .utf16:
+            throw .malformed(
+                path: path,
+                place: "byte 1",
+                reason:
+                    "It is saved as UTF-16, as PowerShell does: write a dump with manage.py dumpdata --output, save another file as UTF-8."
+            )
+        }
+    }
+
     private static func lend(
         _ buffer: [UInt8],
-        _ count: Int,
+        _ part: Range<Int>,
         _ body: (UnsafeRawBufferPointer) throws(ImportError) -> Void
     ) throws(ImportError) {
         // `withUnsafeBytes` of the array does not say what it throws.
         let span = buffer.span
         try span.withUnsafeBytes { bytes throws(ImportError) in
-            try body(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+            try body(UnsafeRawBufferPointer(rebasing: bytes[part]))
         }
     }
 

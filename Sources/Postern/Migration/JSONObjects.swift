@@ -66,10 +66,17 @@ struct JSONObjects {
             depth = 1
             return true
         default:
+            let reason =
+                switch form {
+                case .ended: "Text follows the end of the JSON, as what manage.py prints: write it with --output."
+                case .unknown where count == 0, .array where count == 0:
+                    "This is no JSON, but text that manage.py or the settings printed, or another format: write JSON with --output."
+                default: "This is neither an array of JSON objects nor one object after the other."
+                }
             throw .malformed(
                 path: path,
                 place: "byte \(bytes)",
-                reason: "This is neither an array of JSON objects nor one object after the other."
+                reason: reason
             )
         }
         return false

@@ -40,6 +40,7 @@ extension Store {
     ///   - activeField: Its field that stands for `is_active`; `none`: all users are active; nil: it is `is_active`, and a user of
     ///     a model of the project's own who has none is refused.
     ///   - staffField: Its field that stands for `is_staff`; users without it are not staff.
+    ///   - tokenModels: Models of the project's own whose objects are tokens as DRF's or knox's.
     ///   - isDryRun: Whether only to look what would be imported.
     /// - Throws: ``ImportError``; nothing was imported then.
     public func importDjango(
@@ -48,6 +49,7 @@ extension Store {
         usernameField: String = "username",
         activeField: String? = nil,
         staffField: String = "is_staff",
+        tokenModels: [String] = [],
         isDryRun: Bool = false,
         progress: @escaping Progress = noProgress
     ) throws(ImportError) -> Imported {
@@ -58,10 +60,11 @@ extension Store {
             activeField: DjangoDump.UserModel.ActiveField(activeField),
             staffField: staffField
         )
-        return try take(try DjangoDump(file, model), isDryRun, progress)
+        let dump = try DjangoDump(file, model, tokenModels: Set(tokenModels.map { $0.lowercased() }))
+        return try take(dump, isDryRun, progress)
     }
 
-    /// Takes over the users of an `htpasswd` file; otherwise as ``importDjango(_:userModel:usernameField:isDryRun:progress:)``.
+    /// Takes over the users of an `htpasswd` file; otherwise as ``importDjango(_:userModel:usernameField:activeField:staffField:tokenModels:isDryRun:progress:)``.
     public func importHtpasswd(
         _ file: ImportFile,
         isDryRun: Bool = false,
@@ -70,7 +73,7 @@ extension Store {
         try take(HtpasswdFile(file), isDryRun, progress)
     }
 
-    /// Takes over what ``export(_:)`` wrote; otherwise as ``importDjango(_:userModel:usernameField:isDryRun:progress:)``.
+    /// Takes over what ``export(_:)`` wrote; otherwise as ``importDjango(_:userModel:usernameField:activeField:staffField:tokenModels:isDryRun:progress:)``.
     public func importExport(
         _ file: ImportFile,
         isDryRun: Bool = false,

@@ -23,6 +23,18 @@ enum Crypt {
         return strlen(computed) == length && hash.withCString { sodium_memcmp(computed, $0, length) == 0 }
     }
 
+    /// Of one of the 64 that write a hash down.
+    static func value(of digit: UInt8) -> Int? {
+        switch digit {
+        case UInt8(ascii: "."): 0
+        case UInt8(ascii: "/"): 1
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): Int(digit - UInt8(ascii: "0")) + 2
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"): Int(digit - UInt8(ascii: "A")) + 12
+        case UInt8(ascii: "a")...UInt8(ascii: "z"): Int(digit - UInt8(ascii: "a")) + 38
+        default: nil
+        }
+    }
+
     /// Whether a byte is one of the 64 that write a hash down.
     static func isDigit(_ byte: UInt8) -> Bool {
         Base62.contains(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "/")

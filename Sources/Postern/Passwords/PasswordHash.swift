@@ -13,6 +13,7 @@ internal import Journal
 /// | `bcrypt_sha256$` | Django's `BCryptSHA256PasswordHasher` |
 /// | `$2a$`, `$2b$`, `$2y$` | bcrypt: `htpasswd -B`; Django's `BCryptPasswordHasher` without its first word `bcrypt` |
 /// | `$5$`, `$6$` | SHA-256-crypt and SHA-512-crypt: `htpasswd -2` and `-5` |
+/// | `$y$` | yescrypt: `mkpasswd`, `/etc/shadow` |
 /// | `$apr1$`, `$1$` | Apache's and BSD's crypt on MD5: `htpasswd -m` |
 /// | `{SHA}`, `{SSHA}` | SHA-1 without and with a salt: `htpasswd -s`, LDAP |
 /// | `md5$`, `sha1$` | Django's `MD5PasswordHasher` and `SHA1PasswordHasher` |
@@ -46,6 +47,36 @@ struct PasswordHash {
         if text.hasPrefix("argon2$") { stored = String(text.dropFirst("argon2".count)) }
         if text.hasPrefix("bcrypt$") { stored = String(text.dropFirst("bcrypt$".count)) }
         return PasswordHash(stored) == nil ? nil : stored
+    }
+
+    /// What a hash is called that we cannot verify, as far as that is no secret: `bcrypt of cost 17`, `crypt of DES`.
+    static func unknownKind(_ text: String) -> String {
+        let words = text.split(separator: "$", omittingEmptySubsequences: true).map(String.init)
+        func isName(_ word: String) -> Bool {
+            (1..<20).contains(word.utf8.count) && word.utf8.allSatisfy(ASCII.isTokenCharacter)
+        }
+        // Django's own first words, then those of crypt(3).
+        if let place = words.firstIndex(where: { ["2a", "2b", "2y", "2x"].contains($0) }), place < 2 {
+            let name = place == 1 ? words[0] : "bcrypt"
+            guard words.count > place + 1, let cost = Int(words[place + 1]), (0..<100).contains(cost), isName(name)
+            else {
+                return "bcrypt"
+            }
+            return "\(name) of cost \(cost)"
+        }
+        guard text.contains("$") else {
+            if text.hasPrefix("{"), let end = text.firstIndex(of: "}"), isName(String(text[..<end].dropFirst())) {
+                return String(text[...end])
+            }
+            return text.utf8.count == 13 && text.utf8.allSatisfy(Crypt.isDigit) ? "crypt of DES" : "unknown"
+        }
+        guard let first = words.first, isName(first) else { return "unknown" }
+        guard text.hasPrefix("$") else {
+            guard first.hasPrefix("pbkdf2"), words.count == 4, let rounds = Int(words[1]) else { return first }
+            return "\(first) of \(rounds) rounds"
+        }
+        let names = ["y": "yescrypt", "gy": "gost-yescrypt", "7": "scrypt", "5": "sha256crypt", "6": "sha512crypt"]
+        return names[first] ?? "$\(first)$"
     }
 
     /// Whether `password` is the one that it was made of.
@@ -102,7 +133,9 @@ struct PasswordHash {
         case .argon2id(let text): text.hasPrefix("$argon2i$") ? "argon2i" : "argon2id"
         case .pbkdf2(let function, _, _, _): function == .sha256 ? "pbkdf2_sha256" : "pbkdf2_sha1"
         case .scrypt: "scrypt"
-        case .crypt(let text): text.hasPrefix("$2") ? "bcrypt" : text.hasPrefix("$5") ? "sha256crypt" : "sha512crypt"
+        case .crypt(let text):
+            text.hasPrefix("$2")
+                ? "bcrypt" : text.hasPrefix("$y") ? "yescrypt" : text.hasPrefix("$5") ? "sha256crypt" : "sha512crypt"
         case .cryptOfSHA256: "bcrypt_sha256"
         case .md5Crypt: "md5crypt"
         case .sha1: "sha1"
@@ -147,6 +180,7 @@ extension PasswordHash {
         switch words.count > 1 ? words[1] : "" {
         case "argon2id", "argon2i": Argon2id.isBearable(words) ? .argon2id(text) : nil
         case "2a", "2b", "2y": isBcrypt(text) ? .crypt(text) : nil
+        case "y": isYescrypt(words) ? .crypt(text) : nil
         case "5", "6": isSHACrypt(text, words) ? .crypt(text) : nil
         case "apr1", "1": MD5Crypt(words).map { .md5Crypt($0) }
         default: nil
@@ -198,6 +232,18 @@ extension PasswordHash {
         }
         return digest.utf8.count == (words[1] == "5" ? 43 : 86) && digest.utf8.allSatisfy(Crypt.isDigit)
             && text.utf8.allSatisfy { (0x21..<0x7F).contains($0) && $0 != UInt8(ascii: ":") }
+    }
+
+    /// `$y$PARAMETERS$SALT$DIGEST`, as crypt(5) has it: a letter each for the flavour, for N and for r.
+    private static func isYescrypt(_ words: [String]) -> Bool {
+        guard words.count == 5 else { return false }
+        let parameters = Array(words[2].utf8)
+        guard parameters.count == 3, parameters[0] == UInt8(ascii: "j"), let n = Crypt.value(of: parameters[1]),
+            let r = Crypt.value(of: parameters[2]), (9..<22).contains(n), r < 32, 128 * (r + 1) << (n + 1) <= 1 << 29
+        else { return false }
+        let (salt, digest) = (words[3].utf8, words[4].utf8)
+        return (1...64).contains(salt.count) && digest.count == 43 && salt.allSatisfy(Crypt.isDigit)
+            && digest.allSatisfy(Crypt.isDigit)
     }
 
     /// RFC 2307's `{SHA}` and its salted kin.

@@ -38,6 +38,7 @@ public final class Application: Sendable {
         )
         self.logger = logger
         errorLines = Self.errorLines(logger)
+        _ = accounts.store.log.put(StoreLog(logger))
         do throws(JournalError) {
             counters = try CounterTable(in: accounts.store.folder)
         } catch {

@@ -70,6 +70,8 @@ enum PolicyParameter: String, CaseIterable {
     case jwtScopeClaim = "POSTERN_JWT_SCOPE_CLAIM"
     /// `refuse`, `allow`: whether the other issuer's tokens may hand out and end credentials.
     case jwtCredentials = "POSTERN_JWT_CREDENTIALS"
+    /// The claim in which its tokens have the audience where they have no `aud`.
+    case jwtAudienceClaim = "POSTERN_JWT_AUDIENCE_CLAIM"
     case sessionLifetime = "POSTERN_SESSION_LIFETIME"
     case sessionIdle = "POSTERN_SESSION_IDLE"
     /// The name of the session's cookie: Django's `SESSION_COOKIE_NAME`.

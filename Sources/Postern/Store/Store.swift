@@ -21,6 +21,8 @@ public final class Store: Sendable {
     let maintenance = Maintenance()
     /// Where what the store does is counted; nil as long as nobody wants to know.
     let metrics = WriteOnce<Metrics>()
+    /// Where it is written what an operator has to know; nil likewise.
+    let log = WriteOnce<StoreLog>()
 
     /// Makes the folder of an empty store: mode 0700, with a key for JSON Web Tokens and no account in it.
     public static func create(at path: String) throws(StoreError) {

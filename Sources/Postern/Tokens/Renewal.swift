@@ -1,4 +1,4 @@
-public import Journal
+internal import Journal
 
 extension Token {
     /// Each use of a token puts its end off: knox's `AUTO_REFRESH`.

@@ -53,6 +53,7 @@ struct GroupsView: APIView {
     /// A name that can stand in a path.
     private static func name(_ text: String) throws(NameError) -> GroupName {
         guard !text.utf8.contains(UInt8(ascii: "/")), text != ".", text != ".." else { throw .groupInPath }
+        guard !text.unicodeScalars.contains("\u{FFFD}") else { throw .group }
         return try GroupName(text.utf8)
     }
 }

@@ -33,6 +33,8 @@ struct UserFields {
             CharField(name: "username", isRequired: !isPartial, maximumLength: Username.maximumLength)
         ) {
             do throws(UsernameError) {
+                // What a form holds that is no UTF-8 has become this.
+                guard !text.unicodeScalars.contains("\u{FFFD}") else { throw .notUTF8 }
                 draft.username = try Username(text.utf8)
             } catch {
                 fields.refuse("username", error.description)

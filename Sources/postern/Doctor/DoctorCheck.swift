@@ -12,4 +12,6 @@ struct Diagnosis {
     var state: String?
     /// What is wrong, each a sentence that says what to do about it.
     var findings: [String] = []
+    /// What is worth knowing and may well be so.
+    var notes: [String] = []
 }

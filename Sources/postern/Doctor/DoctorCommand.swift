@@ -8,8 +8,8 @@ struct DoctorCommand: ParsableCommand {
         abstract:
             "Look at the store, the socket, the machine and the includes, and say what is wrong and what mends it.",
         discussion: """
-            Run it as root, or as the owner of the store. A line a finding; exit code 1 when there is one. Nothing is \
-            changed. The web server's own configuration is for postern lint.
+            Run it as root, or as the owner of the store. A line a finding; exit code 1 when there is one. Notes \
+            do not count as findings. Nothing is changed. The web server's own configuration is for postern lint.
             """
     )
 
@@ -41,6 +41,7 @@ struct DoctorCommand: ParsableCommand {
                         .object([
                             ("check", .string(name)), ("state", diagnosis.state.map { .string($0) } ?? .null),
                             ("findings", .array(diagnosis.findings.map { .string($0) })),
+                            ("notes", .array(diagnosis.notes.map { .string($0) })),
                         ])
                     }
                 )
@@ -48,6 +49,7 @@ struct DoctorCommand: ParsableCommand {
         } else {
             for (name, diagnosis) in diagnoses {
                 for finding in diagnosis.findings { StandardOutput.write(printable("\(name): \(finding)") + "\n") }
+                for note in diagnosis.notes { StandardOutput.write(printable("\(name), note: \(note)") + "\n") }
             }
             if isWell { StandardOutput.write("All is well: \(checks.map(\.name).joined(separator: ", ")).\n") }
         }
@@ -71,6 +73,7 @@ struct DoctorCommand: ParsableCommand {
         return opened + files + [
             SocketCheck(address: socket), ServerProcessCheck(socket: socket), LibFCGICheck(),
             IncludesCheck(paths: nginxInclude.isEmpty ? IncludesCheck.usualFolders : nginxInclude),
+            KeySetsCheck(paths: nginxInclude.isEmpty ? KeySetsCheck.usualFolders : nginxInclude),
         ]
     }
 }

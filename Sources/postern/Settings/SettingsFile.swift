@@ -18,8 +18,13 @@ struct SettingsFile {
     init?(at path: String) throws {
         guard let bytes = try Self.read(path) else { return nil }
         self.path = path
-        for (number, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
-            try take(line, number + 1)
+        let encoding = TextEncoding(of: bytes)
+        guard encoding != .utf16 else {
+            throw Failure(.configuration, "\(printable(path)) is saved as UTF-16: save it as UTF-8.")
+        }
+        let text = bytes.dropFirst(encoding == .marked ? TextEncoding.markLength : 0)
+        for (number, line) in text.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+            try take(line.last == 0x0D ? line.dropLast() : line, number + 1)
         }
     }
 

@@ -37,6 +37,7 @@ struct Failure: Error {
         case let error as ImportError: self.init(Self.code(of: error), error.description)
         case let error as UsernameError: self.init(.dataError, error.description)
         case let error as ConfigurationError: self.init(.dataError, error.description)
+        case let error as NotASecretError: self.init(.dataError, error.description)
         case let error as NameError: self.init(.dataError, error.description)
         case let error as TokenLimitError: self.init(.usage, error.description)
         case PasswordError.refused(let reason): self.init(.dataError, reason)

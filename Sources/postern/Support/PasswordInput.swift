@@ -21,9 +21,11 @@ enum PasswordInput {
     /// are refused: what another program says before the secret must not become it.
     static func secret() throws -> [UInt8] {
         if isatty(STDIN_FILENO) == 1 { return try prompt("Secret: ") }
-        guard var secret = WholeFile.bytes(of: STDIN_FILENO, atMost: PasswordRules.maximumBytes + 1) else {
+        // Far more than a secret has, so that a file of keys is told from one.
+        guard var secret = WholeFile.bytes(of: STDIN_FILENO, atMost: 1 << 16) else {
             throw Failure(.inputOutput, "Standard input cannot be read.")
         }
+        if let shape = KeyShape(of: secret) { throw NotASecretError(shape) }
         guard secret.count <= PasswordRules.maximumBytes else {
             throw Failure(.dataError, "The secret has more than \(PasswordRules.maximumBytes) bytes.")
         }
@@ -32,9 +34,6 @@ enum PasswordInput {
         guard !secret.isEmpty else { throw Failure(.noInput, "Standard input holds no secret: write it there.") }
         guard !secret.contains(0x0A) else {
             throw Failure(.dataError, "Standard input holds more than one line: write the secret there alone.")
-        }
-        guard !secret.starts(with: "-----BEGIN".utf8) else {
-            throw Failure(.dataError, "This is a file of PEM: only secrets of HS256 can be imported.")
         }
         return secret
     }

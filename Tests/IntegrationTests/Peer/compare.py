@@ -35,7 +35,7 @@ KNOWN = {
     r"^(jwt|refresh|verify|blacklist): user_id (NaN|Infinity)": "NaN and Infinity are no JSON (RFC 8259, section 6)",
     r"^verify: (no token_type|type (null|empty|upper case|number|list|sliding)|no user_id|user_id (?!number #))":
         "a token that opens nothing is not said to be good",
-    r"^(jwt|refresh|verify|blacklist): (typ|jwk|jku|x5u|x5c|b64)": "a header that asks for anything else than a signature by our key is refused (RFC 8725)",
+    r"^(jwt|refresh|verify|blacklist): (typ|jwk|b64)": "a header that asks for anything else than a signature by our key is refused (RFC 8725)",
     r"^(jwt|refresh|verify|blacklist): (header with alg twice|payload (with|in|nested)|signature padded)": "a token is read strictly (RFC 7515, sections 2 and 4)",
     r"^verify a refresh token: (no token_type|user_id (of a disabled user|unknown))": "a token that opens nothing is not said to be good",
     r"^session: (login as JSON|login page for those who want JSON)": "an API client can log in by JSON",

@@ -142,7 +142,7 @@ struct ParserLimitTests {
         let access = gate.pair().access
         #expect(body("Bearer " + access).contains("\"ann\""))
         let header = String(
-            decoding: Base64URL.encode(Array((#"{"alg":"HS256","x":""# + times(800, "x") + "\"}").utf8)),
+            decoding: Base64URL.encode(Array((#"{"alg":"HS256","x":""# + times(3200, "x") + "\"}").utf8)),
             as: UTF8.self
         )
         let signed = header + "." + access.split(separator: ".").dropFirst().joined(separator: ".")

@@ -378,8 +378,9 @@ struct JWTFlowTests {
         chmod(path, 0o666)
         #expect(gate.ask("whoami", location, method: "GET", headers: Gate.bearer(try token(next))).status == 503)
         chmod(path, 0o644)
+        // A file that is cut short says nothing about them.
         try Data("{".utf8).write(to: URL(fileURLWithPath: path))
-        #expect(gate.ask("whoami", location, method: "GET", headers: Gate.bearer(try token(next))).status == 503)
+        #expect(gate.whoami(Gate.bearer(try token(next, ["sub": .string("stella")])), location) == "stella")
         // Without an audience every token of theirs for anybody would be good here.
         #expect(gate.ask("whoami", ["JWT_JWKS": "https://idp.example \(path)"], method: "GET").status == 500)
     }

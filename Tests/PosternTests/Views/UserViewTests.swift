@@ -33,6 +33,21 @@ struct UserViewTests {
         return (try #require(page["count"] as? Int), users.compactMap { $0["username"] as? String }, answer)
     }
 
+    @Test("Names in Latin-1 are refused, and not stored with U+FFFD in them")
+    func latin1() throws {
+        for (path, field) in [("/api/users/", "username"), ("/api/groups/", "name")] {
+            let body = "{\"\(field)\":\"ren\u{FFFD}\"}"
+            #expect(ask("POST", path, body).status == 400, "\(path)")
+        }
+        let form = gate.ask(
+            "users",
+            headers: root,
+            body: "username=ren%E9",
+            type: "application/x-www-form-urlencoded"
+        )
+        #expect(form.status == 400 && form.body.contains("UTF-8"), "\(form)")
+    }
+
     @Test("A list is in pages, in the order of ids, with DRF's links to the pages beside")
     func pages() throws {
         for number in 1...7 { _ = try gate.store.addUser(try Username("user\(number)".utf8), passwordHash: nil) }
