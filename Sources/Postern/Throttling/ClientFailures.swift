@@ -143,6 +143,8 @@ extension ClientFailures {
         private let isStranger: Bool
         /// Those in which it is counted.
         private var counters: Counters = []
+        /// Whether the client may have found out that the password is wrong, also when it is not tried.
+        private(set) var isKnownWrong = false
 
         fileprivate init(
             _ failures: ClientFailures,
@@ -198,7 +200,24 @@ extension ClientFailures {
             for (_, key) in counters { table.withCounter(key.running, now: now) { $0.remove() } }
         }
 
-        /// The password could not be tried.
+        /// That it is put off, or refused, tells that it is not the one that is remembered.
+        mutating func becomeKnownWrong() { isKnownWrong = true }
+
+        /// The password could not be tried: too many waited, or the client went away while it did.
+        ///
+        /// Why that is not always a wrong one: strangers who fill the queue would have the right passwords of the owner count
+        /// until the owner is shut out. And why it may not be taken back always: where a right password is remembered
+        /// it is answered at once, so whoever has to wait knows that this one is wrong, and need not wait for the
+        /// answer. Where nothing was remembered, waiting tells nothing: the right one would have waited as long, the attempt was counted
+        /// all the while, and no answer depended on it.
+        ///
+        /// Only who is known gets it back. For a stranger each one is wrong, as it is for a name that is nobody's, of which
+        /// nothing can be remembered: else the count would tell who exists.
+        func wasNotTried() {
+            if isStranger || isKnownWrong { failed() } else { takeBack() }
+        }
+
+        /// Nothing was said of the password.
         func takeBack() {
             let now = table.now()
             for (_, key) in counters { table.withCounter(key, now: now) { $0.remove() } }

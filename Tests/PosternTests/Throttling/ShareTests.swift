@@ -80,4 +80,89 @@ struct ShareTests {
         #expect(refused == 2000 - 64)
         #expect(guess(anywhere, at: 7) && !guess(anywhere, at: 7))
     }
+
+    // MARK: What is not tried
+
+    private enum Client: String, CaseIterable { case stranger, address, device }
+
+    private struct Case: CustomTestStringConvertible {
+        let client: Client
+        let isKnownWrong: Bool
+        let testDescription: String
+
+        static let all = Client.allCases.flatMap { client in
+            [false, true].map {
+                Case(client: client, isKnownWrong: $0, testDescription: "\(client), known to be wrong: \($0)")
+            }
+        }
+    }
+
+    @Test(
+        "What waits and is never tried counts for strangers, and for known clients where waiting told them",
+        arguments: Case.all
+    )
+    private func notTried(_ tested: Case) throws {
+        let failures = try failures("account=3/day", from: "203.0.113.1")
+        if tested.client == .address {
+            table.know(ClientAddress(try request(from: "203.0.113.1")).word, of: 7, now: table.now())
+        }
+        let device = device(1, of: 7)
+        let cookie = tested.client == .device ? table.deviceCookie?.text(of: device) : nil
+        for _ in 0..<5 {
+            guard
+                var attempt = try? failures.attempt(
+                    7,
+                    name: [],
+                    device: cookie.map { Array($0.utf8)[...] },
+                    whileCrowded: { () throws(APIError) in throw .malformedRequest }
+                )
+            else { continue }
+            if tested.isKnownWrong { attempt.becomeKnownWrong() }
+            // It waits, and the client goes away or is refused.
+            withExtendedLifetime(PendingAttempt(attempt)) {}
+        }
+        let left = (0..<5).count { _ in guess(failures, at: 7, tested.client == .device ? device : nil) }
+        #expect(left == (tested.client == .stranger || tested.isKnownWrong ? 0 : 3))
+    }
+
+    @Test("By Basic, a password that no hash can be made for counts as what the client could learn of it")
+    func refusedHash() throws {
+        let gate = try Gate(hasUsers: false)
+        _ = try gate.store.addUser(
+            try Username("ann".utf8),
+            // The SHA-1 of "right", as `htpasswd -s` writes it.
+            passwordHash: "{SHA}0nofEXcSAJSXFLGvmfBIpBb11vQ="
+        )
+        let rates = "login=3/day account=3/day"
+        func ask(_ accounts: Accounts, _ password: String, from address: String) throws -> Int {
+            var request = try request(from: address)
+            request.failures = try failures(rates, from: address)
+            do {
+                let user = try accounts.user(
+                    named: Array("ann".utf8),
+                    password: Array(password.utf8),
+                    isRepeated: true,
+                    for: request
+                )
+                return user == nil ? 401 : 200
+            } catch {
+                return error.status
+            }
+        }
+        // One that makes no hashes.
+        let full = Accounts(store: gate.store, hasher: PasswordHasher(maximumQueue: 0))
+        let (home, elsewhere) = ("198.51.100.1", "203.0.113.1")
+        #expect(try ask(gate.accounts, "right", from: home) == 200)
+        // Nothing is remembered: neither the right one nor wrong ones count for who is known.
+        for _ in 0..<5 { for password in ["right", "wrong"] { #expect(try ask(full, password, from: home) == 503) } }
+        #expect(try ask(gate.accounts, "right", from: home) == 200)
+        // For strangers they do.
+        let statuses = try (0..<5).map { _ in try ask(full, "right", from: elsewhere) }
+        #expect(statuses == [503, 503, 503, 429, 429])
+        // Where the right one is remembered, the others are known to be wrong.
+        full.memo.remember(Array("right".utf8), of: try gate.user("ann"), at: gate.store.now())
+        let wrong = try (0..<5).map { _ in try ask(full, "wrong", from: home) }
+        #expect(wrong == [503, 503, 503, 429, 429])
+        #expect(try ask(full, "right", from: home) == 429)
+    }
 }
