@@ -55,7 +55,7 @@ final class Connection: @unchecked Sendable {
     private static let firstRequestTime: UInt64 = 1_000_000_000
 
     /// Whether nothing of a request has come, and nothing of an answer is left.
-    var isIdle: Bool { deadline == 0 }
+    var isIdle: Bool { deadline == 0 && rest.isEmpty }
 
     var isOverdue: Bool { deadline != 0 && MonotonicClock.now() > deadline }
 
