@@ -94,6 +94,9 @@ struct SlowPeerTests {
         try Self.expectWhole(reader)
     }
 
+    @Test("a thread has what it needs to answer requests with bodies before there may be no descriptor left")
+    func memoryFile() { #expect(LibraryWriter().file >= 0) }
+
     @Test("bodies for which there is no room are refused, and the connection goes on")
     func noRoomForBodies() throws {
         var options = Self.options(workers: 1)
