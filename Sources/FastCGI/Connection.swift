@@ -15,12 +15,13 @@ final class Connection: @unchecked Sendable {
     /// A request whose body is still coming.
     @exclusivity(unchecked) private(set) var incoming: IncomingRequest?
     @exclusivity(unchecked) private var output = PendingOutput()
-    /// What came behind a request that is not answered whole yet.
-    @exclusivity(unchecked) var rest: [UInt8] = []
+    /// What came behind a request that is not answered whole yet. While the connection is lent, its entry in the queue
+    /// counts it.
+    @exclusivity(unchecked) private(set) var rest: [UInt8] = []
     /// Nanoseconds of the monotonic clock at which the peer is given up unless it goes on; 0: nothing is due.
     @exclusivity(unchecked) private var deadline: UInt64 = 0
     /// Bytes that it has of the server's budget.
-    @exclusivity(unchecked) private var reserved = 0
+    @exclusivity(unchecked) private(set) var reserved = 0
     /// Nanoseconds of the monotonic clock at which it came; 0: something has been sent on it since.
     @exclusivity(unchecked) private var unusedSince = MonotonicClock.now()
     /// Whether a thread answers it that is not its loop's. ``ConnectionTable`` guards it.
@@ -55,7 +56,7 @@ final class Connection: @unchecked Sendable {
     private static let firstRequestTime: UInt64 = 1_000_000_000
 
     /// Whether nothing of a request has come, and nothing of an answer is left.
-    var isIdle: Bool { deadline == 0 }
+    var isIdle: Bool { deadline == 0 && rest.isEmpty }
 
     var isOverdue: Bool { deadline != 0 && MonotonicClock.now() > deadline }
 
@@ -97,6 +98,16 @@ final class Connection: @unchecked Sendable {
         return reserve(bytes.count)
     }
 
+    /// Keeps what came behind a request that another thread is about to answer.
+    func setRestOfLent(_ bytes: [UInt8]) { rest = bytes }
+
+    /// Keeps what came behind a request whose answer waits for its peer.
+    /// - Returns: false where there is no room for it.
+    func setRest(_ bytes: [UInt8]) -> Bool {
+        rest = bytes
+        return reserve(output.bytes.count + bytes.count)
+    }
+
     /// Makes what came behind the last request the beginning of the next one.
     /// - Returns: false where there is no room for it.
     func takeUpRest() -> Bool {
@@ -105,13 +116,15 @@ final class Connection: @unchecked Sendable {
         return setPending(rest, isUnseen: true)
     }
 
-    /// Keeps a request whose body is still coming, in the place of what was pending.
-    func setIncoming(_ request: IncomingRequest) {
+    /// Keeps a request whose body is still coming, in the place of what was pending. Without room for the body it is
+    /// ``BodyError/noRoom``.
+    /// - Returns: false where there is no room even for the head: the request has to be answered at once.
+    func setIncoming(_ request: IncomingRequest) -> Bool {
         pending = []
         hasUnseen = false
         begin(loop.options.bodyTimeout)
         incoming = request
-        reserveIncoming()
+        return reserveIncoming()
     }
 
     /// The request whose body is whole, or will never be.
@@ -123,14 +136,15 @@ final class Connection: @unchecked Sendable {
     /// - Returns: How many bytes of `input` belonged to the body.
     func takeBody(_ input: UnsafeRawBufferPointer) -> Int {
         let count = incoming?.body.take(input) ?? 0
-        reserveIncoming()
+        // The head has its room already.
+        _ = reserveIncoming()
         return count
     }
 
-    private func reserveIncoming() {
-        guard let request = incoming, !reserve(request.bytes.count + request.body.bytes.count) else { return }
+    private func reserveIncoming() -> Bool {
+        guard let request = incoming, !reserve(request.bytes.count + request.body.bytes.count) else { return true }
         incoming?.body.giveUp(.noRoom)
-        _ = reserve(0)
+        return reserve(request.bytes.count)
     }
 
     // MARK: Answers that the peer reads slowly
@@ -142,7 +156,7 @@ final class Connection: @unchecked Sendable {
     func setOutput(_ bytes: [UInt8], sent: Int, closesAfterwards: Bool) -> Bool {
         begin(loop.options.sendTimeout)
         output = PendingOutput(bytes: bytes, sent: sent, closesAfterwards: closesAfterwards)
-        return reserve(bytes.count)
+        return reserve(bytes.count + rest.count)
     }
 
     enum Flushed {

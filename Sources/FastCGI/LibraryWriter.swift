@@ -7,7 +7,8 @@ internal import Glibc
 final class LibraryWriter {
     /// libfcgi keeps its address from one call to the next, so it has a place of its own.
     private let request = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
-    private var file: Int32 = -1
+    /// Made when the thread starts: later there may be no descriptor left. -1: there was none, or libfcgi has closed it.
+    private(set) var file = linux_memory_file("postern-answer")
 
     init() { request.initialize(to: FCGX_Request()) }
 

@@ -49,7 +49,8 @@ final class LoopThread {
     ///
     /// - Parameter looksAgain: Whether the peer sends nothing any more, so that no event will tell of its end.
     private func serve(_ connection: Connection, looksAgain: Bool) {
-        guard finishSending(connection), connection.takeUpRest() else { return }
+        guard finishSending(connection) else { return }
+        guard connection.takeUpRest() else { return server.connections.close(connection) }
         while true {
             switch answerNext(connection) {
             case .goesOn(let mayHaveMore) where mayHaveMore || looksAgain: continue
@@ -134,7 +135,9 @@ final class LoopThread {
                 mayHaveMore: mayHaveMore
             )
         }
-        connection.setIncoming(.init(head: head, bytes: Array(headBytes), body: body))
+        guard connection.setIncoming(.init(head: head, bytes: Array(headBytes), body: body)) else {
+            return answerIncoming(connection, mayHaveMore: mayHaveMore)
+        }
         return .goesOn(mayHaveMore: mayHaveMore)
     }
 
@@ -152,7 +155,7 @@ final class LoopThread {
     /// A request whose body is whole, or will never be.
     private func answerIncoming(
         _ connection: Connection,
-        rest: UnsafeRawBufferPointer,
+        rest: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
         mayHaveMore: Bool
     ) -> Outcome {
         guard let request = connection.takeIncoming() else { return .close }
@@ -199,7 +202,7 @@ final class LoopThread {
         let closesAfterwards = request.closesAfterwards || !head.keepsConnection
         if let turn = live.turn {
             let postponed = live.takePostponed(head, turn, since: MonotonicClock.now())
-            connection.rest = Array(request.rest)
+            connection.setRestOfLent(Array(request.rest))
             server.connections.lend(connection)
             server.postpone(
                 RequestQueue.Entry(
@@ -216,8 +219,7 @@ final class LoopThread {
         switch writer.send(response, head, request.bytes, to: connection, closesAfterwards: closesAfterwards) {
         case .failed: return .close
         case .partly:
-            connection.rest = Array(request.rest)
-            return loop.watchOutput(connection) ? .waits : .close
+            return connection.setRest(Array(request.rest)) && loop.watchOutput(connection) ? .waits : .close
         case .all:
             guard !closesAfterwards else { return .close }
             guard !request.rest.isEmpty else { return .goesOn(mayHaveMore: mayHaveMore) }
@@ -239,15 +241,14 @@ final class LoopThread {
                 sending.append(connection)
             }
         }
-        // One at a time, until there is room again.
-        if loop.budget.isTight, let slowest = sending.min(by: { $0.due < $1.due }) { giveUp(slowest) }
+        // One at a time, until there is room again. What all of them keep together is no more than what few may.
+        if loop.budget.isTight, let greatest = sending.max(by: { $0.reserved < $1.reserved }) { giveUp(greatest) }
     }
 
     /// The peer has had its time. A body that never came whole is answered all the same.
     private func giveUp(_ connection: Connection) {
         if connection.incoming != nil {
-            let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
-            guard case .close = answerIncoming(connection, rest: nothing, mayHaveMore: false) else { return }
+            guard case .close = answerIncoming(connection, mayHaveMore: false) else { return }
         }
         server.connections.close(connection)
     }

@@ -38,8 +38,9 @@ public struct ServerOptions: Sendable {
     /// Bytes of a body beyond `bodyLimit` that are read and dropped, so that the peer gets its answer.
     public var drainLimit = 1 << 20
 
-    /// Bytes of unfinished requests and of answers that wait for their peers, of all connections together. Where there
-    /// is no room, bodies are ``BodyError/noRoom``, and the answer that has waited longest is given up.
+    /// Bytes of unfinished requests, of answers that wait for their peers and of what came behind those, of all connections
+    /// together. Where there is no room, bodies are ``BodyError/noRoom``, and the connection is given up that keeps most
+    /// with an answer that waits.
     public var bufferLimit = 64 << 20
 
     /// How long requests that run may go on after ``Server/stop()``.

@@ -11,11 +11,23 @@ final class File: Sendable {
         let identity: Identity
         /// When its bytes or what is known about it changed last, in nanoseconds since 1970.
         let changed: Int64
+        /// When its bytes changed last, likewise. Whoever may write to it may set this back.
+        let modified: Int64
+        let hasName: Bool
 
         fileprivate init(_ status: stat) {
             changed = Int64(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_ctim.tv_nsec)
+            modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+            hasName = status.st_nlink > 0
             size = Int64(status.st_size)
             identity = Identity(inode: status.st_ino, device: status.st_dev)
+        }
+
+        /// Whether nothing has happened to the file since but that its last name was taken away. That counts as a change of
+        /// what is known about it, and not of its bytes; and who can no longer open it cannot write to it.
+        func isSame(since former: Status) -> Bool {
+            self == former
+                || !hasName && identity == former.identity && size == former.size && modified == former.modified
         }
     }
 

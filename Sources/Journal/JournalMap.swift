@@ -106,7 +106,7 @@ package final class ReadOnlyMap: Sendable {
     /// Whether a part of the file is gone: all of it is zeros then.
     package var isLost: Bool { mapping.isLost }
 
-    /// Whether nobody has changed the file since it was mapped. It asks the system. A name that is taken away counts as a
-    /// change as well.
-    package var isUnchanged: Bool { !isLost && (try? file.status()) == status }
+    /// Whether nobody has changed the file since it was mapped. It asks the system. A file that lost its name to one that
+    /// was saved anew is what it was.
+    package var isUnchanged: Bool { !isLost && (try? file.status())?.isSame(since: status) ?? false }
 }

@@ -31,8 +31,11 @@ struct PosternCommand: ParsableCommand {
         }
     }
 
+    private static var isServing: Bool { CommandLine.arguments.dropFirst().first == "serve" }
+
     /// Ends with one sentence on standard error and an exit code of sysexits.h.
     static func main() {
+        if isServing { _ = ServerSignals() }
         // A pipe that nobody reads and a file-size limit are errors of the write, not ends of the process.
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
@@ -52,7 +55,7 @@ struct PosternCommand: ParsableCommand {
         } catch {
             guard let failure = Failure(error) else {
                 // Flags that a server does not understand; help is no refusal.
-                if CommandLine.arguments.dropFirst().first == "serve", exitCode(for: error) != .success {
+                if isServing, exitCode(for: error) != .success {
                     Refusal.tell(self.message(for: error))
                 }
                 exit(withError: error)

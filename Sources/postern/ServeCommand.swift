@@ -10,8 +10,8 @@ struct ServeCommand: ParsableCommand {
         abstract: "Answer the requests of a web server.",
         discussion: """
             The socket is file descriptor 0 (spawn-fcgi), those of systemd (LISTEN_FDS), or the one that \
-            --listen names. Started by a web server as a CGI program it answers one request. SIGTERM and \
-            SIGINT end it when the requests that run are answered. SIGHUP opens the logs again, and reads the file \
+            --listen names. Started by a web server as a CGI program it answers one request. SIGTERM, SIGINT and \
+            SIGUSR1 end it when the requests that run are answered. SIGHUP opens the logs again, and reads the file \
             of settings again: what it says of logs counts at once. postern settings lists what can be set.
             """
     )
@@ -19,7 +19,6 @@ struct ServeCommand: ParsableCommand {
     @OptionGroup var options: ServeOptions
 
     func run() throws {
-        let signals = ServerSignals()
         forbidCoreDumps()
         var settings: Settings?
         do {
@@ -27,14 +26,14 @@ struct ServeCommand: ParsableCommand {
             let read = try source.read()
             settings = read
             source.clearEnvironment()
-            try serve(read, from: source, signals)
+            try serve(read, from: source)
         } catch {
             if let failure = Failure(error) { Refusal.tell(failure.message, settings) }
             throw error
         }
     }
 
-    private func serve(_ settings: Settings, from source: SettingsSource, _ signals: ServerSignals) throws {
+    private func serve(_ settings: Settings, from source: SettingsSource) throws {
         let store = try Store(opening: try settings.store())
         let logs = try ServerLogs(settings)
         let application = Application(
@@ -78,7 +77,7 @@ struct ServeCommand: ParsableCommand {
             }
         }
         application.observe(server)
-        signals.whenReceived(settings) { signal, settings in
+        ServerSignals().whenReceived(settings) { signal, settings in
             if signal == SIGHUP {
                 settings = logs.reload(source, current: settings)
             } else {
@@ -136,9 +135,10 @@ struct ServeCommand: ParsableCommand {
     }
 }
 
-/// SIGTERM, SIGINT and SIGHUP, which wait from the first moment on for somebody to take them: none is lost that comes
+/// SIGTERM, SIGINT, SIGUSR1 (by which FastCGI's process managers ask for a gentle end) and SIGHUP, which wait from the first moment on for somebody to take them: none is lost that comes
 /// while the server starts, and no handler that a library installs gets one.
-private struct ServerSignals {
+struct ServerSignals {
+    /// To be called before anything else: a signal that comes before ends the process.
     init() { Self.block() }
 
     /// Calls `body` with each of them, one after the other, on a thread of its own.
@@ -158,10 +158,10 @@ private struct ServerSignals {
 
     /// In the calling thread, and in those that it makes from now on.
     @discardableResult
-    fileprivate static func block() -> sigset_t {
+    private static func block() -> sigset_t {
         var signals = sigset_t()
         sigemptyset(&signals)
-        for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&signals, signal) }
+        for signal in [SIGTERM, SIGINT, SIGUSR1, SIGHUP] { sigaddset(&signals, signal) }
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         return signals
     }

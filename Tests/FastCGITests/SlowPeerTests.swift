@@ -78,7 +78,7 @@ struct SlowPeerTests {
         #expect(throws: Client.Closed.self) { try slow.answer() }
     }
 
-    @Test("what all of them keep is bounded: who waited longest is given up, and others are answered")
+    @Test("what all of them keep is bounded: some are given up, and others are answered")
     func budget() throws {
         var options = Self.options(workers: 1)
         options.bufferLimit = 4 * Self.long
@@ -93,6 +93,68 @@ struct SlowPeerTests {
         reader.send(Wire.request([("LONG", "")]))
         try Self.expectWhole(reader)
     }
+
+    @Test("who keeps most is given up, not who waited longest")
+    func greatest() throws {
+        var options = Self.options(workers: 1)
+        options.bufferLimit = 4 * Self.long
+        let server = try RunningServer(options) { request in
+            let count = request.parameters.value(of: "LONG") == nil ? Self.long : 5 * Self.long / 2
+            return Response(status: 200, fields: [], body: [UInt8](repeating: UInt8(ascii: "z"), count: count))
+        }
+        let first = try server.client()
+        first.send(Wire.request())
+        #expect(wait { first.hasAnswer })
+        let greatest = try server.client()
+        greatest.send(Wire.request([("LONG", "")]))
+        #expect(wait { greatest.hasAnswer })
+        #expect(wait { server.acceptedConnections == 1 })
+        try Self.expectWhole(first)
+        let isWhole = (try? greatest.answer()) != nil
+        #expect(!isWhole)
+    }
+
+    @Test("what a connection keeps is counted: an answer, what came behind it, and a head whose body has no room")
+    func counted() throws {
+        let budget = BufferBudget(limit: 1000)
+        let loop = try #require(EventLoop(.quick(), budget))
+        func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: count) }
+        let connection = Connection(-1, loop)
+        // An answer of a thread that may wait, and one of the loop.
+        connection.setRestOfLent(bytes(300))
+        #expect(!connection.isIdle)
+        #expect(connection.setOutput(bytes(500), sent: 0, closesAfterwards: false))
+        #expect(budget.hasRoom(200) && !budget.hasRoom(201))
+        #expect(connection.setRest(bytes(400)))
+        #expect(budget.hasRoom(100) && !budget.hasRoom(101))
+        #expect(!Connection(-1, loop).setPending(bytes(101)))
+        // What came behind is all that is left of it, and no place to stop at.
+        connection.finish()
+        #expect(budget.hasRoom(1000) && !connection.isIdle)
+        #expect(connection.takeUpRest())
+        #expect(budget.hasRoom(600) && !budget.hasRoom(601))
+        connection.finish()
+        #expect(budget.hasRoom(1000) && connection.isIdle)
+
+        let head = RecordScanner.Head(id: 1, role: .responder, keepsConnection: true, length: 0, body: .follows)
+        func incoming(_ headCount: Int, _ bodyCount: Int) -> Connection.IncomingRequest {
+            var body = IncomingBody(id: 1, limit: 1000, drainLimit: 0)
+            let record = Wire.record(5, id: 1, bytes(bodyCount))
+            #expect(record.withUnsafeBytes { body.take($0) } == record.count)
+            return Connection.IncomingRequest(head: head, bytes: bytes(headCount), body: body)
+        }
+        #expect(connection.setIncoming(incoming(300, 800)))
+        #expect(budget.hasRoom(700) && !budget.hasRoom(701))
+        #expect(throws: BodyError.noRoom) { _ = try connection.incoming?.body.received.bytes(announced: nil) }
+        let other = Connection(-1, loop)
+        #expect(!other.setIncoming(incoming(800, 10)))
+        other.finish()
+        connection.finish()
+        #expect(budget.hasRoom(1000))
+    }
+
+    @Test("a thread has what it needs to answer requests with bodies before there may be no descriptor left")
+    func memoryFile() { #expect(LibraryWriter().file >= 0) }
 
     @Test("bodies for which there is no room are refused, and the connection goes on")
     func noRoomForBodies() throws {

@@ -122,6 +122,27 @@ struct WaitingAndStoppingTests {
         #expect(wait { !server.isRunning })
     }
 
+    @Test("what came behind a request that waits is answered, too, when the server stops meanwhile")
+    func stopBehindAWaitingRequest() throws {
+        let gate = Gate()
+        let server = try RunningServer(
+            .quick(workers: 8, pollers: 2, gracePeriod: .seconds(20)),
+            handler: gate.handler()
+        )
+        let idle = try server.client()
+        #expect(try idle.ask(Wire.request()).status == 200)
+        let clients = try (0..<100).map { _ in try server.client() }
+        for client in clients {
+            client.send(Wire.request([("WAIT", "")]) + Wire.request(id: 2) + Wire.request(id: 3))
+        }
+        #expect(wait { gate.waiting.load(ordering: .acquiring) == 8 && server.server.waitingCount == 92 })
+        server.server.stop()
+        #expect(idle.isClosedWithoutAnswer())
+        gate.open()
+        for client in clients { #expect(try (0..<3).map { _ in try client.answer().id } == [1, 2, 3]) }
+        #expect(wait { !server.isRunning })
+    }
+
     @Test("a stopped server hands over the connections that stay, and another answers what comes on them")
     func handingOver() throws {
         let kept = Mutex<[Int32]>([])

@@ -120,7 +120,10 @@ struct ServingTests {
         #expect(try String(contentsOfFile: socket, encoding: .utf8) == "mine")
     }
 
-    @Test("After SIGTERM or SIGINT running requests are answered, and it exits 0", arguments: [SIGTERM, SIGINT])
+    @Test(
+        "After SIGTERM, SIGINT or SIGUSR1 running requests are answered, and it exits 0",
+        arguments: [SIGTERM, SIGINT, SIGUSR1]
+    )
     func signals(signal: Int32) throws {
         let (folder, store) = try store()
         defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -348,6 +348,60 @@ struct TokenIndexTests {
         #expect(try indexes == [name + ".new"])
     }
 
+    /// Looks at tokens under the lock of the writers.
+    /// - Returns: How often that was decided.
+    private func decide(_ store: Store, _ alive: [Token]) throws -> Int {
+        var count = 0
+        try store.tokens.write { table throws(StoreError) in
+            count += 1
+            // Those that are in it, those that are not, and those of a user.
+            var found = true
+            for token in alive where try table[token.digest] == nil { found = false }
+            let isNobodys = try table[SecretDigest(of: Array("nobody's".utf8)[...])] == nil
+            let own = try table.tokens(of: users[0].id).count
+            guard found, isNobodys, own == alive.count(where: { $0.user == users[0].id }) else { throw .conflict }
+            return []
+        }
+        return count
+    }
+
+    @Test("Whoever goes by one goes on when another process saves it anew, also a writer, and decides once")
+    func savedAnew() throws {
+        var alive = try fill(gate.store).alive
+        let (reader, writer) = (try openIndexed(), try openIndexed())
+        let known = try writer.indexedTokens
+        for _ in 0..<3 {
+            alive += try fill(gate.store).alive
+            _ = try openIndexed()
+            #expect(try decide(writer, alive) == 1)
+            #expect(try reader.allTokens() == alive)
+            // Neither has mapped the new one: they were not led to believe that theirs is spoiled.
+            #expect(try writer.indexedTokens == known && reader.indexedTokens == known)
+        }
+        _ = try openIndexed().compact()
+        #expect(try decide(writer, alive) == 1)
+    }
+
+    @Test("A writer who finds it changed decides once more, and refuses nobody", arguments: 0..<2)
+    func changedUnderWriter(way: Int) throws {
+        let alive = try fill(gate.store).alive
+        let store = try openIndexed()
+        #expect(try decide(store, alive) == 1)
+        let file = path + "/" + (try #require(try indexes.first))
+        let handle = try #require(FileHandle(forUpdatingAtPath: file))
+        let end = try handle.seekToEnd()
+        if way == 0 {
+            // No token is found in it any more.
+            try handle.seek(toOffset: UInt64(TokenIndexLayout.headerSize))
+            try handle.write(contentsOf: Data(count: Int(end) - TokenIndexLayout.headerSize))
+        } else {
+            try handle.truncate(atOffset: 0)
+        }
+        try handle.close()
+        #expect(try decide(store, alive) == 2)
+        #expect(try decide(store, alive) == 1)
+    }
+
     @Test("Of many who need it at once one makes it, and all have the same tokens")
     func together() throws {
         let (alive, dead) = try fill(gate.store)

@@ -25,8 +25,10 @@ public final class LogOutput: Sendable {
     private let target: Mutex<Target>
     private let isJSON: Atomic<Bool>
     private let isSilent: Atomic<Bool>
-    /// Whether the last write stopped in the middle of a line, as on a full disk.
-    private let isLineOpen = Atomic(false)
+    /// Whether the last write stopped in the middle of a line, as on a full disk. Asked where the file cannot be.
+    private let wasCutShort = Atomic(false)
+    /// Where the last line that was written ended, when nobody else had written since the look before it.
+    private let knownEnd = Atomic<Int64>(0)
 
     /// - Throws: ``LogOutputError`` when the file can be neither opened nor made.
     public init(_ target: Target, format: Format = .text) throws(LogOutputError) {
@@ -60,7 +62,8 @@ public final class LogOutput: Sendable {
             }
             known = target
             isSilent.store(target == .nowhere, ordering: .relaxed)
-            isLineOpen.store(false, ordering: .relaxed)
+            wasCutShort.store(false, ordering: .relaxed)
+            knownEnd.store(0, ordering: .relaxed)
         }
     }
 
@@ -68,16 +71,40 @@ public final class LogOutput: Sendable {
     /// - Returns: Whether all of it was written.
     @discardableResult
     func write(_ line: [UInt8]) -> Bool {
-        // What is left of a line that did not fit is not to become the beginning of this one.
-        let start: [UInt8] = isLineOpen.exchange(false, ordering: .relaxed) ? [0x0A] : []
-        let bytes = start + line + [0x0A]
         while true {
+            let end = fileSize
+            // What is left of a line that did not fit, of whichever process, is not to become the beginning of this one.
+            let start: [UInt8] = isLineOpen(at: end) ? [0x0A] : []
+            let bytes = start + line + [0x0A]
             let count = Glibc.write(descriptor, bytes, bytes.count)
             if count < 0, errno == EINTR { continue }
             // Nobody is there to be told, and what is decided does not depend on the log.
-            if count < bytes.count, count > 0 || !start.isEmpty { isLineOpen.store(true, ordering: .relaxed) }
+            if count == bytes.count {
+                wasCutShort.store(false, ordering: .relaxed)
+                if let end { knownEnd.store(end + Int64(count), ordering: .relaxed) }
+            } else if count > 0 {
+                wasCutShort.store(true, ordering: .relaxed)
+            }
             return count == bytes.count
         }
+    }
+
+    /// nil for what is no regular file.
+    private var fileSize: Int64? {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int64(status.st_size)
+    }
+
+    /// Whether the file ends in the middle of a line. Its last byte is looked at only when somebody else has written: a file
+    /// that ends where our last line did ends with a line feed.
+    private func isLineOpen(at end: Int64?) -> Bool {
+        if let end {
+            guard end > 0, end != knownEnd.load(ordering: .relaxed) else { return false }
+            var last: UInt8 = 0
+            if pread(descriptor, &last, 1, off_t(end - 1)) == 1 { return last != 0x0A }
+        }
+        return wasCutShort.load(ordering: .relaxed)
     }
 
     private static func open(_ target: Target) throws(LogOutputError) -> Int32 {
@@ -87,8 +114,10 @@ public final class LogOutput: Sendable {
         case .nowhere: descriptor = Glibc.open("/dev/null", O_WRONLY | O_CLOEXEC)
         case .file(let path):
             // Without waiting for anybody who reads a FIFO.
-            let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK
-            descriptor = Glibc.open(path, flags, 0o600)
+            let flags = O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK
+            let readable = Glibc.open(path, flags | O_RDWR, 0o600)
+            // It may be one that we may only write to.
+            descriptor = readable < 0 && errno == EACCES ? Glibc.open(path, flags | O_WRONLY, 0o600) : readable
             var status = stat()
             if descriptor >= 0, fstat(descriptor, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
                 close(descriptor)

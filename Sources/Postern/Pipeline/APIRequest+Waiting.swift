@@ -14,7 +14,7 @@ extension APIRequest {
 
     /// Says that a password is about to be hashed. Throws as ``willWait()``.
     ///
-    /// - Parameter attempt: As which it was counted: kept while the request is put off, wrong where it cannot be.
+    /// - Parameter attempt: As which it was counted: kept while the request is put off, not tried where it cannot be.
     func willHash(_ attempt: ClientFailures.Attempt? = nil) throws(APIError) {
         guard !source.mayWait(in: .scarce) else { return }
         let turn = Turn(.scarce, key: ClientAddress(self).turnWord)
@@ -73,14 +73,15 @@ struct ThrottlePass: Sendable {
     let fields: [(name: String, value: String)]
 }
 
-/// A password that was counted and waits to be tried. One that never is, as the client has gone or is refused, was wrong.
+/// A password that was counted and waits to be tried. What one counts for that never is, as the client has gone or is refused,
+/// the attempt knows.
 final class PendingAttempt: Sendable {
     private let attempt: ClientFailures.Attempt
     private let isTaken = Atomic(false)
 
     init(_ attempt: ClientFailures.Attempt) { self.attempt = attempt }
 
-    deinit { if !isTaken.load(ordering: .relaxed) { attempt.failed() } }
+    deinit { if !isTaken.load(ordering: .relaxed) { attempt.wasNotTried() } }
 
     func take() -> ClientFailures.Attempt {
         isTaken.store(true, ordering: .relaxed)

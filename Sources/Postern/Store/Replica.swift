@@ -107,13 +107,38 @@ final class Replica<State: EventSourced>: Sendable {
     }
 
     /// Lets `decide` make events out of the state as it is under the lock of the store, appends and syncs
-    /// them. What `decide` throws ends the attempt and nothing is written.
+    /// them. What `decide` throws ends the attempt and nothing is written. It is called once more where what it looked at was
+    /// changed by hand.
     /// - Parameters:
     ///   - isAwaited: With false nothing is waited for, neither the lock nor the disk: for what may be lost.
     ///   - mayUseReserve: Whether events that only end something may be written with the last room on the disk.
     func write(
         isAwaited: Bool = true,
         mayUseReserve: Bool = true,
+        _ decide: (borrowing State) throws(StoreError) -> [Event]
+    ) throws(StoreError) {
+        // Who waits for nothing does not wait for the file to be read anew either.
+        for isLast in [!isAwaited, true] {
+            do throws(StoreError) {
+                try writeOnce(isAwaited: isAwaited, mayUseReserve: mayUseReserve, decide)
+                break
+            } catch .journal(.wrongIndex(let path)) {
+                // What is saved beside the journal is not what it was. Nothing was written.
+                journal.restart()
+                if isLast { throw .journal(.wrongIndex(path: path)) }
+            } catch {
+                throw error
+            }
+        }
+        if let care = care.withLock({ $0 }), told.withLock({ $0.count > care.events && $0.count > 2 * $0.state.count })
+        {
+            care.call(.compaction)
+        }
+    }
+
+    private func writeOnce(
+        isAwaited: Bool,
+        mayUseReserve: Bool,
         _ decide: (borrowing State) throws(StoreError) -> [Event]
     ) throws(StoreError) {
         var refusal: StoreError?
@@ -138,15 +163,7 @@ final class Replica<State: EventSourced>: Sendable {
         } catch {
             throw StoreError(error)
         }
-        if let refusal {
-            // The next who asks gets what stands in the journal.
-            if case .journal(.wrongIndex) = refusal { journal.restart() }
-            throw refusal
-        }
-        if let care = care.withLock({ $0 }), told.withLock({ $0.count > care.events && $0.count > 2 * $0.state.count })
-        {
-            care.call(.compaction)
-        }
+        if let refusal { throw refusal }
     }
 
     /// Calls `body` after each write to a file of more than so many events of which more than half are of no use, and when

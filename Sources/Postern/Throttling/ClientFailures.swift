@@ -44,9 +44,10 @@ struct ClientFailures: Sendable {
             let key = CounterKey(region: .names, scope: scope.id, high: client.word, low: user)
             if !hasRoom(scope, key) { return false }
         }
+        let share = throttle.account.isEmpty ? 0 : table.share(of: client.word, id)
         for scope in throttle.account {
             let strangers = CounterKey(region: .users, scope: scope.id, high: 0, low: user)
-            let own = CounterKey(region: .users, scope: scope.id, high: client.word, low: user)
+            let own = CounterKey(region: .shares, scope: scope.id, high: share, low: user)
             if !hasRoom(scope, own) { return false }
             // Who is known does not ask for what strangers have.
             if !hasRoom(scope, strangers), !table.knows(client.word, of: id, now: table.now()) { return false }
@@ -139,8 +140,11 @@ extension ClientFailures {
         private let user: User.ID?
         private let shared, account, first: Counters
         private let logins: [CounterKey]
+        private let isStranger: Bool
         /// Those in which it is counted.
         private var counters: Counters = []
+        /// Whether the client may have found out that the password is wrong, also when it is not tried.
+        private(set) var isKnownWrong = false
 
         fileprivate init(
             _ failures: ClientFailures,
@@ -157,18 +161,20 @@ extension ClientFailures {
             }
             let device = user.flatMap { failures.device(in: cookie, of: $0) }
             let isKnown = user.map { failures.table.knows(client.word, of: $0, now: now) } ?? false
-            // A known device and a known address have a share of their own, which nobody else can use up.
-            let (mark, login, share): (UInt64, UInt64, UInt64) =
-                if let device { (Self.deviceMark, device.id, device.id) } else {
-                    (0, client.word, isKnown ? client.word : 0)
-                }
-            let isStranger = device == nil && !isKnown
+            let (mark, login): (UInt64, UInt64) =
+                if let device { (Self.deviceMark, device.id) } else { (0, client.word) }
+            isStranger = device == nil && !isKnown
+            // A known device and a known address have a share of their own, which no stranger can use up. Its counters are
+            // not where those of strangers are: a user with many devices pushes none of those out.
+            let share = if let user, !isStranger { failures.table.share(of: login, user) } else { 0 as UInt64 }
             // As many as there are addresses: they are not to push users' own counters out.
             let logins = throttle.login.map { ($0, key($0.id ^ mark, login, .names)) }
             let sites =
                 isStranger ? throttle.site.compactMap { scope in client.siteKey(scope.id).map { (scope, $0) } } : []
             shared = throttle.address.map { ($0, client.key($0.id)) } + sites + logins
-            account = throttle.account.map { ($0, key($0.id ^ mark, share, .users)) }
+            account = throttle.account.map { [isStranger] in
+                ($0, key($0.id ^ mark, share, isStranger ? .users : .shares))
+            }
             first =
                 isStranger
                 ? throttle.firstOfSite.map { site in
@@ -194,7 +200,24 @@ extension ClientFailures {
             for (_, key) in counters { table.withCounter(key.running, now: now) { $0.remove() } }
         }
 
-        /// The password could not be tried.
+        /// That it is put off, or refused, tells that it is not the one that is remembered.
+        mutating func becomeKnownWrong() { isKnownWrong = true }
+
+        /// The password could not be tried: too many waited, or the client went away while it did.
+        ///
+        /// Why that is not always a wrong one: strangers who fill the queue would have the right passwords of the owner count
+        /// until the owner is shut out. And why it may not be taken back always: where a right password is remembered
+        /// it is answered at once, so whoever has to wait knows that this one is wrong, and need not wait for the
+        /// answer. Where nothing was remembered, waiting tells nothing: the right one would have waited as long, the attempt was counted
+        /// all the while, and no answer depended on it.
+        ///
+        /// Only who is known gets it back. For a stranger each one is wrong, as it is for a name that is nobody's, of which
+        /// nothing can be remembered: else the count would tell who exists.
+        func wasNotTried() {
+            if isStranger || isKnownWrong { failed() } else { takeBack() }
+        }
+
+        /// Nothing was said of the password.
         func takeBack() {
             let now = table.now()
             for (_, key) in counters { table.withCounter(key, now: now) { $0.remove() } }

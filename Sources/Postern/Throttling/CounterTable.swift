@@ -8,20 +8,23 @@ internal import Synchronization
 /// A counter is a short list of times, each with how often, so that few requests are counted exactly, as by DRF, and
 /// many within a fraction of the period and never too few. The table is made of sets of eight counters; a set has a lock
 /// of its own, held for some nanoseconds. Where a ninth counter wants into a set, the one goes that ends first. Counters
-/// of addresses, of users and of names that are nobody's have places of their own, so that whoever has a million
-/// addresses pushes no user's counter out. From where users logged in has places of its own as well, so many for each user
-/// and no more: see ``KnownClientSet``.
+/// of addresses, of users, of the shares of users' own clients, and of names that are nobody's have places of their own, so
+/// that whoever has a million addresses pushes no user's counter out, and no user those of another. From where users logged
+/// in has places of its own as well, so many for each user and no more: see ``KnownClientSet``.
 final class CounterTable: Sendable {
     private let file: MappedFile
     private let care: FileCare?
 
     enum Region: Int, Sendable {
         case addresses, users, names
+        /// What known clients of users have for themselves, so many for each user and no more: see ``share(of:_:)``.
+        case shares
 
         /// The first set, and how many there are.
         fileprivate var sets: (first: Int, count: Int) {
             switch self {
-            case .addresses: (0, 8192)
+            case .addresses: (0, 6144)
+            case .shares: (6144, 2048)
             case .users: (8192, 4096)
             case .names: (12288, 4096)
             }
@@ -97,6 +100,17 @@ final class CounterTable: Sendable {
     }
 
     // MARK: From where users log in
+
+    /// Which of a user's shares one of their own clients counts in. There are 64, so that a user with a thousand devices
+    /// fills 64 counters of a rate; that two clients of a user have the same share matters where somebody guesses from one of
+    /// them, and nobody can aim at that.
+    ///
+    /// - Returns: Never 0, which is for all strangers.
+    func share(of client: UInt64, _ user: User.ID) -> UInt64 {
+        1 + digest(of: 3, client, UInt64(bitPattern: user)).0 % Self.shareCount
+    }
+
+    private static let shareCount: UInt64 = 64
 
     /// Milliseconds for which a client is known to a user from the last login on.
     static let knownFor: UInt64 = 30 * 86_400_000

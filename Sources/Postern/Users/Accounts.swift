@@ -6,7 +6,7 @@ public final class Accounts: Sendable {
     public let store: Store
     public let signals = Signals()
     let hasher: PasswordHasher
-    private let memo = PasswordMemo()
+    let memo = PasswordMemo()
     private let rules: PasswordRules
     let issuesTokenWithUser: Bool
 
@@ -90,11 +90,18 @@ public final class Accounts: Sendable {
 
     /// Whether it is known that the password is the active user's. The counters are asked first.
     private func remembers(_ password: [UInt8], of user: User?) -> Bool {
-        guard let user, CredentialFault.of(user, .now) == nil, memo.knows(password, of: user, at: store.now()) else {
+        guard let user, CredentialFault.of(user, .now) == nil,
+            memo.verdict(on: password, of: user, at: store.now()) ?? false
+        else {
             return false
         }
         store.metrics.value?.count(.passwordHits)
         return true
+    }
+
+    /// Whether another password of the user is remembered.
+    private func isKnownWrong(_ password: [UInt8], of user: User?) -> Bool {
+        user.flatMap { memo.verdict(on: password, of: $0, at: store.now()) } == false
     }
 
     /// Whether the password is the user's, as often as the request's client may ask that. Takes the same time whatever
@@ -112,13 +119,16 @@ public final class Accounts: Sendable {
         for request: APIRequest?,
         isRight: (User?) -> Bool
     ) throws -> Bool {
-        let attempt = try attempt(user?.id, name, for: request)
+        var attempt = try attempt(user, name, isRepeated ? password : nil, for: request)
         // Another request of the client may have been right while this one waited.
         if isRepeated, remembers(password, of: user) {
             attempt?.succeeded()
             return true
         }
-        if isRepeated { store.metrics.value?.count(.passwordMisses) }
+        if isRepeated {
+            store.metrics.value?.count(.passwordMisses)
+            if isKnownWrong(password, of: user) { attempt?.becomeKnownWrong() }
+        }
         do {
             let hash = user?.passwordHash
             let decoy = hash == nil ? try store.decoyHash(for: name) : nil
@@ -126,26 +136,29 @@ public final class Accounts: Sendable {
             if isRight { attempt?.succeeded() } else { attempt?.failed() }
             return isRight
         } catch {
-            // What is remembered has said no already, which must not be had for nothing.
-            if isRepeated { attempt?.failed() } else { attempt?.takeBack() }
+            if isRepeated { attempt?.wasNotTried() } else { attempt?.takeBack() }
             throw error
         }
     }
 
     /// Counts a password before anything is said of it, also before the request waits for its turn to have it hashed: who
     /// hangs up meanwhile, or is refused, was told by then that it is not remembered.
+    ///
+    /// - Parameter password: Where one that is remembered would have been right by now.
     private func attempt(
-        _ user: User.ID?,
+        _ user: User?,
         _ name: [UInt8],
+        _ password: [UInt8]?,
         for request: APIRequest?
     ) throws(APIError) -> ClientFailures.Attempt? {
         guard let request else { return nil }
-        let attempt =
+        var attempt =
             if let kept = request.takeAttempt() { kept } else {
-                try request.failures?.attempt(user, name: name, device: request.cookie(DeviceCookie.name)) {
+                try request.failures?.attempt(user?.id, name: name, device: request.cookie(DeviceCookie.name)) {
                     () throws(APIError) in try request.waitForOthers()
                 }
             }
+        if let password, isKnownWrong(password, of: user) { attempt?.becomeKnownWrong() }
         try request.willHash(attempt)
         return attempt
     }

@@ -229,7 +229,9 @@ struct KeySetTests {
         try ask(["REALM": "other"])
         #expect(log.warnings == [])
         #expect(log.all.count == 1)
-        try issuer.publish(KeySetPublisher.set([Self.text(key), Self.rsa(Self.weakModulus, "AQAB", #","kid":"old\nx""#)]))
+        try issuer.publish(
+            KeySetPublisher.set([Self.text(key), Self.rsa(Self.weakModulus, "AQAB", #","kid":"old\nx""#)])
+        )
         for _ in 0..<3 { try ask() }
         #expect(log.warnings.count == 1 && log.warnings[0].contains(#"key 2 "old\x0ax" is too short to be safe"#))
         try issuer.publish(

@@ -151,9 +151,11 @@ struct KeyShapeTests {
         let pretty = String(decoding: JSONWriter.bytes(of: .object(key.publicMembers ?? []), indent: 2), as: UTF8.self)
         let quoted = String(decoding: JSONWriter.bytes(of: .string(jwk)), as: UTF8.self)
         for text in [
-            jwk, pretty, KeySetPublisher.set([jwk]), "[\(jwk)]", " \n" + jwk + "\n", "\u{FEFF}" + jwk, quoted, "'\(jwk)'",
+            jwk, pretty, KeySetPublisher.set([jwk]), "[\(jwk)]", " \n" + jwk + "\n", "\u{FEFF}" + jwk, quoted,
+            "'\(jwk)'",
             Data(jwk.utf8).base64EncodedString(), "JWK=\(jwk)", jwk.replacingOccurrences(of: "\"", with: "'"),
-            jwk.replacingOccurrences(of: "\"", with: "\\\""), String(jwk.dropLast()), KeySetPublisher.text(key.secretMembers),
+            jwk.replacingOccurrences(of: "\"", with: "\\\""), String(jwk.dropLast()),
+            KeySetPublisher.text(key.secretMembers),
             #"{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#,
             "<RSAKeyValue><Modulus>oXX</Modulus><Exponent>AQAB</Exponent></RSAKeyValue>",
         ] {

@@ -102,6 +102,41 @@ struct LogOutputTests {
         #expect(count == 800)
     }
 
+    @Test(
+        "Behind a line that was cut short, by whichever process, a line of its own begins",
+        arguments: 0..<20 as Range<UInt64>
+    )
+    func cutShort(seed: UInt64) throws {
+        var random = Seeded(seed: seed)
+        let outputs = try (0..<3).map { _ in try LogOutput(.file(path)) }
+        // What is written by whom, and cut short.
+        var expected: [String] = []
+        var isOpen = false
+        for number in 0..<200 {
+            let writer = Int.random(in: 0...outputs.count, using: &random)
+            if writer < outputs.count {
+                #expect(outputs[writer].write(Array("whole \(number)".utf8)))
+                expected.append("whole \(number)")
+                isOpen = false
+            } else if !isOpen {
+                let file = try #require(FileHandle(forUpdatingAtPath: path))
+                try file.seekToEnd()
+                try file.write(contentsOf: Data("cut \(number)".utf8))
+                try file.close()
+                expected.append("cut \(number)")
+                isOpen = true
+            }
+        }
+        outputs[0].write([])
+        #expect(try lines() == expected + [""])
+        // A file that nobody may read.
+        chmod(path, 0o200)
+        let blind = try LogOutput(.file(path))
+        #expect(blind.write(Array("more".utf8)))
+        chmod(path, 0o600)
+        #expect(try lines().last == "more")
+    }
+
     @Test("A symbolic link, a FIFO and a folder are no logs")
     func otherFiles() throws {
         symlink("/tmp", path)

@@ -103,9 +103,9 @@ struct PasswordViewTests {
         let (memo, other) = (PasswordMemo(), PasswordMemo())
         let now = gate.store.now()
         memo.remember([1, 2], of: user, at: now)
-        #expect(memo.knows([1, 2], of: user, at: now.adding(seconds: 59)))
-        #expect(!memo.knows([1, 2], of: user, at: now.adding(seconds: 60)))
-        #expect(!memo.knows([1], of: user, at: now) && !memo.knows([1, 2, 0], of: user, at: now))
-        #expect(!other.knows([1, 2], of: user, at: now))
+        #expect(memo.verdict(on: [1, 2], of: user, at: now.adding(seconds: 59)) == true)
+        #expect(memo.verdict(on: [1, 2], of: user, at: now.adding(seconds: 60)) == nil)
+        for other: [UInt8] in [[1], [1, 2, 0]] { #expect(memo.verdict(on: other, of: user, at: now) == false) }
+        #expect(other.verdict(on: [1, 2], of: user, at: now) == nil)
     }
 }
