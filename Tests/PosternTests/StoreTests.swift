@@ -120,6 +120,7 @@ struct StoreTests {
             case .userChanged(let user, let change, _): received.append("\(change) \(user.username)")
             case .groupChanged(let name, let change): received.append("\(change) group \(name)")
             case .loggedIn(let user): received.append("logged in \(user.username)")
+            case .loggedOut(let user, let id): received.append("logged out \(user.map { "\($0.username)" } ?? "\(id)")")
             case .loginFailed(let name): received.append("failed \(String(decoding: name, as: UTF8.self))")
             case .refreshTokenReused(let user): received.append("reused \(user.username)")
             case .tokenIssued(let token): received.append("issued \(token.id)")

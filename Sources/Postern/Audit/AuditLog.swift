@@ -126,6 +126,7 @@ public final class AuditLog: Sendable {
         case .groupChanged(let group, let change):
             line("group-changed", [("change", change.rawValue), ("target", group.description)], origin)
         case .loggedIn(let user): line("login", [], origin, who: user)
+        case .loggedOut(let user, let id): line("logout", target(user, id), origin)
         case .loginFailed(let typed):
             line("login-failed", Self.target(of: typed, store) + [("reason", "wrong-password")], origin)
         case .refreshTokenReused(let user): line("refresh-reused", target(user, user.id), origin)

@@ -35,7 +35,13 @@ struct SessionLogin {
     /// - Returns: The field that takes its cookie away.
     func end(_ request: APIRequest) throws(APIError) -> [(name: String, value: String)] {
         do {
-            if let session = try current(request)?.session { try accounts.store.endSession(session.id) }
+            if let session = try current(request)?.session {
+                try accounts.store.endSession(session.id)
+                accounts.signals.send(
+                    .loggedOut(try? accounts.store.user(session.user), id: session.user),
+                    for: request
+                )
+            }
         } catch .noSuchSession {
             // Another request did it first.
         } catch {

@@ -9,6 +9,9 @@ public enum Signal: Sendable {
     case groupChanged(GroupName, GroupChange)
     /// A credential was handed out for a password.
     case loggedIn(User)
+    /// A session was ended by who had it, a token by knox's logout, a family of refresh tokens by its blacklist: Django's
+    /// `user_logged_out`. nil: the user is gone.
+    case loggedOut(User?, id: User.ID)
     /// A password was not accepted. The name is as the client sent it, of any bytes: never log it as it is,
     /// people type passwords into the wrong field.
     case loginFailed(username: [UInt8])

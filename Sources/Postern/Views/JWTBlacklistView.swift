@@ -5,6 +5,7 @@ struct JWTBlacklistView: JWTView {
     let name = "Token Blacklist"
     let description =
         "Takes a token and blacklists it. Must be used with the\n`rest_framework_simplejwt.token_blacklist` app installed."
+    let accounts: Accounts
     let tokens: JSONWebTokens
     let settings: ViewSettings
 
@@ -18,6 +19,9 @@ struct JWTBlacklistView: JWTView {
             // One that was used up is in somebody else's hands as well: its family ends too.
             let isUsedUp = try tokens.isUsedUp(claims)
             try tokens.revoke(claims)
+            if let id = claims.userID {
+                accounts.signals.send(.loggedOut(try? tokens.store.user(id), id: id), for: request)
+            }
             if isUsedUp { throw JWTError.blacklisted }
         } catch let error as JWTError {
             throw refusal(error)

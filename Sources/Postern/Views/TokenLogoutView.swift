@@ -10,6 +10,7 @@ struct TokenLogoutView: APIView {
         guard case .token(let token)? = request.credential else { throw .permissionDenied }
         do {
             try accounts.revokeToken(token.id, for: request)
+            accounts.signals.send(.loggedOut(request.user, id: token.user), for: request)
         } catch .noSuchToken {
             // Another request did it first.
         } catch {

@@ -20,7 +20,7 @@ public struct ViewRegistry: Sendable {
             "jwt.obtain": { JWTObtainView(accounts: accounts, tokens: tokens($0), settings: $0) },
             "jwt.refresh": { JWTRefreshView(accounts: accounts, tokens: tokens($0), settings: $0) },
             "jwt.verify": { JWTVerifyView(tokens: tokens($0), settings: $0) },
-            "jwt.blacklist": { JWTBlacklistView(tokens: tokens($0), settings: $0) },
+            "jwt.blacklist": { JWTBlacklistView(accounts: accounts, tokens: tokens($0), settings: $0) },
             "jwt.jwks": { _ in JWKSView(store: accounts.store) },
             "session.login": { SessionLoginView(login: SessionLogin(accounts: accounts, settings: $0.session)) },
             "session.logout": { SessionLogoutView(login: SessionLogin(accounts: accounts, settings: $0.session)) },

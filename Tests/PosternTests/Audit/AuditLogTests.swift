@@ -41,6 +41,7 @@ struct AuditLogTests {
                 "user-changed address=- change=password target=bob id=3 who=- scheme=- view=- path=-",
                 "token-issued address=127.0.0.9 target=ann id=1 token=2 who=ann scheme=Token view=tokens path=/x",
                 "token-revoked address=127.0.0.1 target=ann id=1 token=1 who=ann scheme=Token view=token.logout path=/x",
+                "logout address=127.0.0.1 target=ann id=1 who=ann scheme=Token view=token.logout path=/x",
                 "token-issued address=127.0.0.1 target=stella id=2 token=3 who=- scheme=- view=token.obtain path=/x",
                 "login address=127.0.0.1 who=stella scheme=- view=token.obtain path=/x",
             ]
@@ -65,6 +66,26 @@ struct AuditLogTests {
                 #"\#(start) change=granted target=bob id=\#(bob.id) given="group ops, is_staff, permission shop.buy, permission shop.sell" \#(end)"#,
                 #"\#(start) change=renamed target=rob id=\#(bob.id) was=bob \#(end)"#,
                 #"\#(start) change=granted target=rob id=\#(bob.id) given=is_superuser taken="is_staff, permission shop.buy" \#(end)"#,
+            ]
+        )
+    }
+
+    @Test("A logout says who it was, whichever way they were logged in")
+    func logouts() throws {
+        let session = gate.ask("session.login", body: Gate.login("ann"), more: place).values("Set-Cookie").map {
+            String($0.prefix { $0 != ";" })
+        }
+        let secret = session.first { $0.hasPrefix("csrftoken=") }?.dropFirst("csrftoken=".count) ?? ""
+        let headers = ["COOKIE": session.joined(separator: "; "), "X_CSRFTOKEN": String(secret)]
+        #expect(gate.ask("session.logout", headers: headers, body: "{}", more: place).status == 204)
+        // Nobody is logged out twice.
+        #expect(gate.ask("session.logout", headers: headers, body: "{}", more: place).status == 204)
+        let refresh = gate.pair("stella").refresh
+        _ = gate.ask("jwt.blacklist", body: #"{"refresh":"\#(refresh)"}"#, more: place)
+        #expect(
+            try lines().filter { $0.hasPrefix("logout") } == [
+                "logout address=127.0.0.1 target=ann id=1 who=- scheme=- view=session.logout path=/x",
+                "logout address=127.0.0.1 target=stella id=2 who=- scheme=- view=jwt.blacklist path=/x",
             ]
         )
     }
