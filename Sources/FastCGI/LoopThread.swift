@@ -241,7 +241,7 @@ final class LoopThread {
                 sending.append(connection)
             }
         }
-        // One at a time, until there is room again. What all of them keep together is no more than what few may.
+        // One at a time, until there is room again; first the one whose end gives most back.
         if loop.budget.isTight, let greatest = sending.max(by: { $0.reserved < $1.reserved }) { giveUp(greatest) }
     }
 
