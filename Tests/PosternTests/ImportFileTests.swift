@@ -129,7 +129,8 @@ struct ImportFileTests {
 
     @Test("A project's own user model is named with the option that takes it, and never nobody imported")
     func ownUserModel() throws {
-        let own = #"{"model":"accounts.member","pk":1,"fields":{"email":"a@b","password":"!","last_login":null,"is_active":true}}"#
+        let own =
+            #"{"model":"accounts.member","pk":1,"fields":{"email":"a@b","password":"!","last_login":null,"is_active":true}}"#
         let types = #"{"model":"contenttypes.contenttype","pk":1,"fields":{"app_label":"accounts","model":"member"}}"#
         let usual = #"{"model":"contenttypes.contenttype","pk":2,"fields":{"app_label":"auth","model":"user"}}"#
         let group = #"{"model":"auth.group","pk":3,"fields":{"name":"ops","permissions":[]}}"#
