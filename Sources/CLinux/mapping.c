@@ -148,8 +148,9 @@ int linux_map_again(linux_mapping *mapping, int fd) {
     for (int round = 0; round < 100; round++) {
         uint64_t note = atomic_load_explicit(&mapping->note, memory_order_seq_cst);
         uint32_t faults = (uint32_t) (note >> 32);
-        // A handler that has not put its zeros there yet would put them in the place of what comes now.
-        while (atomic_load_explicit(&mapping->done, memory_order_seq_cst) != faults) sched_yield();
+        // A handler that has not put its zeros there yet would put them in the place of what comes now. More may be done than
+        // were seen, where another came meanwhile: the note says so below.
+        while ((int32_t) (atomic_load_explicit(&mapping->done, memory_order_seq_cst) - faults) < 0) sched_yield();
         if (mmap(start, count, protection, MAP_SHARED | MAP_FIXED, fd, 0) != start) {
             int error = errno;
             atomic_fetch_add_explicit(&mapping->note, FAULT, memory_order_seq_cst);

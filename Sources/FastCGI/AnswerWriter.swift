@@ -29,9 +29,10 @@ final class AnswerWriter {
     ) -> Outcome {
         output.removeAll(keepingCapacity: true)
         defer { if output.capacity > Self.usualSize { output = [] } }
-        if head.body == .follows, !headBytes.isEmpty {
-            guard library.put(response.bytes, head: headBytes, id: head.id, to: &output) else { return .failed }
-        } else {
+        let isOfLibrary = head.body == .follows && !headBytes.isEmpty
+        if !isOfLibrary || !library.put(response.bytes, head: headBytes, id: head.id, to: &output) {
+            // Who has sent a whole request gets its answer.
+            output.removeAll(keepingCapacity: true)
             RecordWriter.put(response.bytes, id: head.id, to: &output)
         }
         var sent = 0

@@ -7,8 +7,8 @@ internal import Glibc
 final class LibraryWriter {
     /// libfcgi keeps its address from one call to the next, so it has a place of its own.
     private let request = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
-    /// Made when the thread starts: later there may be no descriptor left. -1: there was none, or libfcgi has closed it.
-    private(set) var file = linux_memory_file("postern-answer")
+    /// Made when it is needed for the first time: most threads never need one. -1: there is none, or libfcgi has closed it.
+    private var file: Int32 = -1
 
     init() { request.initialize(to: FCGX_Request()) }
 
@@ -22,7 +22,7 @@ final class LibraryWriter {
     /// - Parameters:
     ///   - head: The records of the request up to its body, which `RecordScanner` has let pass.
     ///   - id: Of the request.
-    /// - Returns: false where libfcgi cannot do it.
+    /// - Returns: false where libfcgi cannot do it, as where no descriptor is left. What is in `output` then is of no use.
     func put(_ response: [UInt8], head: UnsafeRawBufferPointer, id: UInt16, to output: inout [UInt8]) -> Bool {
         if file < 0 { file = linux_memory_file("postern-answer") }
         guard file >= 0 else { return false }

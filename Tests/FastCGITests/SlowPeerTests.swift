@@ -153,8 +153,31 @@ struct SlowPeerTests {
         #expect(budget.hasRoom(1000))
     }
 
-    @Test("a thread has what it needs to answer requests with bodies before there may be no descriptor left")
-    func memoryFile() { #expect(LibraryWriter().file >= 0) }
+    @Test("a request with a body is answered where there is no descriptor left for libfcgi's memory")
+    func noDescriptor() async {
+        await #expect(processExitsWith: .success) {
+            let budget = BufferBudget(limit: 1 << 20)
+            guard let loop = EventLoop(ServerOptions(), budget) else { exit(2) }
+            var ends: [Int32] = [0, 0]
+            guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else { exit(3) }
+            let begin: [UInt8] = [1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
+            let parameters: [UInt8] = [1, 4, 0, 1, 0, 19, 0, 0, 14, 3] + Array("REQUEST_METHODPUT".utf8)
+            let bytes = begin + parameters + [1, 4, 0, 1, 0, 0, 0, 0] + [1, 5, 0, 1, 0, 1, 0, 0, 0x78]
+            var read = Parameters()
+            let scanned = bytes.withUnsafeBytes { RecordScanner.scan($0, into: &read) }
+            guard case .head(let head) = scanned, head.body == .follows else { exit(4) }
+            var limit = rlimit(rlim_cur: 0, rlim_max: 0)
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            let response = Response(status: 200, fields: [], body: Array("answered".utf8))
+            let outcome = bytes[..<head.length].withUnsafeBytes {
+                AnswerWriter().send(response, head, $0, to: Connection(ends[0], loop), closesAfterwards: false)
+            }
+            guard case .all = outcome else { exit(5) }
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let count = recv(ends[1], &buffer, buffer.count, 0)
+            guard count > 0, String(decoding: buffer[..<count], as: UTF8.self).contains("answered") else { exit(6) }
+        }
+    }
 
     @Test("bodies for which there is no room are refused, and the connection goes on")
     func noRoomForBodies() throws {

@@ -109,6 +109,8 @@ extension APIRequest {
         func isZero(_ name: StaticString) -> Bool {
             source.parameters.value(of: name)?.elementsEqual("0".utf8) ?? false
         }
+        // What has a type has a body. Of HTTP/2 a web server may not say that one follows.
+        guard !isThere("CONTENT_TYPE"), !isThere("HTTP_CONTENT_TYPE") else { return false }
         let lengths: [StaticString] = ["CONTENT_LENGTH", "HTTP_CONTENT_LENGTH"]
         return method == .options && isThere("HTTP_ORIGIN") && isThere("HTTP_ACCESS_CONTROL_REQUEST_METHOD")
             && authorization == nil && cookies == nil && !overridesMethod && !isThere("HTTP_TRANSFER_ENCODING")

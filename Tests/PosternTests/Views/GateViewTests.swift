@@ -233,6 +233,8 @@ struct GateViewTests {
         // No preflight.
         let preflight = ["ORIGIN": "https://a", "ACCESS_CONTROL_REQUEST_METHOD": "PUT"]
         #expect(ask(["PREFLIGHT": "allow"], method: "OPTIONS", headers: preflight).status == 204)
+        let typed = preflight.merging(["CONTENT_TYPE": "application/json"]) { $1 }
+        #expect(ask(["PREFLIGHT": "allow"], method: "OPTIONS", headers: typed).status == 401)
         let other = preflight.merging(["X_HTTP_METHOD": "DELETE"]) { $1 }
         #expect(ask(["PREFLIGHT": "allow"], method: "OPTIONS", headers: other).status == 401)
     }
