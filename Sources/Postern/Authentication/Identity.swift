@@ -35,6 +35,6 @@ public enum Credential: Sendable {
         }
     }
 
-    /// Whether it is the word of another issuer, which the location does not take for handing out credentials.
-    var isBorrowed: Bool { if case .jwt(let claims) = self { !claims.mayHandOut } else { false } }
+    /// Whether it is the word of another issuer.
+    var isForeign: Bool { if case .jwt(let claims) = self { claims.isForeign } else { false } }
 }

@@ -24,9 +24,7 @@ struct JSONWebTokens: Sendable {
         var checks = settings.checks
         checks.issuer = issuer.name
         checks.audienceClaim = issuer.audienceClaim
-        var claims = try JWTClaims(contents, checks, now: store.now())
-        claims.mayHandOut = issuer.mayHandOut
-        return claims
+        return try JWTClaims(contents, checks, now: store.now())
     }
 
     /// What a token says whose signature is right by the keys that there are now.
@@ -82,6 +80,7 @@ struct JSONWebTokens: Sendable {
     /// asks this.
     ///
     /// - Parameter kind: nil: any that opens something.
+    @inline(__always)
     func owner(
         of text: ArraySlice<UInt8>,
         _ kind: JWTClaims.Kind?

@@ -3,9 +3,6 @@ internal import Journal
 /// The claims of a token whose signature, times, issuer and audience are right (RFC 7519, section 4).
 public struct JWTClaims: Sendable {
     private let contents: JWTContents
-    /// Whether it is good for all that its user may do, where it is not limited to scopes: another issuer's token is only where
-    /// the location says so.
-    var mayHandOut: Bool
 
     var object: JSONObject { contents.object }
     /// Whether another issuer signed it, whose claims mean other things.
@@ -35,7 +32,6 @@ public struct JWTClaims: Sendable {
         if let audience = checks.audience, !Self.contains(Self.audience(contents, checks), audience) { throw .invalid }
         if contents.hasMalformedName { throw .invalid }
         self.contents = contents
-        mayHandOut = contents.origin != .foreign
     }
 
     /// What simplejwt checks beyond the signature.

@@ -15,8 +15,8 @@ public struct StoredKey: Sendable {
     public var isImported: Bool { created.seconds == 0 || !key.canSign }
 }
 
-/// All keys of a store at one moment.
-public struct KeyRing: Sendable {
+/// All keys of a store at one moment. It is asked for with each token, so it is not copied.
+public final class KeyRing: Sendable {
     /// The one that signs first is the last.
     public let keys: [StoredKey]
     let set: JSONWebKeySet

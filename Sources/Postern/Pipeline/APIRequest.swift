@@ -19,13 +19,6 @@ public struct APIRequest {
     public var query: ArraySlice<UInt8> { value(fields.query) ?? [] }
     /// The request target as the client typed it. For logs only: web servers route by another form.
     public var target: ArraySlice<UInt8> { value(fields.target) ?? [] }
-    /// `Host` as the client sent it, empty when there is none. To compare with `Origin` and `Referer`, which a
-    /// browser writes together with it; nothing else is to be believed of it.
-    var host: ArraySlice<UInt8> { value(fields.host) ?? [] }
-    var origin: ArraySlice<UInt8>? { value(fields.origin) }
-    var referer: ArraySlice<UInt8>? { value(fields.referer) }
-    /// `Sec-Fetch-Site` (W3C, Fetch Metadata Request Headers).
-    var fetchSite: ArraySlice<UInt8>? { value(fields.fetchSite) }
     /// The client's address, from `REMOTE_ADDR` alone.
     public var remoteAddress: ArraySlice<UInt8> { value(fields.remoteAddress) ?? [] }
     /// Whether the web server says that the connection is encrypted.
@@ -141,12 +134,21 @@ public struct APIRequest {
         }
     }
 
+    private struct Origins: OptionSet {
+        var rawValue: UInt8
+        static let host = Origins(rawValue: 1)
+        static let origin = Origins(rawValue: 2)
+        static let referer = Origins(rawValue: 4)
+        static let fetchSite = Origins(rawValue: 8)
+    }
+
     /// The parameters that this type is made of, found in one walk.
     private struct Fields {
         private(set) var method = Place(), namedMethod = Place(), authorization = Place(), accept = Place()
         private(set) var cookies = Place(), contentType = Place(), query = Place(), target = Place()
         private(set) var remoteAddress = Place(), https = Place()
-        private(set) var host = Place(), origin = Place(), referer = Place(), fetchSite = Place()
+        /// Which of those came that say where a request comes from.
+        private var origins = Origins()
         /// Of a list that comes in several fields (RFC 9110, section 5.3; RFC 6265, section 5.4): nginx hands over each.
         private(set) var joinedAccept, joinedCookies: ArraySlice<UInt8>?
 
@@ -161,20 +163,21 @@ public struct APIRequest {
         private mutating func take(_ position: Int, _ parameters: Parameters) -> Bool {
             switch parameters.nameLength(at: position) {
             case 5 where parameters.isName("HTTPS", at: position): return https.set(position)
-            case 9 where parameters.isName("HTTP_HOST", at: position): return host.set(position)
+            case 9 where parameters.isName("HTTP_HOST", at: position): return origins.insert(.host).inserted
             case 11 where parameters.isName("REMOTE_ADDR", at: position): return remoteAddress.set(position)
             case 11 where parameters.isName("REQUEST_URI", at: position): return target.set(position)
             case 11 where parameters.isName("HTTP_ACCEPT", at: position):
                 Self.add(position, parameters, to: &accept, &joinedAccept, ", ")
             case 11 where parameters.isName("HTTP_COOKIE", at: position):
                 Self.add(position, parameters, to: &cookies, &joinedCookies, "; ")
-            case 11 where parameters.isName("HTTP_ORIGIN", at: position): return origin.set(position)
-            case 12 where parameters.isName("HTTP_REFERER", at: position): return referer.set(position)
+            case 11 where parameters.isName("HTTP_ORIGIN", at: position): return origins.insert(.origin).inserted
+            case 12 where parameters.isName("HTTP_REFERER", at: position): return origins.insert(.referer).inserted
             case 12 where parameters.isName("CONTENT_TYPE", at: position): return contentType.set(position)
             case 12 where parameters.isName("QUERY_STRING", at: position): return query.set(position)
             case 14 where parameters.isName("REQUEST_METHOD", at: position): return method.set(position)
             case 18 where parameters.isName("HTTP_AUTHORIZATION", at: position): return authorization.set(position)
-            case 19 where parameters.isName("HTTP_SEC_FETCH_SITE", at: position): return fetchSite.set(position)
+            case 19 where parameters.isName("HTTP_SEC_FETCH_SITE", at: position):
+                return origins.insert(.fetchSite).inserted
             case 22 where parameters.isName("POSTERN_REQUEST_METHOD", at: position): return namedMethod.set(position)
             default: break
             }
@@ -236,6 +239,17 @@ extension APIRequest {
 
     /// `POSTERN_OBJECT_OWNER`; nil where it is not given, or twice.
     var objectOwner: ArraySlice<UInt8>? { parameters.onlyValue(of: "POSTERN_OBJECT_OWNER") }
+
+    /// `Host` as the client sent it, empty when there is none. To compare with `Origin` and `Referer`, which a
+    /// browser writes together with it; nothing else is to be believed of it.
+    var host: ArraySlice<UInt8> { parameters.value(of: "HTTP_HOST") ?? [] }
+
+    var origin: ArraySlice<UInt8>? { parameters.value(of: "HTTP_ORIGIN") }
+
+    var referer: ArraySlice<UInt8>? { parameters.value(of: "HTTP_REFERER") }
+
+    /// `Sec-Fetch-Site` (W3C, Fetch Metadata Request Headers).
+    var fetchSite: ArraySlice<UInt8>? { parameters.value(of: "HTTP_SEC_FETCH_SITE") }
 
     /// `X-CSRFToken`.
     var csrfToken: ArraySlice<UInt8>? { parameters.value(of: "HTTP_X_CSRFTOKEN") }

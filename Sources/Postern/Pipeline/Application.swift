@@ -175,6 +175,7 @@ public final class Application: Sendable {
         try permit(request, by: policy)
     }
 
+    @inline(__always)
     func permit(_ request: APIRequest, by policy: Policy) throws(APIError) {
         guard try policy.permission.allows(request) else {
             throw request.user == nil && !policy.authenticators.isEmpty ? .notAuthenticated : .permissionDenied
@@ -208,7 +209,7 @@ public final class Application: Sendable {
             guard !identity.credential.isLimited || !policy.view.needsUnlimitedCredential else {
                 throw .outsideLimits("a view that hands out or ends credentials")
             }
-            guard !identity.credential.isBorrowed || !policy.view.handsOutCredentials else {
+            guard !identity.credential.isForeign || policy.trustsForeign || !policy.view.handsOutCredentials else {
                 throw .outsideLimits(
                     "a view that hands out or ends credentials, as another issuer's (\(PolicyParameter.jwtCredentials.rawValue))"
                 )

@@ -35,6 +35,8 @@ final class Policy: Sendable {
     let requireHTTPS: RequireHTTPS
     /// Whether a credential that is not good counts as none.
     let ignoresBadCredentials: Bool
+    /// Whether tokens of another issuer may hand out and end credentials.
+    let trustsForeign: Bool
     let throttles: [Throttle]
     /// nil: bad credentials are not limited.
     let failureThrottle: FailureThrottle?
@@ -65,6 +67,7 @@ final class Policy: Sendable {
         requireHTTPS = try Self.requireHTTPS(settings)
         showsAllChallenges = try settings.isSecond(.unauthenticated, of: "drf", "401")
         ignoresBadCredentials = try settings.isSecond(.badCredential, of: "refuse", "ignore")
+        trustsForeign = viewSettings.jwt.foreignIssuer?.mayHandOut ?? false
         throttles = try Throttle.parse(settings)
         failureThrottle = try FailureThrottle(settings)
         showsRateLimit = try settings.flag(.rateLimit) ?? false

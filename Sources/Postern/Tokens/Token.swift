@@ -45,8 +45,8 @@ public struct Token: Sendable, Equatable {
     }
 
     /// Why its owner may not use it; nil: they may.
-    func fault(of owner: User?, at now: Timestamp) -> CredentialFault? {
-        if owner != nil, let expires, now >= expires { return .ended }
+    func fault(of owner: User, at now: Timestamp) -> CredentialFault? {
+        if let expires, now >= expires { return .ended }
         return CredentialFault.of(owner, .epoch(epoch))
     }
 

@@ -18,7 +18,15 @@ enum CredentialFault: Error, Equatable {
     ///   - issuance: When the credential was issued.
     /// - Returns: nil for a valid credential.
     static func of(_ user: User?, _ issuance: Issuance) -> CredentialFault? {
-        guard let user else { return .unknownUser }
+        // Spelled so that the user is not copied.
+        switch user {
+        case .none: .unknownUser
+        case .some(let user): of(user, issuance)
+        }
+    }
+
+    /// Likewise, of a user who exists.
+    static func of(_ user: User, _ issuance: Issuance) -> CredentialFault? {
         guard user.isActive else { return .inactive }
         switch issuance {
         case .now: return nil

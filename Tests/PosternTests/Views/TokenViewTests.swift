@@ -289,7 +289,7 @@ struct TokenViewTests {
         for text in ["3600", "3600/5400"] {
             #expect(Array(text.utf8).withUnsafeBytes { Token.Renewal(column: $0)?.column } == Array(text.utf8))
         }
-        for text in ["", "/", "x", "1/", "/1", "1/2/3", "-1"] {
+        for text in ["", "/", "x", "1/", "/1", "1/0", "1/2/3", "-1"] {
             #expect(Array(text.utf8).withUnsafeBytes { Token.Renewal(column: $0) } == nil, "\(text)")
         }
     }
