@@ -40,6 +40,7 @@ final class LibraryWriter {
         guard FCGX_Accept_r(request) == 0 else { return isClosed() }
         // What libfcgi keeps open is decided here, not by what the peer wants.
         request.pointee.keepConnection = 1
+        // A byte is a char of C, whatever it was made as.
         let isWritten = response.withUnsafeBytes { bytes in
             FCGX_PutStr(
                 bytes.baseAddress?.assumingMemoryBound(to: CChar.self),

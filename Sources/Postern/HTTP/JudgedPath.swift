@@ -136,7 +136,7 @@ enum JudgedPath {
         byte == 0xC0 || byte == 0xC1 || last == 0xE0 && byte < 0xA0 || last == 0xF0 && byte < 0x90
     }
 
-    private static let isSuspicious = ByteSet { $0 < 0x20 || $0 == 0x7F }.union(#"\%;?#"#)
+    private static let isSuspicious = isNeverPlain.union("%?#")
 
     private static func isDots(_ segment: ArraySlice<UInt8>) -> Bool {
         segment.elementsEqual(".".utf8) || segment.elementsEqual("..".utf8)
