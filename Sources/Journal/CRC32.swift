@@ -38,6 +38,17 @@ public struct CRC32: Sendable {
         isByProcessor ? cpu_crc32c(seed, bytes.baseAddress, bytes.count) : checksumByTables(of: bytes, seed: seed)
     }
 
+    /// The seed from which `bytes` lead to this checksum; there is exactly one.
+    func seed(of bytes: UnsafeRawBufferPointer, leadingTo checksum: UInt32) -> UInt32 {
+        var value = ~checksum
+        for byte in bytes.reversed() {
+            // The highest byte of each entry is another one.
+            let entry = (0..<256).first { tables[$0] >> 24 == value >> 24 } ?? 0
+            value = (value ^ tables[entry]) << 8 | UInt32(entry) ^ UInt32(byte)
+        }
+        return ~value
+    }
+
     /// On every machine.
     func checksumByTables(of bytes: UnsafeRawBufferPointer, seed: UInt32) -> UInt32 {
         var value = ~seed

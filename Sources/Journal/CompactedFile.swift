@@ -17,13 +17,29 @@ public final class CompactedFile {
     /// Events of a group: as many are lost at most with one damaged line.
     private static let groupSize = 64
 
-    init(_ header: FileHeader, path: String, _ folder: JournalFolder) throws(JournalError) {
+    /// - Parameter replacing: Lineages of the journals that the file is to stand in the place of.
+    init(
+        _ header: FileHeader,
+        replacing: [[UInt8]],
+        path: String,
+        _ folder: JournalFolder
+    ) throws(JournalError) {
         self.header = header
         self.path = path
         self.folder = folder
         position = ChainPosition(after: header)
         file = try File(creating: path, owner: folder.owner, group: folder.group)
         waiting = header.line
+        if !replacing.isEmpty { put(.replaces(replacing.suffix(Self.greatestReplaced))) }
+    }
+
+    /// As many as fit into what is read of a file's beginning.
+    private static let greatestReplaced = 64
+
+    private func put(_ own: OwnLine) {
+        group.add(own, at: folder.now())
+        position.put(group, synced: position.offset, into: &waiting)
+        group.removeAll()
     }
 
     /// Lets `report` be called now and then with how many events were written.
@@ -66,8 +82,10 @@ public final class CompactedFile {
     }
 
     /// Syncs it.
-    func finish() throws(JournalError) -> SyncRecord {
+    /// - Parameter marks: What it is to say of other journals.
+    func finish(saying marks: [SyncMark]) throws(JournalError) -> SyncRecord {
         try endGroup()
+        if !marks.isEmpty { put(.synced(marks)) }
         try flush()
         try file.sync(with: folder.calls)
         let status = try file.status()

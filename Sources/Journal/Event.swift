@@ -84,7 +84,7 @@ enum Column {
         }
     }
 
-    private static func escapeSequence(of byte: UInt8) -> [UInt8] {
+    static func escapeSequence(of byte: UInt8) -> [UInt8] {
         switch byte {
         case backslash: Array("\\\\".utf8)
         case 0x09: Array("\\t".utf8)

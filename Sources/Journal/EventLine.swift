@@ -21,6 +21,9 @@ public struct EventLine {
         self.content = content
         columns = rest
     }
+
+    /// Whether it is one of the journal's own, see ``OwnLine``.
+    var isOwn: Bool { columns?.first == OwnLine.sign }
 }
 
 extension Event {
@@ -38,9 +41,14 @@ extension Event {
     /// Writes the line without its checksum to the end of `bytes`.
     func write(into bytes: inout [UInt8]) {
         bytes += time.rfc3339Bytes
-        for column in columns {
+        for (place, column) in columns.enumerated() {
             bytes.append(0x09)
-            Column.escape(column, into: &bytes)
+            if place == 0, column.first == OwnLine.sign {
+                bytes += Column.escapeSequence(of: OwnLine.sign)
+                Column.escape(Array(column.dropFirst()), into: &bytes)
+            } else {
+                Column.escape(column, into: &bytes)
+            }
         }
     }
 

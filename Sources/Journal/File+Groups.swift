@@ -36,6 +36,31 @@ extension File {
         return tail
     }
 
+    /// What the lines before a place say of other journals, as far as they are near: who has not read what stands before it.
+    func marks(before place: ChainPosition) throws(JournalError) -> [SyncMark] {
+        let start = max(0, place.offset - Self.nearness)
+        let bytes = try read(Int(place.offset - start), at: start)
+        return bytes.withUnsafeBytes { bytes in
+            var marks: [SyncMark] = []
+            var rest = bytes
+            while let end = rest.offset(of: 0x0A) {
+                let after = rest.dropFirst(end + 1)
+                // The checksum of a line goes on from that of the line before.
+                if end + 1 >= Line.endLength, let seed = Hexadecimal.word(rest, at: end + 2 - Line.endLength),
+                    let line = Line(after, seed: seed),
+                    let event = EventLine(after.prefix(line.contentLength), offset: 0),
+                    event.isOwn, case .synced(let found)? = OwnLine(event)
+                {
+                    marks += found
+                }
+                rest = after
+            }
+            return marks
+        }
+    }
+
+    private static let nearness: Int64 = 1 << 16
+
     /// The number of the line that begins at `offset`, counted from 1.
     func lineNumber(at offset: Int64) throws(JournalError) -> Int {
         var line = 1

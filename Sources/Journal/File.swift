@@ -52,9 +52,10 @@ final class File: Sendable {
         guard status.st_mode & 0o077 == 0 else { throw .tooOpen(path: path, mode: "600") }
     }
 
-    /// Makes a new file of mode 0600, whatever the umask, that belongs to `owner`.
+    /// Makes a new file of mode 0600, whatever the umask, that belongs to `owner`. As long as it is open it is nobody's
+    /// leftover, see ``Leftovers``.
     init(creating path: String, owner: uid_t, group: gid_t) throws(JournalError) {
-        let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_CREAT | O_EXCL, 0o600)
+        let descriptor = Self.create(path)
         guard descriptor >= 0 else { throw Self.error("open", path) }
         self.path = path
         self.descriptor = descriptor
@@ -63,6 +64,53 @@ final class File: Sendable {
     }
 
     deinit { close(descriptor) }
+
+    /// A new file that whoever removes leftovers knows to be somebody's; -1 with the reason in errno.
+    private static func create(_ path: String) -> Int32 {
+        var attempts = 0
+        while true {
+            let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_CREAT | O_EXCL, 0o600)
+            guard descriptor < 0 else {
+                var status = stat()
+                let isLocked = linux_lock_exclusive(descriptor, Leftovers.ownedByte, true) == 0
+                if isLocked, fstat(descriptor, &status) == 0, status.st_nlink > 0 { return descriptor }
+                // Somebody has taken it for a leftover, in the moment before it was locked, and removes it.
+                let reason = errno
+                close(descriptor)
+                guard isLocked || reason == EAGAIN || reason == EACCES || reason == EINTR, attempts < 100 else {
+                    unlink(path)
+                    errno = reason
+                    return -1
+                }
+                attempts += 1
+                continue
+            }
+            guard errno == EEXIST, (1..<100).contains(attempts) else { return -1 }
+            attempts += 1
+            usleep(100)
+        }
+    }
+
+    /// Takes a lock on the file itself, which ends with ``unlock()`` or when no process has it open as this one has.
+    ///
+    /// - Returns: false when another file has taken its place at the path meanwhile: there is no lock then.
+    /// - Throws: ``JournalError/locked(path:holder:)`` when another has it for longer than `patience`.
+    func lock(for patience: Duration) throws(JournalError) -> Bool {
+        let deadline = ContinuousClock.now + patience
+        while linux_lock_exclusive(descriptor, 0, true) != 0 {
+            switch errno {
+            case EINTR: continue
+            case EAGAIN, EACCES:
+                guard ContinuousClock.now < deadline else { throw .locked(path: path, holder: 0) }
+                guard try statusAtPath().identity == status().identity else { return false }
+                usleep(200)
+            default: throw Self.error("fcntl", path)
+            }
+        }
+        return true
+    }
+
+    func unlock() { _ = linux_lock_exclusive(descriptor, 0, false) }
 
     func status() throws(JournalError) -> Status {
         var status = stat()

@@ -35,6 +35,7 @@ public final class FileFolder: Sendable {
         self.folder = folder
         slot = ChangeMemory.slot(of: name)
         _ = try version()
+        Leftovers.remove(in: path, owner: folder.owner)
     }
 
     /// Whether nobody has counted a change since that look and none by hand is to be looked for: no system call. With false
@@ -81,8 +82,7 @@ public final class FileFolder: Sendable {
     public func add(_ name: String, _ bytes: [UInt8]) throws(JournalError) {
         let target = path + "/" + name
         // A name that no reader looks at, until all of it is there.
-        let temporary = path + "/.\(getpid())-" + name
-        unlink(temporary)
+        let temporary = path + "/." + String(UInt64.random(in: .min ... .max), radix: 36) + Leftovers.infix
         let file = try File(creating: temporary, owner: folder.owner, group: folder.group)
         defer { unlink(temporary) }
         try file.write(bytes, at: 0, with: DiskCalls())

@@ -13,45 +13,8 @@
 /// not check beyond the greatest of these marks was never acknowledged, because an answer waits for the sync
 /// of its group; after a power cut it may be there in part, in any order. What does not check before it is
 /// damage.
-struct FileHeader: Equatable {
-    let name: String
-    let fileID: [UInt8]
-
-    static let idLength = 32
-
-    var line: [UInt8] {
-        let content = Array("postern-journal\t1\t\(name)\t".utf8) + fileID
-        return content + Line.checksum(content, seed: 0)
-    }
-
-    /// nil when `bytes` do not begin with the header of a journal of this name.
-    init?(name: String, parsing bytes: ArraySlice<UInt8>) {
-        guard let line = Line(bytes, seed: 0) else { return nil }
-        let columns = bytes.prefix(line.contentLength).split(separator: 0x09, omittingEmptySubsequences: false)
-        guard columns.count == 4, columns[3].count == Self.idLength,
-            columns[3].allSatisfy({ Hexadecimal.value($0) != nil })
-        else { return nil }
-        self.init(name: name, fileID: Array(columns[3]))
-        guard self.line == Array(bytes.prefix(line.length)) else { return nil }
-    }
-
-    init(name: String, fileID: [UInt8]) {
-        self.name = name
-        self.fileID = fileID
-    }
-
-    /// Of a new file that is to hold everything of this one that counts: the first half of the ids is the same.
-    var compacted: FileHeader {
-        let half = Self.idLength / 2
-        return FileHeader(name: name, fileID: Array(fileID.prefix(half) + JournalFolder.randomID().suffix(half)))
-    }
-
-    /// Whether one of the files was made of the other by compaction.
-    static func isCompacted(_ one: [UInt8], _ other: [UInt8]) -> Bool {
-        one != other && one.prefix(idLength / 2) == other.prefix(idLength / 2)
-    }
-}
-
+///
+/// The last line of a group may be one of the journal's own, see ``OwnLine``.
 /// The first line of a group.
 struct GroupHeader: Equatable {
     let sequence: Int64
@@ -141,19 +104,40 @@ struct ChainPosition: Equatable {
         else { return nil }
         var length = first.length
         var last = first.checksum
+        var own: EventLine?
+        var end = length
         for _ in 0..<header.count {
             let rest = bytes.dropFirst(length)
-            guard let line = Line(rest, seed: last), EventLine(rest.prefix(line.contentLength), offset: 0) != nil
+            guard own == nil, let line = Line(rest, seed: last),
+                let event = EventLine(rest.prefix(line.contentLength), offset: 0)
             else { return nil }
             last = line.checksum
             length += line.length
+            if event.isOwn { own = event } else { end = length }
         }
-        let lines = UnsafeRawBufferPointer(rebasing: bytes[first.length..<length])
-        let group = Group(offset: offset + Int64(first.length), lines: lines, length: length)
+        let lines = UnsafeRawBufferPointer(rebasing: bytes[first.length..<end])
+        let group = Group(offset: offset + Int64(first.length), lines: lines, own: own, length: length)
         offset += Int64(length)
         sequence = header.sequence
         checksum = last
         return group
+    }
+
+    /// Whether `bytes` are what there is of one group after a writer was ended while he wrote it here.
+    func isUnfinished(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let end = bytes.offset(of: 0x0A) else {
+            return bytes.count <= Self.longestHeader && (bytes.first.map { $0 == UInt8(ascii: "#") } ?? true)
+        }
+        guard let first = Line(bytes, seed: fileChecksum), first.length == end + 1,
+            let header = GroupHeader(bytes.prefix(first.contentLength)), header.sequence == sequence &+ 1,
+            header.previous == checksum
+        else { return false }
+        var (rest, seed) = (bytes.dropFirst(first.length), first.checksum)
+        for _ in 0..<header.count {
+            guard let line = Line(rest, seed: seed) else { return rest.offset(of: 0x0A) == nil }
+            (rest, seed) = (rest.dropFirst(line.length), line.checksum)
+        }
+        return false
     }
 
     /// The greatest mark of what was synced in any header of a group in `bytes`, whatever stands around it.
@@ -187,12 +171,22 @@ struct UnwrittenLines {
 
     mutating func add(_ event: Event) {
         event.write(into: &contents)
-        contents.append(0x0A)
-        count += 1
+        end()
     }
 
     mutating func add(_ line: EventLine) {
         contents += line.content
+        end()
+    }
+
+    /// The last one of a group.
+    mutating func add(_ own: OwnLine, at time: Timestamp) {
+        contents += time.rfc3339Bytes
+        contents += own.columns
+        end()
+    }
+
+    private mutating func end() {
         contents.append(0x0A)
         count += 1
     }
@@ -209,6 +203,8 @@ struct Group: Sequence {
     let offset: Int64
     /// Its events.
     let lines: UnsafeRawBufferPointer
+    /// What the journal says for itself, which is no event.
+    let own: EventLine?
     /// Of all of it, with its first line.
     let length: Int
 

@@ -32,7 +32,13 @@ extension Journal {
             return (capture(), follower)
         }
         let path = file.path + Self.temporarySuffix + String(UInt64.random(in: .min ... .max), radix: 36)
-        let copy = try CompactedFile(seen.header.compacted, path: path, folder)
+        let next = seen.header.compacted
+        let copy = try CompactedFile(
+            next ?? FileHeader(new: name),
+            replacing: next == nil ? seen.lineages : seen.replaced,
+            path: path,
+            folder
+        )
         do throws(JournalError) {
             try events(snapshot, copy)
             finished(try copy.source())
@@ -41,8 +47,9 @@ extension Journal {
                 // What is synced of the old file has to be known: the new one is all that will be left of it.
                 try settle(lock, reset, apply, told)
                 try lock.withSyncLock(of: name) { lock throws(JournalError) in
+                    defer { file.unlock() }
                     let end = try follower.withLock { follower throws(JournalError) -> ChainPosition? in
-                        let record = try catchUp(&follower, reset, apply, told)
+                        let record = try catchUpLocked(&follower, reset, apply, told, lock.patience)
                         guard follower.identity == seen.identity, let record, follower.canFollow(record), admits()
                         else { return nil }
                         return follower.position
@@ -82,7 +89,7 @@ extension Journal {
         _ old: (header: FileHeader, end: ChainPosition)?,
         _ lock: LockFile
     ) throws(JournalError) {
-        let record = try copy.finish()
+        let record = try copy.finish(saying: folder.claims.said(by: name).values.sorted { $0.journal < $1.journal })
         if let old {
             // Before the new file is there.
             try lock.setHandover(

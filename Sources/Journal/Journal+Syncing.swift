@@ -40,11 +40,27 @@ extension Journal {
         _ apply: Apply,
         _ told: Told
     ) throws(JournalError) {
+        if isKnownSynced(needed) { return }
+        if try share(in: needed, reset, apply, told) { return }
+        // Another lock file was put there meanwhile, which says nothing of this journal.
+        try folder.lockFile.withLock { lock throws(JournalError) in try settle(lock, reset, apply, told) }
+        guard try share(in: needed, reset, apply, told) else { throw failure(nil) }
+    }
+
+    /// - Returns: false when nobody knows how much of the file is on disk.
+    private func share(
+        in needed: SyncRecord,
+        _ reset: Reset,
+        _ apply: Apply,
+        _ told: Told
+    ) throws(JournalError) -> Bool {
+        var isDone = true
         let isKnown = { self.isKnownSynced(needed) }
-        if isKnown() { return }
         try folder.lockFile.withSyncLock(of: name, unless: isKnown) { lock throws(JournalError) in
-            guard var record = try lock.record(of: name), !hasFailed.load(ordering: .acquiring) else {
-                throw failure(nil)
+            guard !hasFailed.load(ordering: .acquiring) else { throw failure(nil) }
+            guard var record = try lock.record(of: name) else {
+                isDone = false
+                return
             }
             if !record.covers(needed) {
                 // Together with all that others have appended by now.
@@ -59,10 +75,12 @@ extension Journal {
                 try sync(&record, lock)
                 record.synced = end.offset
                 try lock.setRecord(record)
+                lock.syncNowAndThen()
                 guard record.covers(needed) else { throw failure(record) }
             }
             knownSynced.withLock { $0 = record }
         }
+        return isDone
     }
 
     /// Makes sure that it is known how much of the file is on disk, and that no sync failed.
@@ -135,7 +153,12 @@ extension Journal {
         do {
             // A leftover. Whoever made it held the lock and is gone.
             unlink(new)
-            let copy = try CompactedFile(FileHeader(name: name, fileID: JournalFolder.randomID()), path: new, folder)
+            let copy = try CompactedFile(
+                FileHeader(new: name),
+                replacing: follower.lineages,
+                path: new,
+                folder
+            )
             var position = ChainPosition(after: follower.header)
             _ = try file.readGroups(from: &position, to: end) { group, _ throws(JournalError) in
                 for line in group { try copy.add(line) }
@@ -144,7 +167,7 @@ extension Journal {
                 let line = try file.lineNumber(at: position.offset)
                 throw JournalError.damaged(path: file.path, line: line, offset: position.offset)
             }
-            let record = try copy.finish()
+            let record = try copy.finish(saying: folder.claims.said(by: name).values.sorted { $0.journal < $1.journal })
             guard rename(new, file.path) == 0 else { throw File.error("rename", new) }
             folder.changes.increase(at: slot, in: folder)
             try File.syncFolder(folder.path)

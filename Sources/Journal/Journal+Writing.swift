@@ -27,11 +27,12 @@ extension Journal {
     ) throws(JournalError) {
         if isAwaited { linux_note_wait() }
         var needed: SyncRecord?
+        let patience = isAwaited ? folder.lockFile.patience : .zero
         try folder.lockFile.withLock(isAwaited: isAwaited) { lock throws(JournalError) in
-            needed = try appendGroup(reset, apply, told, mayUseReserve, events)
+            needed = try appendGroup(patience, reset, apply, told, mayUseReserve, events)
             guard needed == nil, isAwaited else { return }
             try settle(lock, reset, apply, told)
-            needed = try appendGroup(reset, apply, told, mayUseReserve, events)
+            needed = try appendGroup(patience, reset, apply, told, mayUseReserve, events)
         }
         guard isAwaited else { return }
         guard let needed else { throw failure(nil) }
@@ -41,6 +42,7 @@ extension Journal {
     /// - Returns: What has to be on disk before anybody is told; nil when nobody knows how much of the file is, so that
     ///   nothing was done.
     private func appendGroup(
+        _ patience: Duration,
         _ reset: Reset,
         _ apply: Apply,
         _ told: Told,
@@ -48,15 +50,16 @@ extension Journal {
         _ events: () -> [Event]
     ) throws(JournalError) -> SyncRecord? {
         try follower.withLock { follower throws(JournalError) in
-            guard let record = try catchUp(&follower, reset, apply, told), follower.canFollow(record),
-                !hasFailed.load(ordering: .acquiring)
+            defer { file.unlock() }
+            guard let record = try catchUpLocked(&follower, reset, apply, told, patience),
+                follower.canFollow(record), !hasFailed.load(ordering: .acquiring)
             else { return nil }
             // Beyond what is synced: `judge` has seen to it.
-            if try file.status().size > follower.position.offset {
-                try file.truncate(to: follower.position.offset, with: folder.calls)
-            }
+            let size = try file.status().size
+            if size > follower.position.offset { try cutOff(size, follower) }
             // What somebody wrote who was killed before he counted it is acknowledged with this.
             folder.changes.increase(at: slot, in: folder)
+            folder.tellClock()
             let now = folder.now()
             var lines = UnwrittenLines()
             let events = events()
@@ -64,6 +67,8 @@ extension Journal {
             if lines.count > 0 {
                 let mayUseReserve = mayUseReserve(events)
                 if !mayUseReserve { try folder.reserve?.fill() }
+                let news = try news()
+                if !news.isEmpty { lines.add(.synced(news), at: now) }
                 let end = try write(lines, follower, record, mayUseReserve)
                 _ = try catchUp(&follower, reset, apply, told)
                 guard follower.position.offset == end else {
@@ -74,6 +79,46 @@ extension Journal {
             }
             return follower.everything(of: name)
         }
+    }
+
+    /// Brings the state up to date, and holds a lock on the file itself then: where another lock file was put in the place of the
+    /// folder's, two writers may each have the lock of one.
+    func catchUpLocked(
+        _ follower: inout Follower,
+        _ reset: Reset,
+        _ apply: Apply,
+        _ told: Told,
+        _ patience: Duration
+    ) throws(JournalError) -> SyncRecord? {
+        while true {
+            let identity = follower.identity
+            let isLocked = try file.lock(for: patience)
+            let record = try catchUp(&follower, reset, apply, told)
+            if isLocked, follower.identity == identity { return record }
+        }
+    }
+
+    /// Cuts off what stands behind the last whole group. More than what is left of one group may be something else, and is kept.
+    private func cutOff(_ size: Int64, _ follower: Follower) throws(JournalError) {
+        let start = follower.position.offset
+        let beginning = try file.read(Int(min(size - start, File.chunk)), at: start)
+        let isUnfinished =
+            size - start <= File.chunk && beginning.withUnsafeBytes { follower.position.isUnfinished($0) }
+        if !isUnfinished {
+            do throws(JournalError) {
+                try folder.setAside(file, from: start, to: size)
+            } catch {
+                guard error.isForRoom, folder.reserve?.giveBack() ?? false else { throw error }
+                try folder.setAside(file, from: start, to: size)
+            }
+        }
+        try file.truncate(to: start, with: folder.calls)
+    }
+
+    /// How far other journals are on disk, of those of which this one has not said that yet.
+    private func news() throws(JournalError) -> [SyncMark] {
+        let said = folder.claims.said(by: name)
+        return try folder.lockFile.marks(but: name).filter { $0 != said[$0.journal] }
     }
 
     /// Writes the events as one group.

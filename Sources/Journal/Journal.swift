@@ -39,6 +39,7 @@ public final class Journal: Sendable {
     struct Follower {
         let header: FileHeader
         let identity: File.Identity
+        let replaced: [[UInt8]]
         var position: ChainPosition
         /// Whether the caller has to begin again: nothing was told yet, or an event was refused in the middle of a group.
         var needsReset = true
@@ -51,6 +52,7 @@ public final class Journal: Sendable {
 
         init(_ source: JournalSource) throws(JournalError) {
             header = source.header
+            replaced = source.replaced
             identity = try source.file.status().identity
             position = source.position
         }
@@ -67,6 +69,9 @@ public final class Journal: Sendable {
             let synced = synced(by: record) ?? position.offset
             standing = Standing(fileID: header.fileID, identity: identity, end: max(end, min(synced, position.offset)))
         }
+
+        /// Of this file, and of all that it stands in the place of.
+        var lineages: [[UInt8]] { replaced + [Array(header.lineage)] }
 
         /// Bytes of the file that `record` knows to be on disk; nil when it is about another file.
         func synced(by record: SyncRecord?) -> Int64? {
@@ -151,6 +156,12 @@ public final class Journal: Sendable {
         nextLook.store(now &+ folder.lookInterval, ordering: .relaxed)
     }
 
+    /// As ``follow(reset:apply:told:)``, whatever was looked at before: others that were read since may say that the file was
+    /// once longer.
+    package func followAnew(reset: Reset, apply: Apply, told: Told = {}) throws(JournalError) {
+        try follower.withLock { follower throws(JournalError) in _ = try catchUp(&follower, reset, apply, told) }
+    }
+
     /// What was told is seen before it is on disk. When it is, it has to stay there.
     private func noteSynced() {
         // Nobody waits for that: it is tried again.
@@ -194,7 +205,7 @@ public final class Journal: Sendable {
         let source = try JournalSource(own, name: name, folder)
         var checker = try makeChecker(source)
         var reader = try Follower(source)
-        let record = try folder.lockFile.record(of: name)
+        let known = try knowledge()
         let size = try own.status().size
         var reported: Int64 = 0
         let tail = try own.readGroups(from: &reader.position, to: size) { group, position throws(JournalError) in
@@ -211,7 +222,8 @@ public final class Journal: Sendable {
             progress(Double(reported) / Double(size))
         }
         progress(1)
-        try judge(tail, reader, record)
+        try judge(tail, reader, known)
+        try judgeClaims(tail, reader, known)
         try checker.finish()
     }
 
@@ -261,12 +273,15 @@ public final class Journal: Sendable {
             try reset(&source)
             let standing = follower.standing
             follower = try Follower(source)
+            folder.claims.begin(name, at: file.path, follower.identity)
+            if source.position != start { folder.claims.note(try file.marks(before: source.position), by: name) }
             follower.hasGoneOn = handover != nil && source.position != start
             follower.needsReset = false
-            follower.standing = standing
+            // We have the former file open no more, and another one may get its number.
+            follower.standing = standing?.identity == follower.identity ? standing : nil
         }
         // Before the file: what was synced by then is in the file for good.
-        let record = try folder.lockFile.record(of: name)
+        let known = try knowledge()
         let now = Timestamp.now()
         let status = try file.status()
         let tail: [UInt8]
@@ -278,13 +293,21 @@ public final class Journal: Sendable {
             return try catchUp(&follower, reset, apply, told)
         }
         do {
-            try judge(tail, follower, record)
+            try judge(tail, follower, known)
         } catch {
-            follower.verdict = Verdict(error, status, record, now: now)
+            // While we read it, another file took its place.
+            if try self.isReplaced(follower) { return try catchUp(&follower, reset, apply, told) }
+            follower.verdict = Verdict(error, status, known.record, now: now)
             throw error
         }
         follower.verdict = nil
-        follower.stand(by: record)
+        do {
+            try judgeClaims(tail, follower, known)
+        } catch {
+            if try self.isReplaced(follower) { return try catchUp(&follower, reset, apply, told) }
+            throw error
+        }
+        follower.stand(by: known.record)
         standing.store(follower.end, ordering: .relaxed)
         told()
         // The file may have been cut meanwhile.
@@ -293,7 +316,7 @@ public final class Journal: Sendable {
             settledSize.store(status.size, ordering: .releasing)
             settledCount.store(count, ordering: .releasing)
         }
-        return record
+        return known.record
     }
 
     /// Where another journal is written into the file of the one that was told, that takes a while: until it is quiet, half of
@@ -318,6 +341,7 @@ public final class Journal: Sendable {
         var position = follower.position
         return try file.readGroups(from: &position, to: end) { (group, end) throws(JournalError) in
             follower.position = end
+            if let own = group.own, case .synced(let marks)? = OwnLine(own) { folder.claims.note(marks, by: name) }
             for line in group {
                 do throws(EventError) {
                     try apply(line)
@@ -346,17 +370,6 @@ public final class Journal: Sendable {
     private func isReplaced(_ follower: Follower) throws(JournalError) -> Bool {
         guard try file.statusAtPath().identity == follower.identity else { return true }
         return try !file.stands(follower.position)
-    }
-
-    /// Bytes that are no whole group, at the end of the file. Beyond what is known to be synced, from the
-    /// greatest mark in the file or from the lock file, they are the work of a writer that is not done or
-    /// was killed. Before it they are damage, and so is a file that ends before it.
-    private func judge(_ tail: [UInt8], _ follower: Follower, _ record: SyncRecord?) throws(JournalError) {
-        let start = follower.position.offset
-        let synced = max(follower.synced(by: record) ?? 0, follower.end)
-        if max(follower.position.greatestMark(in: tail[...]), synced) > start {
-            throw .damaged(path: file.path, line: try file.lineNumber(at: start), offset: start)
-        }
     }
 }
 

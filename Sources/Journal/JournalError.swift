@@ -17,6 +17,10 @@ public enum JournalError: Error, Equatable {
     case foreignFile(path: String)
     /// Bytes that were synced once do not check any more, or are gone.
     case damaged(path: String, line: Int, offset: Int64)
+    /// It ends before bytes that were synced once: it was cut, or is an older copy.
+    case cutShort(path: String, size: Int64, synced: Int64)
+    /// It is a journal of the store's kind and not the one that belongs there: an older one, or another store's.
+    case replaced(path: String)
     /// A line that checks, of a kind that the caller does not know.
     case notUnderstood(path: String, line: Int, EventError)
     /// A file beside a journal does not say what the journal says.
@@ -50,9 +54,13 @@ extension JournalError: CustomStringConvertible {
             "\(path) is open to other users: run chmod \(mode) \(path) and find out who read it."
         case .networkFileSystem(let path):
             "\(path) is on a network or FUSE file system, where locks cannot be trusted: use a local disk."
-        case .foreignFile(let path): "\(path) is not a journal of this store: restore the one that belongs there."
+        case .foreignFile(let path): "\(path) is not a journal of this store: \(Self.remedy)."
         case .damaged(let path, let line, let offset):
-            "\(path) is damaged at line \(line), byte \(offset): move it aside and put one from a backup in its place; nothing was changed."
+            "\(path) is damaged at line \(line), byte \(offset): \(Self.remedy)."
+        case .cutShort(let path, let size, let synced):
+            "\(path) ends at byte \(size), and \(synced) bytes of it were synced: \(Self.remedy)."
+        case .replaced(let path):
+            "\(path) is not the file that the store had there: \(Self.remedy)."
         case .notUnderstood(let path, let line, let error):
             "\(path) line \(line) says what this version does not understand (\(error)): upgrade the program or restore the line."
         case .wrongIndex(let path):
@@ -65,6 +73,10 @@ extension JournalError: CustomStringConvertible {
             "\(path): \(call) failed: \(Self.text(error))\(Self.advice(error))."
         }
     }
+
+    /// Whichever way a file gets there, a repair looks what is in it and takes it.
+    private static let remedy =
+        "put back a copy of it, if there is a good one, then run postern store repair; nothing was changed"
 
     private static func text(_ error: Int32) -> String { String(cString: strerror(error)) }
 

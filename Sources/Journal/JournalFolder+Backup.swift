@@ -7,9 +7,11 @@ internal import Glibc
 /// while all are opened and measured; the copying goes on without it.
 extension JournalFolder {
     /// - Parameters:
-    ///   - path: Where there is nothing yet. When this throws nothing is left of it.
+    ///   - path: Where there is nothing yet. When this throws nothing is left of it; of a process that is killed something is,
+    ///     beside that path, which the next copy to it removes.
     ///   - kind: As given to ``create(at:kind:version:journals:folders:)``, likewise the others.
     ///   - progress: Called now and then with the name of a journal and which part of it has been copied.
+    ///   - finish: Called with the path at which the copy is before it has its name.
     /// - Throws: ``JournalError``; among others ``JournalError/damaged(path:line:offset:)`` for a journal that would be no
     ///   good in the copy either.
     public func backUp(
@@ -18,11 +20,17 @@ extension JournalFolder {
         version: Int,
         journals: [String],
         folders: [String],
-        progress: (String, Double) -> Void = { _, _ in }
-    ) throws(JournalError) {
-        let path = Self.withoutSlashes(path)
+        progress: (String, Double) -> Void = { _, _ in },
+        finish: (_ path: String) throws -> Void = { _ in }
+    ) throws {
+        let target = Self.withoutSlashes(path)
+        guard access(target, F_OK) != 0 else { throw JournalError.notEmpty(path: target) }
+        Leftovers.removeFolders(besides: target)
+        let path = target + Leftovers.infix + "-" + String(UInt64.random(in: .min ... .max), radix: 36)
         try Folder.make(path, owner: owner, group: group)
-        do throws(JournalError) {
+        let hold = Leftovers.Hold(of: path)
+        defer { _ = hold }
+        do {
             try copy(to: path, journals, folders, progress)
             let contents = [
                 (LockFile.name, LockFile.initialText(journals: journals)),
@@ -31,17 +39,16 @@ extension JournalFolder {
             ]
             for (name, bytes) in contents { try write(bytes, to: path + "/" + name) }
             try File.syncFolder(path)
-            try File.syncFolder(Self.parent(of: path))
+            try finish(path)
+            try Self.move(path, to: target)
         } catch {
             Folder.removeTree(path)
             throw error
         }
     }
 
-    /// Lets a folder that ``backUp(to:kind:version:journals:folders:progress:)`` made have another name, which nothing
-    /// has yet.
-    public static func move(_ path: String, to target: String) throws(JournalError) {
-        let target = withoutSlashes(target)
+    /// Lets a folder have another name, which nothing has yet.
+    private static func move(_ path: String, to target: String) throws(JournalError) {
         guard linux_rename_new(path, target) == 0 else {
             throw errno == EEXIST ? .notEmpty(path: target) : File.error("rename", target)
         }

@@ -11,11 +11,15 @@ public final class JournalFolder: Sendable {
     let calls: DiskCalls
     private let unsaved: Int64
     let lookInterval: Int64
-    /// The greatest time in any event that was followed, in microseconds.
-    private let greatestTime = Atomic<Int64>(0)
+    let clock: StoreClock
+    /// What this process has told others of it.
+    private let toldClock = Mutex<StoreClock.Anchor?>(nil)
     let changes = ChangeMemory()
+    let claims = Claims()
     let reserve: Reserve?
     private let syncObserver = Mutex<Observer?>(nil)
+    private let noticeObserver = Mutex<NoticeObserver?>(nil)
+    private let hasToldOfClock = Atomic(false)
     private let mappedFiles = Mutex<[Caretaker]>([])
     /// When to look after those, by the coarse clock in milliseconds.
     private let nextCare = Atomic<Int64>(0)
@@ -27,6 +31,10 @@ public final class JournalFolder: Sendable {
     /// functions are in structs here and elsewhere.
     private struct Observer {
         let call: SyncObserver
+    }
+
+    private struct NoticeObserver {
+        let call: @Sendable (_ text: String) -> Void
     }
 
     /// A reference that does not keep its object makes each use of the object dearer: so none is to the file, nor to whoever
@@ -55,7 +63,7 @@ public final class JournalFolder: Sendable {
         let isNew = mkdir(path, 0o700) == 0
         guard isNew || errno == EEXIST else { throw File.error("mkdir", path) }
         let contents =
-            journals.map { ($0, FileHeader(name: $0, fileID: randomID()).line) } + [
+            journals.map { ($0, FileHeader(new: $0).line) } + [
                 (LockFile.name, LockFile.initialText(journals: journals)),
                 // Last, so that a crash before leaves what is no store.
                 (versionFile, Array("\(kind) \(version)\n".utf8)),
@@ -127,7 +135,7 @@ public final class JournalFolder: Sendable {
         // A leftover. Whoever made it held the lock and is gone.
         unlink(temporary)
         let file = try File(creating: temporary, owner: owner, group: group)
-        try file.write(FileHeader(name: name, fileID: Self.randomID()).line, at: 0, with: calls)
+        try file.write(FileHeader(new: name).line, at: 0, with: calls)
         try file.sync(with: calls)
         guard linux_rename_new(temporary, path + "/" + name) == 0 else { throw File.error("rename", temporary) }
     }
@@ -174,7 +182,8 @@ public final class JournalFolder: Sendable {
         unsaved: Int64 = 1 << 20,
         lookInterval: Int64 = 10,
         reserve: Int64 = 0,
-        calls: DiskCalls
+        calls: DiskCalls,
+        clocks: StoreClock.Sources = StoreClock.Sources()
     ) throws(JournalError) {
         let path = Self.withoutSlashes(path)
         let status = try Self.checkedStatus(of: path)
@@ -188,12 +197,33 @@ public final class JournalFolder: Sendable {
         self.reserve =
             reserve > 0 ? Reserve(in: path, size: reserve, owner: status.st_uid, group: status.st_gid) : nil
         lockFile = try LockFile(in: path, owner: status.st_uid, patience: patience)
+        Leftovers.remove(in: path, owner: status.st_uid)
+        let known = try lockFile.clock()
+        clock = StoreClock(clocks, known)
+        // Whoever comes later knows by it how much time has passed. Where it cannot be written nobody knows.
+        if known == nil { try? lockFile.setClock(clock.anchorNow()) }
     }
 
-    /// The clock by which events are dated and expiry is judged: what the system says, but never before the
-    /// latest event that was read, so that a clock set back revives nothing.
-    public func now() -> Timestamp {
-        max(Timestamp.now(), Timestamp(microseconds: greatestTime.load(ordering: .relaxed)))
+    /// The clock by which events are dated and expiry is judged: what the system says, but never before the latest event
+    /// that was read, nor far beyond what can be. So a clock set back revives nothing, and one set ahead ends nothing.
+    public func now() -> Timestamp { clock.now() }
+
+    /// By how many seconds ``now()`` is ahead of the system's clock; a negative number: behind.
+    public var clockDifference: Int64 { clock.difference }
+
+    /// Lets others of this boot know what time it is, where they would not expect it. To be called under the writers' lock.
+    func tellClock() {
+        let anchor = clock.anchorNow()
+        let isNews = toldClock.withLock { told in
+            guard let known = told, known.generation == anchor.generation,
+                abs(known.time(at: anchor.elapsed) &- anchor.time) < 1_000_000
+            else {
+                told = anchor
+                return true
+            }
+            return false
+        }
+        if isNews { try? lockFile.setClock(anchor) }
     }
 
     /// Tells all processes that the journal or the folder of this name is not as it was.
@@ -219,6 +249,8 @@ public final class JournalFolder: Sendable {
         let due = nextCare.load(ordering: .relaxed)
         guard now >= due, nextCare.compareExchange(expected: due, desired: now &+ 1000, ordering: .relaxed).exchanged
         else { return }
+        if let told = (try? lockFile.clock()) ?? nil { clock.adopt(told) }
+        noticeClock()
         for file in mappedFiles.withLock({ $0 }) {
             // Where there can be none, what is mapped is used.
             try? file.care?.look()
@@ -235,6 +267,47 @@ public final class JournalFolder: Sendable {
     /// Calls `body` after each sync of a journal, on the thread that did it.
     package func whenSynced(_ body: @escaping SyncObserver) { syncObserver.withLock { $0 = Observer(call: body) } }
 
+    /// Calls `body` with a sentence for whoever looks after the folder: more than an unfinished group was cut off a journal, or
+    /// the system's clock is not believed any more.
+    package func whenNoticed(_ body: @escaping @Sendable (_ text: String) -> Void) {
+        noticeObserver.withLock { $0 = NoticeObserver(call: body) }
+    }
+
+    /// What the system's clock is worth, once for each time that it changes.
+    private func noticeClock() {
+        let difference = clock.difference
+        let isWrong = abs(difference) > Self.greatestDifference
+        guard hasToldOfClock.exchange(isWrong, ordering: .relaxed) != isWrong, isWrong else { return }
+        notice(
+            "The system's clock is \(abs(difference)) seconds \(difference > 0 ? "behind" : "ahead of") that of the store: set it right, or see postern store repair --set-clock."
+        )
+    }
+
+    /// Seconds.
+    private static let greatestDifference: Int64 = 60
+
+    private func notice(_ text: String) { noticeObserver.withLock { $0 }?.call(text) }
+
+    /// Keeps the end of a journal's file in a file beside it.
+    func setAside(_ file: File, from start: Int64, to end: Int64) throws(JournalError) {
+        let path = file.path + ".dropped-" + String(UInt64.random(in: .min ... .max), radix: 36)
+        let side = try File(creating: path, owner: owner, group: group)
+        do throws(JournalError) {
+            var offset = start
+            while offset < end {
+                let bytes = try file.read(Int(min(File.chunk, end - offset)), at: offset)
+                guard !bytes.isEmpty else { break }
+                try side.write(bytes, at: offset - start, with: calls)
+                offset += Int64(bytes.count)
+            }
+            try side.sync(with: calls)
+        } catch {
+            unlink(path)
+            throw error
+        }
+        notice("\(end - start) bytes at the end of \(file.path) could not be read, and were moved to \(path).")
+    }
+
     /// Syncs a journal's file, and tells whoever wants to know how long that took.
     func sync(_ file: File) throws(JournalError) {
         let began = ContinuousClock.now
@@ -248,7 +321,7 @@ public final class JournalFolder: Sendable {
     }
 
     func saw(_ time: Timestamp) {
-        greatestTime.max(time.microseconds, ordering: .relaxed)
+        clock.saw(time)
     }
 
     static let versionFile = "VERSION"

@@ -5,18 +5,33 @@ public struct JournalSource {
     let folder: JournalFolder
     let header: FileHeader
     private(set) var position: ChainPosition
+    /// Lineages of the journals that it stands in the place of.
+    let replaced: [[UInt8]]
     /// Of a caller who was told all of the file that this one was made of.
     private let handover: Handover?
 
     init(_ file: File, name: String, _ folder: JournalFolder, _ handover: Handover? = nil) throws(JournalError) {
-        guard let header = FileHeader(name: name, parsing: try file.read(256, at: 0)[...]) else {
-            throw .foreignFile(path: file.path)
-        }
+        let beginning = try file.read(Self.longestBeginning, at: 0)
+        guard let header = FileHeader(name: name, parsing: beginning[...]) else { throw .foreignFile(path: file.path) }
+        replaced = Self.replaced(in: beginning, header)
         self.file = file
         self.folder = folder
         self.header = header
         position = ChainPosition(after: header)
         self.handover = handover
+    }
+
+    /// Bytes of the header, and of a first group that says what the file stands in the place of.
+    private static let longestBeginning = 4096
+
+    private static func replaced(in beginning: [UInt8], _ header: FileHeader) -> [[UInt8]] {
+        beginning.withUnsafeBytes { bytes in
+            var position = ChainPosition(after: header)
+            guard let own = position.take(bytes.dropFirst(Int(position.offset)))?.own,
+                case .replaces(let lineages)? = OwnLine(own)
+            else { return [] }
+            return lineages
+        }
     }
 
     /// How many events of the file say nothing that the caller does not know, because he was told all of the file that it was

@@ -19,9 +19,12 @@ final class LockFile: Sendable {
 
     private let file: File
     private let owner: uid_t
-    private let patience: Duration
+    /// How long a writer waits.
+    let patience: Duration
     private let turn = DispatchSemaphore(value: 1)
     private let makingTurn = DispatchSemaphore(value: 1)
+    /// By the coarse clock in milliseconds.
+    private let nextSync = Atomic<Int64>(0)
     private let syncTurns = Mutex<[String: DispatchSemaphore]>([:])
 
     init(in folder: String, owner: uid_t, patience: Duration) throws(JournalError) {
@@ -111,17 +114,54 @@ final class LockFile: Sendable {
     private static let makingByte: Int64 = 1 << 32 + 1
 
     /// What is known about the journal of this name; nil when there is no record of it from this boot.
-    func record(of journal: String) throws(JournalError) -> SyncRecord? {
+    func record(of journal: String) throws(JournalError) -> SyncRecord? { try look(at: journal).record }
+
+    /// What is known about a journal, and about the time.
+    struct Look {
+        /// Of this boot.
+        var record: SyncRecord?
+        /// What that, or one of an earlier boot, counts as on disk.
+        var mark: SyncMark?
+        var clock: StoreClock.Anchor?
+    }
+
+    func look(at journal: String) throws(JournalError) -> Look {
+        var look = Look()
         for _ in 0..<Self.readings {
             let slots = try slots()
-            guard let slot = slots.firstIndex(of: journal).map({ slots[$0] }), SyncRecord.isOfThisBoot(slot) else {
-                return nil
-            }
-            if let record = SyncRecord(parsing: slot) { return record }
+            look.clock = slots.firstIndex(of: StoreClock.Anchor.slotName)
+                .flatMap { StoreClock.Anchor(parsing: slots[$0], in: SyncRecord.boot) }
+            guard let slot = slots.firstIndex(of: journal).map({ slots[$0] }) else { break }
+            let record = SyncRecord(parsing: slot)
+            look.mark = record?.mark
+            guard SyncRecord.isOfThisBoot(slot) else { break }
+            look.record = record
+            if record != nil { break }
             // It is being written.
             pause()
         }
-        return nil
+        return look
+    }
+
+    /// What the store's clock was at some moment of this boot; nil where nobody has said.
+    func clock() throws(JournalError) -> StoreClock.Anchor? {
+        try text(ofSlot: StoreClock.Anchor.slotName).flatMap { StoreClock.Anchor(parsing: $0, in: SyncRecord.boot) }
+    }
+
+    func setClock(_ anchor: StoreClock.Anchor) throws(JournalError) {
+        try setText(anchor.text(in: SyncRecord.boot), ofSlot: StoreClock.Anchor.slotName)
+    }
+
+    /// How far all journals but one are on disk, as far as that is known in this boot.
+    func marks(but journal: String) throws(JournalError) -> [SyncMark] {
+        try slots().filter(SyncRecord.isOfThisBoot).compactMap { SyncRecord(parsing: $0)?.mark }
+            .filter { $0.journal != journal }
+    }
+
+    /// Goes on with the file that is at the path now.
+    func refresh() throws(JournalError) {
+        guard try file.statusAtPath().identity != file.status().identity else { return }
+        try file.become(try File(opening: file.path, owner: owner))
     }
 
     static let readings = 100
@@ -143,6 +183,15 @@ final class LockFile: Sendable {
     func text(ofSlot name: String) throws(JournalError) -> ArraySlice<UInt8>? {
         let slots = try slots()
         return slots.firstIndex(of: name).map { slots[$0] }
+    }
+
+    /// Lets what is known by now be known after a power cut, if that was not done just before: no write waits for it.
+    func syncNowAndThen() {
+        let now = Journal.coarseTime()
+        let due = nextSync.load(ordering: .relaxed)
+        guard now >= due, nextSync.compareExchange(expected: due, desired: now &+ 60_000, ordering: .relaxed).exchanged
+        else { return }
+        try? file.sync(with: DiskCalls())
     }
 
     func setText(_ text: [UInt8], ofSlot name: String) throws(JournalError) {

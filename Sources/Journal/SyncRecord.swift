@@ -2,6 +2,8 @@ internal import Glibc
 
 /// How far a journal is on disk, as the last holder of its lock left it.
 struct SyncRecord: Equatable {
+    /// In which it was written, 32 digits.
+    private let boot: [UInt8]
     let journal: String
     let fileID: [UInt8]
     /// Of the file that was synced: a copy of it that took its place may be shorter.
@@ -15,10 +17,11 @@ struct SyncRecord: Equatable {
     var isSyncing = false
 
     init(of journal: String, _ header: FileHeader, _ identity: File.Identity, synced: Int64) {
-        self.init(journal: journal, fileID: header.fileID, inode: identity.inode, synced: synced)
+        self.init(boot: Self.boot, journal: journal, fileID: header.fileID, inode: identity.inode, synced: synced)
     }
 
-    private init(journal: String, fileID: [UInt8], inode: UInt, synced: Int64) {
+    private init(boot: [UInt8], journal: String, fileID: [UInt8], inode: UInt, synced: Int64) {
+        self.boot = boot
         self.journal = journal
         self.fileID = fileID
         self.inode = inode
@@ -36,15 +39,15 @@ struct SyncRecord: Equatable {
         return failure == 0 && FileHeader.isCompacted(fileID, needed.fileID)
     }
 
-    /// nil for a record of another boot, whose memory this is not.
+    /// nil for what ``text`` does not write, in whatever boot.
     init?(parsing text: ArraySlice<UInt8>) {
         let columns = text.split(separator: 0x09, omittingEmptySubsequences: false)
-        guard columns.count == 7, columns[1].elementsEqual(Self.boot),
-            columns[3].first == UInt8(ascii: "x"),
+        guard columns.count == 7, FileHeader.isID(columns[2]), columns[3].first == UInt8(ascii: "x"),
             let inode = UInt(String(decoding: columns[3].dropFirst(), as: UTF8.self), radix: 16),
             let synced = Decimal.parse(columns[4])
         else { return nil }
         self.init(
+            boot: Array(columns[1]),
             journal: String(decoding: columns[0], as: UTF8.self),
             fileID: Array(columns[2]),
             inode: inode,
@@ -55,6 +58,9 @@ struct SyncRecord: Equatable {
         // Only what would be written like this: no other number, nor a checksum that is wrong.
         guard self.text.elementsEqual(text) else { return nil }
     }
+
+    /// What is true for good, also after the boot in which it was written. The rest of it is about memory that is gone then.
+    var mark: SyncMark { SyncMark(journal: journal, fileID: fileID, synced: synced) }
 
     /// Whether it was begun in this boot, whole or not.
     static func isOfThisBoot(_ text: ArraySlice<UInt8>) -> Bool {
@@ -67,13 +73,13 @@ struct SyncRecord: Equatable {
     /// At most 152 bytes for a name of 32.
     var text: [UInt8] {
         let content =
-            Array("\(journal)\t".utf8) + Self.boot + [0x09] + fileID
+            Array("\(journal)\t".utf8) + boot + [0x09] + fileID
             + Array("\tx\(String(inode, radix: 16))\t\(synced)\t\(isSyncing ? Self.syncing : String(failure))".utf8)
         return content + Line.checksum(content, seed: 0).dropLast()
     }
 
     /// The id that Linux gives to each boot, its 32 digits. Where it cannot be read no record is believed.
-    private static let boot: [UInt8] = {
+    static let boot: [UInt8] = {
         // Not of the process's number, which a process of the next boot may have.
         let unknown = Array("unknown \(UInt64.random(in: .min ... .max))".utf8)
         let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)

@@ -151,34 +151,85 @@ struct StoreCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a damaged store one that can be opened, of every line that can be believed.",
             discussion: """
-                Stop the servers first. What is dropped goes to a file beside the journal. It may have been revocations and \
-                new passwords: a copy made by postern store backup is better, where there is one.
+                Also of one that has lost the end of a file, and of one into which somebody has put an older file: it says what \
+                is gone, as far as that can be told, and takes what is there. What is dropped goes to a file beside the journal. \
+                Where a revocation, a new password or the like may be among what is gone, --revoke-all ends every credential.
                 """
         )
 
         @OptionGroup var store: StoreOptions
         @OptionGroup var output: OutputOptions
         @OptionGroup var confirmation: Confirmation
+        @Flag(help: "Say what would be kept and what is gone, and change nothing.")
+        var dryRun = false
+        @Flag(help: "End every token, session and JSON Web Token.")
+        var revokeAll = false
+        @Flag(
+            help: ArgumentHelp(
+                "Follow the system's clock again, after events were written while it was wrong.",
+                discussion: "Tokens and sessions of that time end."
+            )
+        )
+        var setClock = false
 
         func run() throws {
             let path = try store.path()
-            try confirmation.require("take what cannot be believed out of \(printable(path))")
-            let results = try Progress.showing("repairing") { try Store.repair(at: path, progress: $0) }
+            // What is lost is known before anybody is asked.
+            let found = try Progress.showing("reading") { try Store.repair(at: path, isDryRun: true, progress: $0) }
+            tell(of: found)
+            let mayRevive = !revokeAll && found.contains(where: \.mayHaveLostEndings)
+            if !dryRun, found.contains(where: { !$0.wasWhole }) || revokeAll {
+                try confirmation.require(
+                    "take what cannot be believed out of \(printable(path))"
+                        + (mayRevive ? ", so that what ended by it is good again (--revoke-all ends everything)," : "")
+                )
+            }
+            let results =
+                dryRun
+                ? found
+                : try Progress.showing("repairing") {
+                    try Store.repair(at: path, revokingAll: revokeAll, progress: $0)
+                }
             output.print(
                 results.map { result in
                     [
                         ("journal", .string(result.journal)), ("events", .integer(Int64(result.events))),
                         ("dropped", .integer(Int64(result.dropped))),
+                        ("missing_groups", .integer(Int64(result.missingGroups))),
+                        ("lost_end", .bool(result.hasLostEnd)),
                         ("side_file", result.sideFile.map { .string($0) } ?? .null),
                     ]
                 },
-                headings: ["JOURNAL", "KEPT", "BYTES DROPPED", "IN"]
+                headings: ["JOURNAL", "KEPT", "BYTES DROPPED", "GROUPS MISSING", "END LOST", "IN"]
             )
-            if results.contains(where: { !$0.wasWhole }) {
+            if setClock, !dryRun {
+                let count = try Store.setClock(at: path)
                 StandardError.write(
-                    "What was dropped or is missing may have been revocations: postern user revoke-all ends what should be over.\n"
+                    "The store's clock is the system's; \(count) events that were later are dated as of now.\n"
+                )
+            }
+            if mayRevive {
+                StandardError.write(
+                    "What is gone may have been revocations: postern user revoke-all, or --revoke-all here, ends what should be over.\n"
                 )
             }
         }
+
+        /// Names what is not kept, as far as it can be read.
+        private func tell(of found: [Store.Repaired]) {
+            for journal in found {
+                let legible = journal.lost.filter { $0.cause != nil }
+                for line in legible.prefix(Self.shown) {
+                    let text = "\(journal.journal): not kept: \(line.cause ?? "") \(line.subject ?? "")"
+                    StandardError.write(printable(text) + "\n")
+                }
+                let others = journal.lost.count - min(legible.count, Self.shown)
+                if others > 0 {
+                    StandardError.write("\(journal.journal): not kept: \(others) other lines\n")
+                }
+            }
+        }
+
+        private static let shown = 100
     }
 }

@@ -42,7 +42,7 @@ struct DoctorCheckTests {
         )
         try events.expectSuccess()
         let findings = ClockCheck(store: try Store(opening: path)).diagnose().findings
-        #expect(findings.contains { $0.contains("seconds behind the newest event") })
+        #expect(findings.contains { $0.contains("seconds behind that of the store") })
     }
 
     @Test("A disk that is nearly full")

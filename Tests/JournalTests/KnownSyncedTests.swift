@@ -35,7 +35,11 @@ struct KnownSyncedTests {
         flipped[whole.count - 3] ^= 1
         for bytes in [flipped, Array(whole.dropLast()), Array(whole[..<start])] {
             try folder.setBytes(bytes, sameBoot: true)
-            let error = JournalError.damaged(path: folder.journalPath, line: 4, offset: Int64(start))
+            let (size, synced) = (Int64(bytes.count), Int64(whole.count))
+            let error: JournalError =
+                size < synced
+                ? .cutShort(path: folder.journalPath, size: size, synced: synced)
+                : .damaged(path: folder.journalPath, line: 4, offset: Int64(start))
             #expect(throws: error) { try folder.open().append(["c"]) }
             #expect(throws: error) { try folder.open().read() }
             #expect(try folder.bytes() == bytes)

@@ -11,7 +11,7 @@ struct RepairTests {
     init() throws { folder = try TemporaryFolder() }
 
     private func repair() throws -> JournalFolder.Repair {
-        try JournalFolder(opening: folder.path, kind: "test", version: 1).repair("events")
+        try #require(try JournalFolder(opening: folder.path, kind: "test", version: 1).repair(["events"]).first)
     }
 
     private func removeSideFiles() throws {
@@ -88,13 +88,77 @@ struct RepairTests {
         try removeSideFiles()
     }
 
-    @Test("Without its first line nothing of it can be believed")
+    @Test("A first line that cannot be read costs no event, whichever of its bytes is another one")
     func header() throws {
-        try folder.open().append(["a"])
+        for text in ["a", "b"] { try folder.open().append([text]) }
+        let good = try folder.bytes()
+        let first = try #require(good.firstIndex(of: 0x0A)) + 1
+        for position in 0..<first {
+            var bytes = good
+            bytes[position] ^= 1 << (position % 8)
+            try folder.setBytes(bytes)
+            let result = try repair()
+            #expect(result.events == 2, "byte \(position)")
+            #expect(!result.wasWhole, "byte \(position)")
+            #expect(try folder.open().read() == ["a", "b"], "byte \(position)")
+            try removeSideFiles()
+        }
+        try folder.setBytes(Array(good[first...]))
+        #expect(try repair().events == 2)
+        #expect(try folder.open().read() == ["a", "b"])
+    }
+
+    @Test("What an editor has done to it is undone: a byte order mark, carriage returns")
+    func editor() throws {
+        for text in ["a", "b"] { try folder.open().append([text]) }
+        let good = try folder.bytes()
+        let returned = good.flatMap { $0 == 0x0A ? [0x0D, 0x0A] : [$0] }
+        for bytes in [[0xEF, 0xBB, 0xBF] + good, returned, [0xEF, 0xBB, 0xBF] + returned] {
+            try folder.setBytes(bytes)
+            #expect(throws: JournalError.foreignFile(path: folder.journalPath)) { try folder.open().read() }
+            let result = try repair()
+            #expect(result.events == 2 && result.dropped == 0 && !result.wasWhole)
+            #expect(try folder.open().read() == ["a", "b"])
+        }
+    }
+
+    @Test("What has nothing of a journal, or is the journal of another name, stays as it is")
+    func foreign() throws {
+        let other = FileHeader(new: "others").line
+        for bytes in [Array("root:x:0:0::/root:/bin/sh\n".utf8), other] {
+            try folder.setBytes(bytes)
+            #expect(throws: JournalError.foreignFile(path: folder.journalPath)) { try repair() }
+            #expect(try folder.bytes() == bytes)
+        }
+    }
+
+    @Test("Groups that were moved or doubled count in the order of their numbers, each once")
+    func moved() throws {
+        for text in ["a", "b", "c", "d", "e"] { try folder.open().append([text]) }
+        let lines = try folder.bytes().split(separator: 0x0A).map { Array($0) + [0x0A] }
+        let groups = stride(from: 1, to: lines.count, by: 2).map { lines[$0] + lines[$0 + 1] }
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<20 {
+            let order = groups.indices.map { ($0, generator.next()) }.sorted { $0.1 < $1.1 }.map(\.0)
+            let doubled = order + order.prefix(2)
+            try folder.setBytes(lines[0] + doubled.flatMap { groups[$0] })
+            let result = try repair()
+            #expect(result.events == 5 && result.missingGroups == 0 && result.dropped == 0, "\(doubled)")
+            #expect(try folder.open().read() == ["a", "b", "c", "d", "e"], "\(doubled)")
+        }
+    }
+
+    @Test("Nothing is changed by asking what would be, and what is dropped can be read")
+    func dryRun() throws {
+        for text in ["a", "b", "c"] { try folder.open().append([text]) }
         var bytes = try folder.bytes()
-        bytes[0] ^= 1
+        let place = try #require(bytes.firstRange(of: Array("\tb\t".utf8)))
+        bytes[place.lowerBound + 1] = UInt8(ascii: "x")
         try folder.setBytes(bytes)
-        #expect(throws: JournalError.foreignFile(path: folder.journalPath)) { try repair() }
+        let open = try JournalFolder(opening: folder.path, kind: "test", version: 1)
+        let result = try #require(try open.repair(["events"], isDryRun: true).first)
+        #expect(result.events == 2 && result.sideFile == nil && !result.wasWhole)
+        #expect(result.droppedLines.count == 1 && result.droppedLines[0].suffix(2) == Array("\tx".utf8))
         #expect(try folder.bytes() == bytes)
     }
 
@@ -111,6 +175,8 @@ struct RepairTests {
             #expect(throws: JournalError.self) { try folder.open().read() }
             let result = try repair()
             #expect(!result.wasWhole && result.events == kept.count && result.dropped == 0 && result.sideFile == nil)
+            #expect(result.hasLostEnd)
+            #expect(result.missingGroups == (kept.last == "d" ? 1 : 0))
             #expect(try folder.open().read() == kept)
             try folder.open().append(["e"])
             #expect(try repair().wasWhole)

@@ -14,22 +14,15 @@ final class TemporaryFolder: Sendable {
     let parent: String
     let path: String
 
-    init() throws {
+    init(journals: [String] = ["events"]) throws {
         var template = Array("/tmp/journal-test-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil)
         parent = String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
         path = parent + "/store"
-        try JournalFolder.create(at: path, kind: "test", version: 1, journals: ["events"])
+        try JournalFolder.create(at: path, kind: "test", version: 1, journals: journals)
     }
 
-    deinit {
-        for name in ["events", "events.new", "events.old", "lock", "changes", "reserve", "VERSION"] {
-            unlink(path + "/" + name)
-        }
-        rmdir(path)
-        unlink(path)
-        rmdir(parent)
-    }
+    deinit { Folder.removeTree(parent) }
 
     var journalPath: String { path + "/events" }
 
@@ -99,10 +92,15 @@ final class TemporaryFolder: Sendable {
     private func lockFile() throws -> LockFile { try LockFile(in: path, owner: geteuid(), patience: .seconds(5)) }
 
     /// As after a boot: nobody knows what was synced.
-    func forgetSyncs() throws {
+    func forgetSyncs(of journals: [String] = ["events"]) throws {
         let file = try File(opening: path + "/lock", owner: geteuid())
         try file.truncate(to: 0, with: DiskCalls())
-        try file.write(LockFile.initialText(journals: ["events"]), at: 0, with: DiskCalls())
+        try file.write(LockFile.initialText(journals: journals), at: 0, with: DiskCalls())
+    }
+
+    /// Names of files with what was taken out of a journal.
+    func sideFiles() throws -> [String] {
+        Folder.names(in: path)?.filter { $0.contains(".dropped-") } ?? []
     }
 }
 
@@ -126,6 +124,9 @@ final class Reader: Sendable {
         try journal.follow(reset: reset, apply: apply)
         return texts
     }
+
+    /// As whoever has heard what other journals say.
+    func readAnew() throws { try journal.followAnew(reset: reset, apply: apply) }
 
     /// As `read`, and goes on in a compacted file as whoever knows what it says.
     func goOn() throws -> [String] {

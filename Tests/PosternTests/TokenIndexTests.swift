@@ -140,22 +140,23 @@ struct TokenIndexTests {
         try expect(try openIndexed(), alive, without: dead)
     }
 
-    @Test("A journal that was put back from an older copy, and went another way, does not go by it")
+    @Test("A journal that was put back from an older copy, taken by a repair, does not go by it")
     func olderCopy() throws {
         let (alive, dead) = try fill(gate.store, 12)
         let copy = try gate.temporary.contents(of: "tokens")
         _ = try fill(gate.store, 12)
         _ = try openIndexed()
-        let index = try #require(try indexes.first)
         try FileManager.default.removeItem(atPath: path + "/tokens")
         try makePrivateFile(path + "/tokens", copy)
+        #expect(throws: StoreError.self) { try openIndexed() }
+        #expect(try Store.repair(at: path).map(\.hasLostEnd) == [false, true, false, false])
         try expect(try gate.temporary.reopened(), alive, without: dead)
         try expect(try openIndexed(), alive, without: dead)
         let later = try fill(try openIndexed(), 40)
         let all = try openIndexed()
         try expect(all, alive + later.alive, without: dead + later.dead)
         // It was made anew, of the file that is there.
-        #expect(try indexes == [index])
+        #expect(try indexes.count == 1)
         #expect(try all.indexedTokens == alive.count + later.alive.count)
     }
 

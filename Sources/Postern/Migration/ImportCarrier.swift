@@ -1,4 +1,3 @@
-internal import Glibc
 internal import Journal
 
 /// Writes an import down so that all of it counts at one moment, or nothing.
@@ -35,7 +34,6 @@ struct ImportCarrier<Source: ImportSource> {
         var failure: ImportError?
         do throws(StoreError) {
             try reserveIDs()
-            beginEpoch()
             let isDone = try store.users.compact(at: now, saysMore: true) { () throws(StoreError) in
                 { _, _ in true }
             } adding: { file throws(StoreError) in
@@ -57,20 +55,16 @@ struct ImportCarrier<Source: ImportSource> {
         }
     }
 
-    /// The clock's second, when it is another one than that in which the import began: so no two imports have the same.
-    private mutating func beginEpoch() {
-        while store.now().seconds <= max(1, now.seconds) { usleep(10_000) }
-        epoch = store.now().seconds
-    }
-
+    /// And an epoch, so that no two imports have the same.
     private mutating func reserveIDs() throws(StoreError) {
         let withoutID = plan.users.values.count { $0 == nil }
-        var first: User.ID = 0
+        let named = try store.greatestNamedUser()
+        var reserved: (id: User.ID, epoch: Int64) = (0, 0)
         try store.users.write { table in
-            first = max(table.nextID, plan.greatestID + 1)
-            return [UserTable.lastID(first + User.ID(withoutID) - 1)]
+            reserved = (max(table.nextID(beyond: named), plan.greatestID + 1), store.nextEpoch(in: table))
+            return [UserTable.lastID(reserved.id + User.ID(withoutID) - 1, epoch: reserved.epoch)]
         }
-        nextID = first
+        (nextID, epoch) = reserved
     }
 
     private mutating func add(to file: CompactedFile, _ progress: Store.Progress) throws(ImportError) {
@@ -111,9 +105,7 @@ struct ImportCarrier<Source: ImportSource> {
         )
         added.groups = user.groups
         added.permissions = user.permissions
-        // JSON Web Tokens of simplejwt know of no epoch, and stay good however old they are.
-        added.epochBegan = Timestamp(seconds: 0)
-        try add(UserTable.kept(added), to: file)
+        try add(UserTable.kept(added, at: now), to: file)
     }
 
     private func add(_ event: Event, to file: CompactedFile) throws(ImportError) {

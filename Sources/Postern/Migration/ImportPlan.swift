@@ -97,7 +97,7 @@ struct ImportPlan {
             guard (1..<User.ID.max / 2).contains(id) else { return refuse("\(id) cannot be a user's id.") }
             if let here = known[id] { return refuse("the id \(id) is the one of \(here.username) here.") }
             guard ids.insert(id).inserted else { return refuse("the id \(id) comes twice.") }
-            if id < known.nextID { imported.usersBack += 1 }
+            if id <= known.lastID { imported.usersBack += 1 }
         }
         guard users.updateValue(user.id, forKey: name) == nil else { return refuse("the name \(name) comes twice.") }
         for group in user.groups {

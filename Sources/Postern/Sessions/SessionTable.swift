@@ -8,6 +8,8 @@ struct SessionTable: EventSourced {
     private var digestByID = Parted<Session.ID, SecretDigest>()
     private var idsByUser = Parted<User.ID, [Session.ID]>()
     private var lastID: Session.ID = 0
+    /// The greatest id of a user that a session names or named; 0: none does.
+    private(set) var greatestUser: User.ID = 0
     /// Which sessions are looked at next to see whether they are over.
     private var sweep = Sweep()
 
@@ -41,6 +43,9 @@ struct SessionTable: EventSourced {
 
     static func end(of id: Session.ID) -> Event { Event([Array("ended".utf8), Array(String(id).utf8)]) }
 
+    /// Ids are given once.
+    static func lastID(_ id: Session.ID) -> Event { Event([Array("last-id".utf8), Array(String(id).utf8)]) }
+
     static func ends(_ event: Event) -> Bool { [Array("ended".utf8)].contains(event.columns.first) }
 
     var sessionCount: Int { byDigest.count }
@@ -58,7 +63,7 @@ struct SessionTable: EventSourced {
             try file.add(Self.start(session), at: now)
             try file.add(Self.use(of: id), at: session.lastUsed)
         }
-        try file.add(Event([Array("last-id".utf8), Array(String(lastID).utf8)]), at: now)
+        try file.add(Self.lastID(lastID), at: now)
     }
 
     mutating func apply(_ event: EventLine) throws(EventError) {
@@ -72,6 +77,7 @@ struct SessionTable: EventSourced {
                 if let id = byDigest[digest]?.id { remove(id) }
             }
             lastID = max(lastID, session.id)
+            greatestUser = max(greatestUser, session.user)
             byDigest[session.digest] = session
             digestByID[session.id] = session.digest
             idsByUser.change(session.user) { ids in

@@ -72,6 +72,15 @@ final class Replica<State: EventSourced>: Sendable {
         return try told.withLock { told throws(StoreError) in try body(told.state) }
     }
 
+    /// Reads what there is once more, by what the other journals say of it, too.
+    func confirm() throws(StoreError) {
+        do {
+            try journal.followAnew(reset: reset, apply: apply, told: finish)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
     /// As ``read(_:)`` with a copy of the state, so that what takes long is done beside the requests that go on.
     func readCopy<Result>(_ body: (State) throws(StoreError) -> Result) throws(StoreError) -> Result {
         do throws(StoreError) {

@@ -77,7 +77,7 @@ extension Store {
         // As they are now: what changes meanwhile is copied by who changes it.
         let users = try users.readSynced { $0.byID }
         // Of an import that is being made, tokens come before users, with an epoch that goes by the clock.
-        let recent = now().adding(seconds: -86_400).seconds
+        let recent = now().adding(seconds: -86_400).microseconds
         return { user, epoch in users[user].map { epoch >= $0.epoch } ?? (epoch > recent) }
     }
 

@@ -100,6 +100,7 @@ public final class Store: Sendable {
         } catch {
             throw StoreError(error)
         }
+        folder.whenNoticed { [weak self] text in self?.log.value?.warn(text) }
         try checkReadable(progress: progress)
     }
 
@@ -111,6 +112,11 @@ public final class Store: Sendable {
         try read("tokens", tokens, progress)
         try read("sessions", sessions, progress)
         try read("revocations", revocations, progress)
+        // Now that all have said how far the others were on disk.
+        try users.confirm()
+        try tokens.confirm()
+        try sessions.confirm()
+        try revocations.confirm()
         _ = try keys.ring()
     }
 
@@ -136,4 +142,7 @@ public final class Store: Sendable {
 
     /// The clock by which expiry is judged: never behind the greatest time that the store has seen.
     public func now() -> Timestamp { folder.now() }
+
+    /// By how many seconds ``now()`` is ahead of the system's clock; a negative number: behind.
+    public var clockDifference: Int64 { folder.clockDifference }
 }

@@ -5,6 +5,8 @@ final class StoreLog: Sendable {
     let logger: Logger
 
     init(_ logger: Logger) { self.logger = logger }
+
+    func warn(_ text: String) { logger.warning("\(text)") }
 }
 
 extension Store {

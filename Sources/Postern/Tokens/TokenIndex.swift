@@ -132,6 +132,15 @@ final class TokenIndex: Sendable {
         return ids.sorted()
     }
 
+    /// The greatest id of a user who has a token in it; 0 for an index without tokens.
+    var greatestUser: User.ID {
+        get throws(JournalError) {
+            let last = places(ofRanks: max(0, count - 1)..<count).map { number(layout.users, $0, as: Int64.self) }
+            try expectUnchanged()
+            return last.first ?? 0
+        }
+    }
+
     private func id(at place: Int) -> Token.ID { number(layout.ids, place, as: Int64.self) }
 
     private func ranks(of owner: TokenOwner) -> Range<Int> {

@@ -17,6 +17,7 @@ struct TokenTable: EventSourced {
     /// Each in the order in which they were issued.
     private var idsByOwner = Parted<TokenOwner, [Token.ID]>()
     private var lastID: Token.ID = 0
+    private var greatestRecentUser: User.ID = 0
     /// Tokens of the index that are no more, and those that end at another time than it knows.
     private var revoked = Parted<Token.ID, Void>()
     private var renewed = Parted<Token.ID, Timestamp>()
@@ -44,6 +45,14 @@ struct TokenTable: EventSourced {
 
     /// The id that the next token gets.
     var nextID: Token.ID { lastID + 1 }
+
+    /// The greatest id of a user that one of the tokens names; 0: none does.
+    var greatestUser: User.ID {
+        get throws(StoreError) {
+            let indexed = try inIndex { index throws(JournalError) in try index.greatestUser } ?? 0
+            return max(indexed, greatestRecentUser)
+        }
+    }
 
     /// In the order in which they were issued.
     var all: [Token] {
@@ -119,7 +128,7 @@ struct TokenTable: EventSourced {
     }
 
     /// Ids are given once.
-    private static func lastID(_ id: Token.ID) -> Event { Event([Array("last-id".utf8), Array(String(id).utf8)]) }
+    static func lastID(_ id: Token.ID) -> Event { Event([Array("last-id".utf8), Array(String(id).utf8)]) }
 
     static func ends(_ event: Event) -> Bool { [Array("revoked".utf8)].contains(event.columns.first) }
 
@@ -152,6 +161,7 @@ struct TokenTable: EventSourced {
                 if ids?.append(id) == nil { ids = [id] }
             }
             lastID = id
+            greatestRecentUser = max(greatestRecentUser, token.user)
         case .renewed(let id, let expires):
             if let digest = digestByID[id] {
                 recent.change(digest) { $0?.expires = expires }

@@ -17,13 +17,15 @@ struct Administration {
         password: [UInt8]?
     ) throws(APIError) -> (User, TokenSecret?) {
         let hash = try password.map { password throws(APIError) in try self.hash(password, for: username) }
+        let named = try greatestNamedUser()
         var added: User?
         try decide { table, administrator throws(APIError) in
             guard table[username] == nil else { throw Self.usernameTaken }
             let blank = User(
-                id: table.nextID,
+                id: table.nextID(beyond: named),
                 username: username,
                 passwordHash: hash,
+                epoch: accounts.store.nextEpoch(in: table),
                 created: accounts.store.now()
             )
             var user = blank
@@ -51,7 +53,7 @@ struct Administration {
             try administrator.checkChange(from: old, to: new)
             if new.username != old.username, table[new.username] != nil { throw Self.usernameTaken }
             // What was issued before is dead, also when the user is enabled again.
-            if old.isActive, !new.isActive { new.epoch = accounts.store.nextEpoch(after: old.epoch) }
+            if old.isActive, !new.isActive { new.epoch = accounts.store.nextEpoch(in: table) }
             changed = (old, new)
             guard new != old else { return [] }
             let cause: UserTable.Cause =
@@ -79,20 +81,20 @@ struct Administration {
         }
         let known = try user(id)
         let hash = try hash(password, for: known.username)
-        try rewrite(id, because: .password, signal: .password) { user, administrator throws(APIError) in
+        try rewrite(id, because: .password, signal: .password) { user, epoch, administrator throws(APIError) in
             try administrator.checkTakeover(of: user)
             // The rules went by the name.
             guard user.username == known.username else { throw .unavailable("The user was renamed at the same time.") }
             user.passwordHash = hash
-            user.epoch = accounts.store.nextEpoch(after: user.epoch)
+            user.epoch = epoch
         }
     }
 
     /// Raises the epoch: every token, session and JSON Web Token that was issued before is dead.
     func revokeAll(of id: User.ID) throws(APIError) {
-        try rewrite(id, because: .revoked, signal: .revoked) { user, administrator throws(APIError) in
+        try rewrite(id, because: .revoked, signal: .revoked) { user, epoch, administrator throws(APIError) in
             try administrator.checkAccess(to: user)
-            user.epoch = accounts.store.nextEpoch(after: user.epoch)
+            user.epoch = epoch
         }
     }
 
@@ -118,6 +120,14 @@ struct Administration {
         }
     }
 
+    private func greatestNamedUser() throws(APIError) -> User.ID {
+        do {
+            return try accounts.store.greatestNamedUser()
+        } catch {
+            throw APIError(error)
+        }
+    }
+
     private static var usernameTaken: APIError { .invalid("username", "A user with that username already exists.") }
 
     private func hash(_ password: [UInt8], for username: Username) throws(APIError) -> String {
@@ -133,13 +143,13 @@ struct Administration {
         _ id: User.ID,
         because cause: UserTable.Cause,
         signal: UserChange,
-        _ body: (inout User, Administrator) throws(APIError) -> Void
+        _ body: (inout User, _ nextEpoch: Int64, Administrator) throws(APIError) -> Void
     ) throws(APIError) {
         var changed: (old: User, new: User)?
         try decide { table, administrator throws(APIError) in
             guard let old = table[id] else { throw .notFound }
             var user = old
-            try body(&user, administrator)
+            try body(&user, accounts.store.nextEpoch(in: table), administrator)
             changed = (old, user)
             return [UserTable.event(cause, user)]
         }

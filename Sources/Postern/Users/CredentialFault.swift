@@ -10,7 +10,8 @@ enum CredentialFault: Error, Equatable {
     case inactive
     /// It was issued under a password that has been replaced.
     case passwordChanged
-    /// It has expired, or an epoch of its user has ended since it was issued.
+    /// It has expired, or an epoch of its user has ended since it was issued. One of a later epoch than the user's was issued
+    /// to somebody whom the store has lost.
     case ended
 
     /// - Parameters:
@@ -31,7 +32,7 @@ enum CredentialFault: Error, Equatable {
         switch issuance {
         case .now: return nil
         case .epoch(let epoch):
-            if epoch >= user.epoch { return nil }
+            if epoch == user.epoch { return nil }
             return epoch < user.passwordEpoch ? .passwordChanged : .ended
         case .time(let seconds):
             guard let end = user.lastEpochEnd else { return nil }

@@ -33,15 +33,17 @@ extension Store {
         isStaff: Bool = false,
         isSuperuser: Bool = false
     ) throws(StoreError) -> User {
+        let named = try greatestNamedUser()
         var added: User?
         try users.write { table throws(StoreError) in
             guard table[username] == nil else { throw .usernameTaken(username) }
             let user = User(
-                id: table.nextID,
+                id: table.nextID(beyond: named),
                 username: username,
                 passwordHash: passwordHash,
                 isStaff: isStaff,
                 isSuperuser: isSuperuser,
+                epoch: nextEpoch(in: table),
                 created: folder.now()
             )
             added = user
@@ -67,7 +69,7 @@ extension Store {
             guard var user = table[id] else { throw .noSuchUser }
             guard old == nil || user.passwordHash == old else { throw .conflict }
             user.passwordHash = hash
-            user.epoch = nextEpoch(after: user.epoch)
+            user.epoch = nextEpoch(in: table)
             changed = user
             return [UserTable.event(.password, user)]
         }
@@ -77,44 +79,50 @@ extension Store {
 
     /// Puts a better hash of the same password in the place of `old`, if that is still the user's hash.
     func replaceHash(of id: User.ID, _ old: String, by new: String) throws(StoreError) {
-        try change(id, because: .password, mayUseReserve: false) { user in
+        try change(id, because: .password, mayUseReserve: false) { user, _ in
             if user.passwordHash == old { user.passwordHash = new }
         }
     }
 
     /// Enables or disables a user. Disabling raises the epoch, so that enabling again revives nothing.
     public func setActive(_ id: User.ID, _ isActive: Bool) throws(StoreError) {
-        try change(id, because: isActive ? .enabled : .disabled) { user in
-            if user.isActive, !isActive { user.epoch = nextEpoch(after: user.epoch) }
+        try change(id, because: isActive ? .enabled : .disabled) { user, epoch in
+            if user.isActive, !isActive { user.epoch = epoch }
             user.isActive = isActive
         }
     }
 
     /// Raises the epoch: every token, session and JSON Web Token that was issued before is dead.
     public func revokeAll(of id: User.ID) throws(StoreError) {
-        try change(id, because: .revoked) { $0.epoch = nextEpoch(after: $0.epoch) }
+        try change(id, because: .revoked) { $0.epoch = $1 }
     }
 
-    /// What follows on a restore: ids that may have been given since the copy was made are not given again, so that what was
-    /// issued to those users is nobody's.
+    /// What follows on a restore and on a repair: ids that may have been given away by what is gone are not given again, so
+    /// that what was issued to those users is nobody's.
     /// - Parameter revokingAll: Whether to end every credential, of every user, too.
     func begin(revokingAll: Bool) throws(StoreError) {
+        let named = try greatestNamedUser()
         try users.write { table in
+            let epoch = nextEpoch(in: table)
             let revoked = (revokingAll ? table.all : []).map { user in
                 var user = user
-                user.epoch = nextEpoch(after: user.epoch)
+                user.epoch = epoch
                 return UserTable.event(.revoked, user)
             }
-            return revoked + [UserTable.lastID(table.nextID + Self.idsSinceCopy)]
+            return revoked + [UserTable.lastID(Self.idAfterLoss(max(table.lastID, named)), epoch: epoch)]
         }
+        try tokens.write { table in [TokenTable.lastID(Self.idAfterLoss(table.nextID - 1))] }
+        try sessions.write { table in [SessionTable.lastID(Self.idAfterLoss(table.nextID - 1))] }
     }
 
-    /// More than any site adds between two copies.
-    private static let idsSinceCopy: Int64 = 1_000_000
+    private static func idAfterLoss(_ last: Int64) -> Int64 { min(last, .max - 1 - idsLost) + idsLost }
+
+    /// More than any site gives between two copies.
+    private static let idsLost: Int64 = 1_000_000
 
     /// Gives or takes flags; nil leaves one as it is.
     public func grant(_ id: User.ID, staff: Bool? = nil, superuser: Bool? = nil) throws(StoreError) {
-        try change(id, because: .granted) { user in
+        try change(id, because: .granted) { user, _ in
             user.isStaff = staff ?? user.isStaff
             user.isSuperuser = superuser ?? user.isSuperuser
         }
@@ -165,21 +173,30 @@ extension Store {
         }
     }
 
-    /// Epochs go by the clock, so that one which was lost with a failed sync, or a store that was restored, does not come
-    /// again: what was issued under it stays dead.
-    func nextEpoch(after epoch: Int64) -> Int64 { max(epoch &+ 1, now().seconds) }
+    /// An epoch that no user has had: in microseconds of the store's clock, and greater than all that are known. So one that
+    /// was lost, with a sync that failed or the end of a file, does not come again, and what was issued under it stays dead.
+    /// To be called under the lock of whoever writes.
+    func nextEpoch(in table: borrowing UserTable) -> Int64 { max(table.lastEpoch &+ 1, now().microseconds) }
+
+    /// The greatest id of a user that a credential names: the journal of users may have lost them, and nobody gets their id.
+    func greatestNamedUser() throws(StoreError) -> User.ID {
+        max(
+            try tokens.read { table throws(StoreError) in try table.greatestUser },
+            try sessions.read { $0.greatestUser }
+        )
+    }
 
     /// Writes nothing when `body` leaves the record as it is.
     private func change(
         _ id: User.ID,
         because cause: UserTable.Cause,
         mayUseReserve: Bool = true,
-        _ body: (inout User) -> Void
+        _ body: (inout User, _ nextEpoch: Int64) -> Void
     ) throws(StoreError) {
         try users.write(mayUseReserve: mayUseReserve) { table throws(StoreError) in
             guard let old = table[id] else { throw .noSuchUser }
             var new = old
-            body(&new)
+            body(&new, nextEpoch(in: table))
             return new == old ? [] : [UserTable.event(cause, new)]
         }
     }

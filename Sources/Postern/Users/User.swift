@@ -20,11 +20,11 @@ public struct User: Sendable, Equatable {
     public var permissions: Set<PermissionName> = []
     /// Those of all of the user's groups together.
     var groupPermissions: Set<PermissionName> = []
-    /// A credential that was issued under an older epoch is dead.
+    /// A credential that was issued under another epoch is dead. No two users ever have the same one.
     public var epoch: Int64
     /// The epoch that began with the last change of the password.
     var passwordEpoch: Int64
-    /// When the epoch began.
+    /// When the epoch began; 1970 for a user's first one, which ended nothing.
     var epochBegan: Timestamp
     public let created: Timestamp
 
@@ -46,12 +46,11 @@ public struct User: Sendable, Equatable {
         self.isSuperuser = isSuperuser
         self.epoch = epoch
         passwordEpoch = epoch
-        epochBegan = created
+        epochBegan = Timestamp(seconds: 0)
         self.created = created
     }
 
-    /// When an epoch of theirs ended the last time; nil: none has. The first epoch of a user began with nothing to end, also
-    /// of one who was imported, whose first epoch goes by the clock.
+    /// When an epoch of theirs ended the last time; nil: none has.
     var lastEpochEnd: Timestamp? { epoch > 1 && epochBegan.seconds > 0 ? epochBegan : nil }
 
     /// Whether both are let in by the same.

@@ -6,7 +6,7 @@ struct UserList: Sendable {
 
     init(_ table: borrowing UserTable) {
         users = table.byID
-        lastID = table.nextID - 1
+        lastID = table.lastID
     }
 
     /// Which users are asked for.

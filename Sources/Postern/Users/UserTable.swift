@@ -8,13 +8,16 @@ internal import Journal
 /// whoever presents a credential from before. Lists are separated by commas; lines of older versions have none.
 ///
 /// `TIME  group  NAME  PERMISSIONS` says all about a group. After `TIME  group-deleted  NAME` nobody is in it.
+/// `TIME  last-id  ID  EPOCH` says which ids and epochs were given away.
 struct UserTable: EventSourced {
     private(set) var byID = Parted<User.ID, User>()
     private var idByName = Parted<Username, User.ID>()
     private var members: [GroupName: Set<User.ID>] = [:]
     /// Ids of those who have a password, or had one before they went.
     private var withHash: [User.ID] = []
-    private var lastID: User.ID = 0
+    private(set) var lastID: User.ID = 0
+    /// The greatest that a user has had.
+    private(set) var lastEpoch: Int64 = 0
     private(set) var groups: [GroupName: Set<PermissionName>] = [:]
 
     /// Why a record was written.
@@ -30,7 +33,8 @@ struct UserTable: EventSourced {
     subscript(name: Username) -> User? { idByName[name].flatMap { byID[$0] } }
 
     /// The id that the next user gets.
-    var nextID: User.ID { lastID + 1 }
+    /// - Parameter named: The greatest that is known from elsewhere.
+    func nextID(beyond named: User.ID) -> User.ID { max(lastID, min(named, .max - 1)) + 1 }
 
     var userCount: Int { byID.count }
 
@@ -74,8 +78,10 @@ struct UserTable: EventSourced {
     }
 
     /// Says all about a user, also what else follows from the lines before.
-    static func kept(_ user: User) -> Event {
-        let times = [Array(String(user.passwordEpoch).utf8), Array(user.epochBegan.rfc3339.utf8)]
+    static func kept(_ user: User, at now: Timestamp) -> Event {
+        // No later than now, also where a wrong clock has said so.
+        let began = min(user.epochBegan, now)
+        let times = [Array(String(user.passwordEpoch).utf8), Array(began.rfc3339.utf8)]
         return Event(event(.kept, user).columns + times)
     }
 
@@ -112,13 +118,15 @@ struct UserTable: EventSourced {
         }
         for id in byID.keys.sorted() {
             guard let user = byID[id] else { continue }
-            try file.add(Self.kept(user), at: now)
+            try file.add(Self.kept(user, at: now), at: now)
         }
-        try file.add(Self.lastID(lastID), at: now)
+        try file.add(Self.lastID(lastID, epoch: lastEpoch), at: now)
     }
 
-    /// Ids are given once, also those of users who are gone.
-    static func lastID(_ id: User.ID) -> Event { Event([Array(lastIDCause.utf8), Array(String(id).utf8)]) }
+    /// Ids and epochs are given once, also those of users who are gone.
+    static func lastID(_ id: User.ID, epoch: Int64) -> Event {
+        Event([Array(lastIDCause.utf8), Array(String(id).utf8), Array(String(epoch).utf8)])
+    }
 
     private static let lastIDCause = "last-id"
 
@@ -133,6 +141,8 @@ struct UserTable: EventSourced {
         guard id < .max else { throw .malformed }
         if cause == Self.lastIDCause {
             lastID = max(lastID, id)
+            // Lines of older versions have none.
+            if !columns.isAtEnd { lastEpoch = max(lastEpoch, try columns.integer()) }
             return
         }
         if cause == Cause.deleted.rawValue {
@@ -156,6 +166,9 @@ struct UserTable: EventSourced {
             user.epochBegan = try columns.time()
         } else if let known {
             user.epochBegan = known.epoch == user.epoch ? known.epochBegan : event.time
+        } else if cause != Cause.added.rawValue {
+            // The line that added them was lost.
+            user.epochBegan = event.time
         }
         if let old = known, old.username != user.username { idByName[old.username] = nil }
         for group in known?.groups ?? [] where !user.groups.contains(group) { members[group]?.remove(id) }
@@ -164,6 +177,7 @@ struct UserTable: EventSourced {
         byID[id] = user
         idByName[user.username] = id
         lastID = max(lastID, id)
+        lastEpoch = max(lastEpoch, user.epoch)
     }
 
     private static func user(_ id: User.ID, _ columns: inout EventReader) throws(EventError) -> User {
@@ -172,6 +186,7 @@ struct UserTable: EventSourced {
         let flags = try elements(&columns)
         guard flags.allSatisfy({ Self.flags.contains(Array($0)) }) else { throw .malformed }
         let epoch = try columns.integer()
+        guard epoch < .max else { throw .malformed }
         let created = try columns.time()
         let hash = try columns.text()
         var user = User(

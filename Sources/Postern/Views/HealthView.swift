@@ -1,5 +1,5 @@
 /// Says whether requests can be answered: 200, or 503 and what is wrong, when the store cannot be read or written, or
-/// has no key. With the query `live` it says only that the process answers, which a full disk does not change.
+/// has no key. Where the system's clock is not believed it says by how many seconds the store's is ahead of it. With the query `live` it says only that the process answers, which a full disk does not change.
 struct HealthView: APIView {
     let name = "Health"
     let methods: [Method] = [.get]
@@ -10,7 +10,9 @@ struct HealthView: APIView {
 
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
         if request.query != Self.liveQuery { try checkReadiness() }
-        return APIResponse(.object([("status", .string("ok"))]), fields: [APIResponse.noStore])
+        let difference = store.clockDifference
+        let clock = abs(difference) > 60 ? [("clock_difference", JSONValue.integer(difference))] : []
+        return APIResponse(.object([("status", .string("ok"))] + clock), fields: [APIResponse.noStore])
     }
 
     /// Clients are told no paths: the log names them.

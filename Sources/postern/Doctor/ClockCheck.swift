@@ -13,11 +13,14 @@ struct ClockCheck: DoctorCheck {
     func diagnose() -> Diagnosis {
         let now = Timestamp.now()
         var diagnosis = Diagnosis(state: now.rfc3339)
-        // Never behind the newest event.
-        let behind = (store.now().microseconds - now.microseconds) / 1_000_000
-        if behind > Self.tolerance {
+        let difference = store.clockDifference
+        if difference > Self.tolerance {
             diagnosis.findings.append(
-                "The clock is \(behind) seconds behind the newest event of the store, which counts meanwhile: set it right; if that event is from a time when the clock was wrong, what was issued then ends late."
+                "The clock is \(difference) seconds behind that of the store, which goes on from its newest event: set it right or, if that event was written when the clock was wrong, run postern store repair --set-clock."
+            )
+        } else if difference < -Self.tolerance {
+            diagnosis.findings.append(
+                "The clock was set ahead of that of the store by \(-difference) seconds, which is not believed: set it right or, if it is right now, run postern store repair --set-clock."
             )
         }
         if !linux_clock_is_synchronized() {

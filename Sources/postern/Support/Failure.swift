@@ -73,7 +73,7 @@ struct Failure: Error {
         case .newerVersion, .tooOpen, .networkFileSystem: .configuration
         case .notEmpty: .cannotCreate
         case .foreignOwner: .noPermission
-        case .foreignFile, .damaged, .notUnderstood, .wrongIndex: .dataError
+        case .foreignFile, .damaged, .cutShort, .replaced, .notUnderstood, .wrongIndex: .dataError
         case .locked: .temporary
         case .poisoned: .inputOutput
         case .system(_, _, let number):

@@ -93,10 +93,11 @@ struct JWTFlowTests {
         #expect(seconds(claims, "exp") - seconds(claims, "iat") == 3600)
         let key = try #require(try gate.store.keyRing().keys.first).key
         let now = Timestamp.now().seconds
+        let user = try gate.user("ann")
         for (age, status) in [(3500, 200), (3700, 401)] {
             let old: [(name: String, value: JSONValue)] = [
                 ("token_type", .string("refresh")), ("exp", .integer(now + 600)), ("jti", .string("\(age)")),
-                ("user_id", .integer(try gate.user("ann").id)), ("postern:epoch", .integer(1)),
+                ("user_id", .integer(user.id)), ("postern:epoch", .integer(user.epoch)),
                 ("postern:family", .string("\(age)")), ("postern:login", .integer(now - Int64(age))),
             ]
             let token = String(decoding: try #require(JSONWebSignature.compact(old, signedBy: key)), as: UTF8.self)
