@@ -8,7 +8,7 @@ FOR_SWIFT := ca-certificates curl g++ git libncurses6 libsqlite3-0 libxml2 tzdat
 TO_BUILD := libcrypt-dev libfcgi-dev libsodium-dev pkg-config
 TO_RUN := curl nginx spawn-fcgi
 TO_TEST := $(TO_RUN) apache2-utils lighttpd python3 python3-venv chromium chromium-driver caddy apache2-bin strace \
-	fail2ban prometheus libfaketime fish groff logrotate man-db mandoc systemd valgrind zsh
+	fail2ban prometheus libfaketime fish groff logrotate man-db mandoc systemd unicode-data valgrind zsh
 TO_INSTALL := python3
 TO_PACKAGE := dpkg-dev binutils lintian
 TO_TEST_PACKAGE := debootstrap

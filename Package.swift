@@ -25,6 +25,7 @@ let package = Package(
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         .target(name: "CLinux"),
+        .target(name: "CUnicode", exclude: ["make-tables"]),
         .target(
             name: "FastCGI",
             dependencies: ["CFastCGI", "CLinux"],
@@ -38,7 +39,7 @@ let package = Package(
         .target(
             name: "Postern",
             dependencies: [
-                "CCrypt", "CLinux", "CSodium", "FastCGI", "Journal",
+                "CCrypt", "CLinux", "CSodium", "CUnicode", "FastCGI", "Journal",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -71,7 +72,7 @@ let package = Package(
         .testTarget(name: "JournalTests", dependencies: ["CLinux", "Journal"], swiftSettings: settings),
         .testTarget(
             name: "PosternTests",
-            dependencies: ["FastCGI", "Postern", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["CUnicode", "FastCGI", "Postern", .product(name: "Logging", package: "swift-log")],
             exclude: ["Vectors"],
             swiftSettings: settings
         ),

@@ -140,6 +140,8 @@ struct ImportTarget: ParsableArguments {
                     ("revocations", .integer(Int64(imported.revocations))),
                     ("users_back", .integer(Int64(imported.usersBack))),
                     ("users_without_password", .integer(Int64(imported.usersWithoutPassword))),
+                    ("uncomposed_names", Self.object(imported.uncomposedNames)),
+                    ("doubtful_names", Self.object(imported.doubtfulNames)),
                     ("unknown_hashes", Self.object(imported.unknownHashes)),
                     ("left_out", Self.object(imported.leftOut)), ("dry_run", .bool(dryRun)),
                 ]
@@ -162,9 +164,25 @@ struct ImportTarget: ParsableArguments {
                 "\(count) of them because theirs is of the kind \(printable(kind)), which cannot be verified\n"
             )
         }
+        if let first = imported.uncomposedNames.first {
+            StandardOutput.write(
+                "\(imported.uncomposedNames.count) of the users cannot log in by a form, since their names are not composed (NFKC), the first of them \(printable("\(first)"))\n"
+            )
+        }
+        if let first = imported.doubtfulNames.first, let fault = imported.doubtfulNames.fault {
+            StandardOutput.write(
+                "\(imported.doubtfulNames.count) of the users have names that a new user could not have, the first of them \(printable("\(first)")): \(fault)\n"
+            )
+        }
         for (what, count) in imported.leftOut.sorted(by: { $0.key < $1.key }) {
             StandardOutput.write("left out: \(count) \(what)\n")
         }
+    }
+
+    private static func object(_ names: Store.Names) -> JSONValue {
+        .object([
+            ("count", .integer(Int64(names.count))), ("first", names.first.map { .string("\($0)") } ?? .null),
+        ])
     }
 
     private static func object(_ counts: [String: Int]) -> JSONValue {

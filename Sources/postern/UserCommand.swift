@@ -36,7 +36,7 @@ struct UserCommand: ParsableCommand {
         var noPassword = false
 
         func run() throws {
-            let username = try Username(name.utf8)
+            let username = try Username(new: name.utf8)
             let store = try store.open()
             guard try store.user(named: username) == nil else { throw StoreError.usernameTaken(username) }
             let (user, secret) = try Accounts(store: store, rules: try rules.rules()).addUser(
@@ -46,6 +46,9 @@ struct UserCommand: ParsableCommand {
                 isSuperuser: superuser,
                 withToken: withToken
             )
+            if username.bytes != Array(name.utf8) {
+                StandardError.write("The user is called \(username): the name is composed (NFKC), as Django does it.\n")
+            }
             if output.json {
                 output.print(user.members + (secret.map { [("token", .string($0.text))] } ?? []))
             } else if let secret {

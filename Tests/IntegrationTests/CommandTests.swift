@@ -45,6 +45,38 @@ struct CommandTests {
         #expect(try postern(["user", "show", "ann"]).code == 67)
     }
 
+    @Test("A new user's name is composed and no look-alike, and an import says which names are")
+    func names() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let composed = try postern(["user", "add", "e\u{301}mile", "--no-password", "--json"])
+        try composed.expectSuccess()
+        #expect(composed.error == "The user is called \u{E9}mile: the name is composed (NFKC), as Django does it.\n")
+        let row = try #require(try object(composed.output) as? [String: Any])
+        #expect((row["username"] as? String)?.unicodeScalars.count == 5)
+        let refused = try postern(["user", "add", "\u{430}dmin", "--no-password"])
+        #expect(refused.code == 65 && refused.output.isEmpty)
+        #expect(
+            refused.error
+                == "postern: A username cannot mix scripts, and the character U+0430 is of another one than others: write the name in one script.\n"
+        )
+        let hash = "{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE="
+        let lines = ["ann", "e\u{301}ve", "bob\u{3164}", "\u{430}nn"].map { "\($0):\(hash)\n" }.joined()
+        let imported = try postern(["import", "htpasswd", "--dry-run"], input: lines)
+        try imported.expectSuccess()
+        #expect(
+            imported.output.contains(
+                "2 of the users cannot log in by a form, since their names are not composed (NFKC), the first of them e\u{301}ve\n"
+            )
+        )
+        #expect(
+            imported.output.contains(
+                "2 of the users have names that a new user could not have, the first of them bob\\u{3164}: A username cannot hold the character U+3164, which is invisible: leave it out.\n"
+            )
+        )
+        let json = try postern(["import", "htpasswd", "--json"], input: lines)
+        #expect(json.output.contains(#""doubtful_names":{"count":2,"first":"bob"# + "\u{3164}\"}"))
+    }
+
     @Test("Groups are made, listed and deleted; users get into them, and get permissions")
     func groups() throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }

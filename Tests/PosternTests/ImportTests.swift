@@ -49,6 +49,25 @@ struct ImportTests {
         return user.username.description
     }
 
+    @Test("Names are taken over as they are, and those that a new user could not have are counted")
+    func names() throws {
+        let names = ["ann", "e\u{301}mile", "\u{430}nn", "bob", "a\u{3164}", "e\u{301}ve"]
+        let users = names.enumerated().map { Self.user(String($0 + 7), $1) }
+        let dump = "[\(users.joined(separator: ","))]"
+        for imported in [try importDjango(dump, isDryRun: true), try importDjango(dump)] {
+            #expect(imported.users.added == 6)
+            #expect(imported.uncomposedNames.count == 3)
+            #expect(imported.uncomposedNames.first == (try Username(names[1].utf8)))
+            #expect(imported.doubtfulNames.count == 2)
+            #expect(imported.doubtfulNames.first == (try Username(names[2].utf8)))
+            #expect(imported.doubtfulNames.fault == .mixedScripts("\u{430}"))
+        }
+        for name in names { #expect(try store.user(named: try Username(name.utf8)) != nil) }
+        // Who is here already needs no other word.
+        let again = try importDjango(dump)
+        #expect(again.uncomposedNames.count == 0 && again.doubtfulNames.count == 0)
+    }
+
     @Test("Users keep ids, flags, groups, permissions and when they came; a second import changes nothing")
     func users() throws {
         let dump = """

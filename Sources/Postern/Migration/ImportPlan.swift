@@ -109,6 +109,7 @@ struct ImportPlan {
             }
         }
         imported.users.added += 1
+        imported.look(at: name)
         if user.passwordHash == nil { imported.usersWithoutPassword += 1 }
         if let kind = user.unknownHash { imported.unknownHashes[kind, default: 0] += 1 }
     }
@@ -145,5 +146,25 @@ struct ImportPlan {
         case .name(let name) where kept.contains(name): imported.tokens.kept += token.tokens
         default: problems.append(ImportProblem(place: token.place, reason: "its user is not in the file."))
         }
+    }
+}
+
+extension Store.Imported {
+    fileprivate mutating func look(at name: Username) {
+        if !name.isComposed { uncomposedNames.count(name) }
+        do throws(UsernameError) {
+            _ = try Username(new: name.bytes)
+        } catch {
+            doubtfulNames.count(name, error)
+        }
+    }
+}
+
+extension Store.Names {
+    fileprivate mutating func count(_ name: Username, _ fault: UsernameError? = nil) {
+        count += 1
+        guard first == nil else { return }
+        first = name
+        self.fault = fault
     }
 }

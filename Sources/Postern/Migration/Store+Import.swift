@@ -18,6 +18,11 @@ extension Store {
         public internal(set) var usersWithoutPassword = 0
         /// Among them, those whose hash is of a kind that cannot be verified, by its name.
         public internal(set) var unknownHashes: [String: Int] = [:]
+        /// Among the users that were added, those whose name is not composed: Django's login form, and ours, finds them by
+        /// no spelling.
+        public internal(set) var uncomposedNames = Names()
+        /// Likewise, those whose name a new user could not have, see ``Username/init(new:)``.
+        public internal(set) var doubtfulNames = Names()
         /// What is not carried over, and how much of it.
         public internal(set) var leftOut: [String: Int] = [:]
     }
@@ -26,6 +31,13 @@ extension Store {
         public internal(set) var added = 0
         /// They were there already, and stay as they are.
         public internal(set) var kept = 0
+    }
+
+    public struct Names: Sendable {
+        public internal(set) var count = 0
+        public internal(set) var first: Username?
+        /// What is wrong with the first.
+        public internal(set) var fault: UsernameError?
     }
 
     /// As many are named at once.

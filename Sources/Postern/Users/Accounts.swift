@@ -172,10 +172,11 @@ public final class Accounts: Sendable {
     /// Adds a user, and a token where that is asked for here or by the setting.
     ///
     /// - Parameters:
+    ///   - username: Composed and checked here as by ``Username/init(new:)``, as Django's `create_user` composes it.
     ///   - password: nil makes an account that no password opens.
     ///   - request: That asked for it; nil for the command line. Likewise in the other methods.
     /// - Returns: The user; the token in clear, for the only time.
-    /// - Throws: ``PasswordError`` when a rule refuses the password, ``StoreError``.
+    /// - Throws: ``UsernameError`` and ``PasswordError`` when a rule refuses the name or the password, ``StoreError``.
     public func addUser(
         _ username: Username,
         password: [UInt8]?,
@@ -184,6 +185,7 @@ public final class Accounts: Sendable {
         withToken: Bool = false,
         for request: APIRequest? = nil
     ) throws -> (User, TokenSecret?) {
+        let username = try Username(new: username.bytes)
         if password != nil { try request?.willHash() }
         let hash = try password.map { try self.hash($0, for: username) }
         let user = try store.addUser(username, passwordHash: hash, isStaff: isStaff, isSuperuser: isSuperuser)

@@ -26,6 +26,7 @@ extension Store {
     /// In the order in which they were added.
     public func allUsers() throws(StoreError) -> [User] { try users.read { $0.all } }
 
+    /// Adds a user by the name as it is: ``Accounts/addUser(_:password:isStaff:isSuperuser:withToken:for:)`` checks it.
     /// - Throws: ``StoreError/usernameTaken(_:)``.
     public func addUser(
         _ username: Username,

@@ -2,7 +2,7 @@
 ///
 /// There is no colon in it (RFC 7617, section 2, ends the user-id there), no control or formatting
 /// character that could end a header field or turn a log line around, and no white space at either end,
-/// because DRF's login trims what it is given.
+/// because DRF's login trims what it is given. ``init(new:)`` asks more of the name of a new user.
 public struct Username: Sendable, Hashable, CustomStringConvertible {
     public static let maximumLength = 150
 
@@ -47,6 +47,19 @@ public enum UsernameError: Error, Equatable, CustomStringConvertible {
     case notUTF8
     case forbidden(Unicode.Scalar)
     case whiteSpaceAtEnd
+    // The rules on new names, see ``Username/init(new:)``.
+    /// Unicode's Default_Ignorable_Code_Point.
+    case invisible(Unicode.Scalar)
+    /// Outside of PRECIS's IdentifierClass (RFC 8264, section 4.2), or of a script that UAX 31 does not recommend.
+    case unusual(Unicode.Scalar)
+    /// UTS 39, section 5.2.
+    case mixedScripts(Unicode.Scalar)
+    /// UTS 39, section 5.3.
+    case mixedDigits(Unicode.Scalar)
+    /// A mark without a letter or twice, or a rule of RFC 5892, appendix A.
+    case misplaced(Unicode.Scalar)
+    /// RFC 5893, section 2.
+    case openEnd(Unicode.Scalar)
 
     public var description: String {
         switch self {
@@ -54,13 +67,26 @@ public enum UsernameError: Error, Equatable, CustomStringConvertible {
         case .tooLong: "A username has at most \(Username.maximumLength) characters."
         case .notUTF8: "A username has to be valid UTF-8."
         case .forbidden(let scalar):
-            "A username cannot hold the character U+\(hexadecimal(scalar.value)): colons, control and invisible formatting characters are refused."
+            "A username cannot hold the character \(name(scalar)): colons, control and invisible formatting characters are refused."
         case .whiteSpaceAtEnd: "A username cannot begin or end with white space."
+        case .invisible(let scalar):
+            "A username cannot hold the character \(name(scalar)), which is invisible: leave it out."
+        case .unusual(let scalar):
+            "A username cannot hold the character \(name(scalar)): use ASCII, or letters and digits of a script that is widely used."
+        case .mixedScripts(let scalar):
+            "A username cannot mix scripts, and the character \(name(scalar)) is of another one than others: write the name in one script."
+        case .mixedDigits(let scalar):
+            "A username cannot mix kinds of digits, and \(name(scalar)) is of another one than those before: use one kind."
+        case .misplaced(let scalar):
+            "The character \(name(scalar)) does not belong to those beside it in this username: leave it out."
+        case .openEnd(let scalar):
+            "A username that is written from right to left cannot begin or end with \(name(scalar)): begin with a letter, and end with a letter or a digit."
         }
     }
 
-    private func hexadecimal(_ value: UInt32) -> String {
-        let digits = String(value, radix: 16, uppercase: true)
-        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    /// As Unicode writes it.
+    private func name(_ scalar: Unicode.Scalar) -> String {
+        let digits = String(scalar.value, radix: 16, uppercase: true)
+        return "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
 }

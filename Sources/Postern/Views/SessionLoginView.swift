@@ -31,7 +31,8 @@ struct SessionLoginView: APIView {
         }
         guard let name = values["username"], let password = values["password"],
             let user = try login.accounts.user(
-                named: Array(name.utf8),
+                // Django's form composes a name; DRF's serializers, by which JSON goes, do not.
+                named: Array((request.isJSON ? name : Username.composed(byFormFrom: name)).utf8),
                 password: Array(password.utf8),
                 for: request
             )

@@ -19,8 +19,13 @@ struct UserDetailView: APIView {
         switch request.method {
         case .put, .patch:
             // Who there is not is not found, whatever the body.
-            _ = try administration.user(id)
-            let fields = try UserFields(request, isPartial: request.method == .patch, takesPassword: false)
+            let known = try administration.user(id)
+            let fields = try UserFields(
+                request,
+                isPartial: request.method == .patch,
+                current: known.username,
+                takesPassword: false
+            )
             user = try administration.change(id, fields.draft)
         case .delete:
             try administration.deleteUser(id)

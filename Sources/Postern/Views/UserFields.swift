@@ -25,9 +25,15 @@ struct UserFields {
 
     /// - Parameters:
     ///   - isPartial: Whether the username may be missing, as in a PATCH.
+    ///   - current: The username that may stay, also where a new user could not have it; nil: of a new user.
     ///   - takesPassword: Otherwise a password is refused, for one that is passed over would be taken for set.
     /// - Throws: ``APIError`` with the messages of all fields.
-    init(_ request: APIRequest, isPartial: Bool, takesPassword: Bool) throws(APIError) {
+    init(
+        _ request: APIRequest,
+        isPartial: Bool,
+        current: Username? = nil,
+        takesPassword: Bool
+    ) throws(APIError) {
         var fields = try BodyFields(request)
         if let text = fields.text(
             CharField(name: "username", isRequired: !isPartial, maximumLength: Username.maximumLength)
@@ -35,7 +41,8 @@ struct UserFields {
             do throws(UsernameError) {
                 // What a form holds that is no UTF-8 has become this.
                 guard !text.unicodeScalars.contains("\u{FFFD}") else { throw .notUTF8 }
-                draft.username = try Username(text.utf8)
+                let typed = try Username(text.utf8)
+                draft.username = typed == current ? typed : try Username(new: typed.bytes)
             } catch {
                 fields.refuse("username", error.description)
             }

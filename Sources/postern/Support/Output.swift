@@ -56,16 +56,24 @@ struct OutputOptions: ParsableArguments {
     }
 }
 
-/// Text as it may go to a terminal: no control and no formatting character in it.
+/// Text as it may go to a terminal: no control, no formatting and no invisible character in it.
 func printable(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator: result += "\\u{\(String(scalar.value, radix: 16))}"
-        default: result.unicodeScalars.append(scalar)
+        if isPrintable(scalar) {
+            result.unicodeScalars.append(scalar)
+        } else {
+            result += "\\u{\(String(scalar.value, radix: 16))}"
         }
     }
     return result
+}
+
+private func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator: false
+    default: !scalar.properties.isDefaultIgnorableCodePoint
+    }
 }
 
 enum StandardOutput {

@@ -506,6 +506,7 @@ def endpoint_cases():
                 "as it is": {}, "spaces around the name": {"username": " bob\t"}, "spaces around the password": {"password": f" {PHRASE} "},
                 "non-breaking space": {"username": "bob\u00a0"}, "more fields": {"x": 1, "next": "/"},
                 "letters beyond ASCII": {"username": "émile", "password": PASSWORDS["émile"]},
+                "a letter and its accent": {"username": "e\u0301mile", "password": PASSWORDS["émile"]},
                 "colons": {"username": "stella", "password": PASSWORDS["stella"]}}.items():
             yield Case(f"{path} good: {name}", post_json(path, {**good, **changes}))
         yield Case(f"{path} good: as a form", post_form(path, good))
@@ -854,7 +855,8 @@ def session_cases():
                it=lambda side: side.get("2.cookie.sessionid").upper()))
     for user, password in [("dora", "wrong"), ("nobody", PHRASE), ("ina", PHRASE), ("", PHRASE), ("dora", ""), ("DORA", PHRASE),
                            (" dora ", PHRASE), ("dora", PHRASE + " "), ("émile", PASSWORDS["émile"]), ("stella", PASSWORDS["stella"]),
-                           ("a" * 151, "x"), ("a" * 150, "x"), ("dora\0", PHRASE)]:
+                           ("e\u0301mile", PASSWORDS["émile"]), ("\uff44ora", PHRASE), ("\u3000dora\u3000", PHRASE),
+                           ("\u0301dora", PHRASE), ("a" * 151, "x"), ("a" * 150, "x"), ("dora\0", PHRASE)]:
         yield Case(f"session: login by {short(user)} with {short(password)}", get(page), post_form(
             page, {**login_fields(user), "password": password}, first))
     yield Case("session: login without user and password", get(page), post_form(
