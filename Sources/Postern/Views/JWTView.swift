@@ -51,10 +51,20 @@ extension JWTView {
     }
 
     /// Both tokens in the body or, where the location names a cookie, in cookies that no script can read.
-    func response(_ pair: JSONWebTokens.Pair, _ request: APIRequest, familyID: [UInt8]) -> APIResponse {
+    /// - Parameter beginsWithAccess: Whether the access token is the first member, as in simplejwt's answer to a refresh.
+    func response(
+        _ pair: JSONWebTokens.Pair,
+        _ request: APIRequest,
+        familyID: [UInt8],
+        beginsWithAccess: Bool
+    ) -> APIResponse {
         guard let cookie = tokens.settings.cookie, let refreshCookie = tokens.settings.refreshCookie else {
+            let access: [(name: String, value: JSONValue)] = [("access", .string(pair.access))]
             let refresh: [(name: String, value: JSONValue)] = pair.refresh.map { [("refresh", .string($0))] } ?? []
-            return APIResponse(.object(refresh + [("access", .string(pair.access))]), fields: [APIResponse.noStore])
+            return APIResponse(
+                .object(beginsWithAccess ? access + refresh : refresh + access),
+                fields: [APIResponse.noStore]
+            )
         }
         let now = tokens.store.now()
         func field(_ name: String, _ value: String, until end: Timestamp, withLinks: Bool) -> (String, String) {
