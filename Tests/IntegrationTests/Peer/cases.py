@@ -418,6 +418,12 @@ def multipart(*fields):
     return "".join(parts) + "--b--\r\n"
 
 
+def multipart_base64(*fields):
+    parts = [f'--b\r\nContent-Disposition: form-data; name="{name}"\r\nContent-Transfer-Encoding: base64\r\n\r\n{value}\r\n'
+             for name, value in fields]
+    return "".join(parts) + "--b--\r\n"
+
+
 def body_cases(path, fields):
     first, last = fields[0], fields[-1]
 
@@ -445,7 +451,8 @@ def body_cases(path, fields):
     for name, body in forms.items():
         yield Case(f"{path} form: {name}", post_form(path, body))
     parts = {"nothing": multipart(), "words": multipart(*[(name, "x") for name in fields]), "blank": multipart((first, "")),
-             "file": multipart((first + '"; filename="x', "x")), "JSON": all_of("x"), "cut": multipart((first, "x"))[:-9]}
+             "file": multipart((first + '"; filename="x', "x")), "base64": multipart_base64((first, "eA==")),
+             "blank in base64": multipart_base64((first, "IA==")), "no base64": multipart_base64((first, "eA")), "JSON": all_of("x"), "cut": multipart((first, "x"))[:-9]}
     for name, body in parts.items():
         yield Case(f"{path} multipart: {name}", Step("POST", path, [("Content-Type", "multipart/form-data; boundary=b")], body))
     yield Case(f"{path} multipart without boundary", Step("POST", path, [("Content-Type", "multipart/form-data")], multipart()))
@@ -511,6 +518,9 @@ def endpoint_cases():
         yield Case(f"{path} good: as a form", post_form(path, good))
         yield Case(f"{path} good: as multipart", Step(
             "POST", path, [("Content-Type", "multipart/form-data; boundary=b")], multipart(*good.items())))
+        yield Case(f"{path} good: as multipart in base64", Step(
+            "POST", path, [("Content-Type", "multipart/form-data; boundary=b")],
+            multipart_base64(*[(name, base64.b64encode(value.encode()).decode()) for name, value in good.items()])))
         yield Case(f"{path} good: last name wins", post_json(path, '{"username":"x",' + json.dumps(good)[1:]))
         yield Case(f"{path} good: indented", post_json(path, good, ("Accept", "application/json; indent=2")))
         yield Case(f"{path} good: as a query", post_json(f"{path}?{urlencode(good)}", "{}"))
