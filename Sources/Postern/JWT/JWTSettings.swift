@@ -1,5 +1,8 @@
 /// What a location says about JSON Web Tokens: simplejwt's settings.
 struct JWTSettings: Sendable {
+    /// simplejwt's `AUTH_HEADER_TYPES`, as bytes.
+    let keywords: [[UInt8]]
+    private let keyword: String
     /// Seconds. simplejwt's `ACCESS_TOKEN_LIFETIME`.
     let accessLifetime: Int64
     /// Seconds. simplejwt's `REFRESH_TOKEN_LIFETIME`.
@@ -17,6 +20,9 @@ struct JWTSettings: Sendable {
     let foreignIssuer: ForeignIssuer?
 
     init(_ settings: PolicySettings) throws(PolicyError) {
+        let keywords = try settings.keywords(.jwtKeyword, default: "Bearer")
+        self.keywords = keywords.map { Array($0.utf8) }
+        keyword = keywords[0]
         accessLifetime = try settings.seconds(.jwtAccessLifetime, in: 1...31_536_000) ?? 300
         refreshLifetime = try settings.seconds(.jwtRefreshLifetime, in: 1...31_536_000) ?? 86_400
         familyLifetime = try settings.seconds(.jwtFamilyLifetime, in: 1...315_360_000) ?? 2_592_000
@@ -32,6 +38,9 @@ struct JWTSettings: Sendable {
     }
 
     var refreshCookie: String? { cookie.map { $0 + "_refresh" } }
+
+    /// What `WWW-Authenticate` says (RFC 6750, section 3).
+    func challenge(_ realm: String) -> String { "\(keyword) realm=\"\(realm)\"" }
 }
 
 /// What a token is held against beyond its signature (RFC 8725, sections 3.8 and 3.9).

@@ -1,7 +1,7 @@
 internal import Journal
 
 /// What simplejwt's views have in common: nobody is recognised before, no `Authorization` is looked at, and a
-/// 401 has a Bearer challenge.
+/// 401 has the challenge of ``JWTAuthentication``.
 protocol JWTView: APIView {
     var tokens: JSONWebTokens { get }
     var settings: ViewSettings { get }
@@ -12,7 +12,7 @@ extension JWTView {
     var defaultPermission: any Permission { AllowAny() }
     var defaultAuthentication: [String] { [] }
     var takesSecret: Bool { true }
-    var challenge: String? { "Bearer realm=\"\(settings.realm)\"" }
+    var challenge: String? { settings.jwt.challenge(settings.realm) }
 
     /// simplejwt's `InvalidToken`.
     func refusal(_ error: JWTError) -> APIError {

@@ -704,6 +704,22 @@ def knox_flows():
         "/api/auth/login/", bearer("{1.json.access}"), method="POST"))
 
 
+# Words before a credential
+
+def setting_cases():
+    token = "{1.json.token}"
+    for path in ["/token-or-knox/", "/knox-or-token/"]:
+        yield Case(f"words: {path}", knox_login(), *[get(path, authorization(value)) for value in [
+            "Token {ann.token}", "tOKEN {ann.token}", f"Knox {token}", f"kNOX\t{token}", "Token x", "Knox x", "Token", "Knox",
+            "Token a b", "Knox a b", "Token {ina.token}", "Bearer x", "Key x", ""]], get(path), get(path, method="POST"))
+        yield Case(f"across: words: {path}", knox_login(), *[get(path, authorization(value)) for value in [
+            "Knox {ann.token}", f"Token {token}"]])
+    good = TOKENS["good"]("access")
+    for value in ["JWT {craft.it}", "Bearer {craft.it}", "jwt {craft.it}", "bearer {craft.it}", "Token {craft.it}", "JWT  {craft.it}",
+                  "JWT", "Bearer", "JWT a b", "JWT x", "Bearer x", "JWT {ann.token}", "{craft.it}", ""]:
+        yield Case(f"words: /jwt-words/ with {value!r}", get("/jwt-words/", authorization(value), it=good))
+
+
 # Sessions
 
 CHARACTERS = string.ascii_letters + string.digits
@@ -983,5 +999,5 @@ def record_cases():
 
 
 def cases():
-    for part in [record_cases, header_cases, endpoint_cases, jwt_cases, jwt_flows, knox_flows, csrf_cases, session_cases]:
+    for part in [record_cases, header_cases, endpoint_cases, jwt_cases, jwt_flows, knox_flows, setting_cases, csrf_cases, session_cases]:
         yield from part()
