@@ -101,6 +101,9 @@ struct PeerTests {
             saying(mixed("/token-or-knox/", "Both", "Token Knox"), "POSTERN_TOKEN_KEYWORD", "Token Knox"),
             saying(mixed("/knox-or-token/", "Both", "Knox Token"), "POSTERN_TOKEN_KEYWORD", "Knox Token"),
             saying(mixed("/jwt-words/", "JWT", "JWT"), "POSTERN_JWT_KEYWORD", "JWT Bearer"),
+            saying(mixed("/jwt-sub/", "JWT", "JWT"), "POSTERN_JWT_USER_ID_CLAIM", "sub"),
+            saying(("/sub/api/token/", [("POSTERN_VIEW", "jwt.obtain")]), "POSTERN_JWT_USER_ID_CLAIM", "sub"),
+            saying(("/sub/api/token/refresh/", [("POSTERN_VIEW", "jwt.refresh")]), "POSTERN_JWT_USER_ID_CLAIM", "sub"),
         ]
         let endpoints = [
             ("/api-token-auth/", "token.obtain"), ("/api/token/", "jwt.obtain"), ("/api/token/refresh/", "jwt.refresh"),

@@ -51,6 +51,8 @@ enum PolicyParameter: String, CaseIterable {
     case tokenRenewal = "POSTERN_TOKEN_RENEWAL"
     /// The words before a JSON Web Token in `Authorization`: simplejwt's `AUTH_HEADER_TYPES`.
     case jwtKeyword = "POSTERN_JWT_KEYWORD"
+    /// The claim that holds the user's id: simplejwt's `USER_ID_CLAIM`.
+    case jwtUserIDClaim = "POSTERN_JWT_USER_ID_CLAIM"
     case jwtAccessLifetime = "POSTERN_JWT_ACCESS_LIFETIME"
     case jwtRefreshLifetime = "POSTERN_JWT_REFRESH_LIFETIME"
     /// How long after the login tokens can be refreshed at all.

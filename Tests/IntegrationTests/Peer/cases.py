@@ -704,7 +704,7 @@ def knox_flows():
         "/api/auth/login/", bearer("{1.json.access}"), method="POST"))
 
 
-# Words before a credential
+# Words before a credential, and claims of one's own
 
 def setting_cases():
     token = "{1.json.token}"
@@ -718,6 +718,24 @@ def setting_cases():
     for value in ["JWT {craft.it}", "Bearer {craft.it}", "jwt {craft.it}", "bearer {craft.it}", "Token {craft.it}", "JWT  {craft.it}",
                   "JWT", "Bearer", "JWT a b", "JWT x", "Bearer x", "JWT {ann.token}", "{craft.it}", ""]:
         yield Case(f"words: /jwt-words/ with {value!r}", get("/jwt-words/", authorization(value), it=good))
+
+    subjects = {
+        "good": claims(sub=user_id(str), user_id=DROP), "beside user_id": claims(sub=user_id(str), user_id=user_id(str, "stella")),
+        "beside user_id of nobody": claims(sub=user_id(str), user_id="x"), "none": claims(), "number": claims(sub=user_id()),
+        "null": claims(sub=None), "unknown": claims(sub="999999"), "empty": claims(sub=""), "word": claims(sub="ann"),
+        "of a disabled user": claims(sub=user_id(str, "ina"))}
+    for name, make in subjects.items():
+        crash = name in ("empty", "word")
+        yield Case(f"sub: jwt: {name}", get(
+            "/jwt-sub/", bearer("{craft.it}"), expect=NOT_FOUND if crash else None, it=make("access")))
+        if name != "none":
+            yield Case(f"sub: refresh: {name}", post_json(
+                "/sub/api/token/refresh/", '{"refresh":"{craft.it}"}',
+                expect=NO_ACCOUNT if crash or name == "unknown" else None, it=make("refresh")))
+    access = "{1.json.access}"
+    yield Case("sub: obtain, use, refresh, use", obtain(prefix="/sub"), use(access, "/jwt-sub/"), use(access),
+               refresh("{1.json.refresh}", "/sub"), use("{4.json.access}", "/jwt-sub/"), use("{4.json.access}"))
+    yield Case("sub: not where another claim is meant", obtain(), use(access, "/jwt-sub/"))
 
 
 # Sessions

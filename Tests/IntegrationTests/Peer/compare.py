@@ -57,7 +57,7 @@ HTML_SENTENCES = [
 HEADERS = ["www-authenticate", "allow", "content-type", "retry-after", "location"]
 MORE_HEADERS = ["vary", "cache-control", "x-content-type-options", "referrer-policy", "cross-origin-opener-policy",
                 "x-frame-options"]
-CLAIMS = ["token_type", "exp", "iat", "jti", "user_id"]
+CLAIMS = ["token_type", "exp", "iat", "jti", "user_id", "sub"]
 
 
 class Answer:

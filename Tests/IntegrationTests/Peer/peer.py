@@ -72,6 +72,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt import authentication as jwt_authentication
 from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.settings import api_settings as jwt_settings
 from rest_framework_simplejwt.views import (
     TokenBlacklistView, TokenObtainPairView, TokenRefreshView, TokenVerifyView)
 
@@ -115,6 +116,29 @@ class JWTWords(JWTAuthentication):
             return super().get_raw_token(header)
 
 
+# simplejwt where USER_ID_CLAIM is sub.
+def sub_claim():
+    return mock.patch.object(jwt_settings, "USER_ID_CLAIM", "sub")
+
+
+class SubAuthentication(JWTAuthentication):
+    def get_user(self, validated_token):
+        with sub_claim():
+            return super().get_user(validated_token)
+
+
+class SubObtain(TokenObtainPairView):
+    def post(self, request, *arguments, **more):
+        with sub_claim():
+            return super().post(request, *arguments, **more)
+
+
+class SubRefresh(TokenRefreshView):
+    def post(self, request, *arguments, **more):
+        with sub_claim():
+            return super().post(request, *arguments, **more)
+
+
 class KnoxLogin(LoginView):
     authentication_classes = [KnoxAuthentication, JWTAuthentication, SessionAuthentication, BasicAuthentication]
 
@@ -139,7 +163,7 @@ class SessionFirst(ObtainAuthToken):
 
 
 # OPTIONS answers with the class's name.
-for variant in [KnoxLogin, LimitedLogin, EndlessLogin, SessionFirst]:
+for variant in [KnoxLogin, LimitedLogin, EndlessLogin, SessionFirst, SubObtain, SubRefresh]:
     variant.__name__ = variant.__base__.__name__
 
 
@@ -184,6 +208,9 @@ views = [
     path("token-or-knox/", mixed("Both", TokenAuthentication, KnoxWord)),
     path("knox-or-token/", mixed("Both", KnoxWord, TokenAuthentication)),
     path("jwt-words/", mixed("JWT", JWTWords)),
+    path("jwt-sub/", mixed("JWT", SubAuthentication)),
+    path("sub/api/token/", SubObtain.as_view()),
+    path("sub/api/token/refresh/", SubRefresh.as_view()),
 
     # DRF's own order of authenticators.
     path("session-token-auth/", SessionFirst.as_view()),
