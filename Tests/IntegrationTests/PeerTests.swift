@@ -73,6 +73,9 @@ struct PeerTests {
                 ]
             )
         }
+        func saying(_ location: Site.Location, _ parameter: String, _ value: String) -> Site.Location {
+            (location.path, location.parameters + [(parameter, value)])
+        }
         let own: [Site.Location] = [
             mixed("/jwt/", "JWT", "JWT"), mixed("/jwt-public/", "JWT", "JWT", "AllowAny"),
             mixed("/session/", "Session", "Session"), mixed("/session-public/", "Open", "Session", "AllowAny"),
@@ -95,6 +98,12 @@ struct PeerTests {
                 "/session-token-auth/",
                 [("POSTERN_VIEW", "token.obtain"), ("POSTERN_AUTHENTICATION", "Session Basic")]
             ),
+            saying(mixed("/token-or-knox/", "Both", "Token Knox"), "POSTERN_TOKEN_KEYWORD", "Token Knox"),
+            saying(mixed("/knox-or-token/", "Both", "Knox Token"), "POSTERN_TOKEN_KEYWORD", "Knox Token"),
+            saying(mixed("/jwt-words/", "JWT", "JWT"), "POSTERN_JWT_KEYWORD", "JWT Bearer"),
+            saying(mixed("/jwt-sub/", "JWT", "JWT"), "POSTERN_JWT_USER_ID_CLAIM", "sub"),
+            saying(("/sub/api/token/", [("POSTERN_VIEW", "jwt.obtain")]), "POSTERN_JWT_USER_ID_CLAIM", "sub"),
+            saying(("/sub/api/token/refresh/", [("POSTERN_VIEW", "jwt.refresh")]), "POSTERN_JWT_USER_ID_CLAIM", "sub"),
         ]
         let endpoints = [
             ("/api-token-auth/", "token.obtain"), ("/api/token/", "jwt.obtain"), ("/api/token/refresh/", "jwt.refresh"),

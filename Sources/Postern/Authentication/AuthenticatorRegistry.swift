@@ -11,7 +11,7 @@ public struct AuthenticatorRegistry: Sendable {
     /// Our own, by short names and by DRF's class names.
     public init(accounts: Accounts) {
         let store = accounts.store
-        let token: Maker = { TokenAuthentication(store: store, keyword: $0.tokenKeyword) }
+        let token: Maker = { TokenAuthentication(store: store, keywords: $0.tokenKeywords) }
         let jwt: Maker = { settings in
             let tokens = JSONWebTokens(store: store, settings: settings.jwt)
             return JWTAuthentication(tokens: tokens, realm: settings.realm, sessions: settings.session)
@@ -21,7 +21,7 @@ public struct AuthenticatorRegistry: Sendable {
         makers = [
             "Token": token, "TokenAuthentication": token, "JWT": jwt, "JWTAuthentication": jwt, "Session": session,
             "SessionAuthentication": session, "Basic": basic, "BasicAuthentication": basic,
-            "Knox": { TokenAuthentication(store: store, keyword: $0.tokenKeyword, isKnox: true) },
+            "Knox": { TokenAuthentication(store: store, keywords: $0.tokenKeywords, isKnox: true) },
         ]
     }
 

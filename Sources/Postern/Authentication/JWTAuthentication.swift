@@ -1,21 +1,21 @@
-/// simplejwt's `JWTAuthentication`: `Authorization: Bearer` and an access token. Where the location names a cookie
-/// it may carry the token instead, and unsafe methods are then protected as those of a session are.
+/// simplejwt's `JWTAuthentication`: `Authorization: Bearer`, or another word of the location's, and an access token. Where the
+/// location names a cookie it may carry the token instead, and unsafe methods are then protected as those of a session are.
 struct JWTAuthentication: Authenticator {
     let scheme = "JWT"
     let tokens: JSONWebTokens
     let realm: String
     let sessions: SessionSettings
-    /// Whether tokens of ours after `Bearer` are left to an authenticator that comes later.
+    /// Whether our tokens that are no JSON Web Tokens are left to an authenticator that comes later.
     var leavesOurTokens = false
 
-    var challenge: String? { "Bearer realm=\"\(realm)\"" }
+    var challenge: String? { tokens.settings.challenge(realm) }
 
     var cookie: String? { tokens.settings.cookie }
 
     func authenticate(_ request: APIRequest) throws(APIError) -> Identity? {
         let authorization = request.authorizationWords
         // In this case only, as simplejwt since 5.5.1.
-        if authorization.scheme == Self.bearer {
+        if let scheme = authorization.scheme, tokens.settings.keywords.contains(where: { scheme.elementsEqual($0) }) {
             guard let text = authorization.second, authorization.count == 2 else {
                 throw Self.refused(
                     "Authorization header must contain two space-delimited values",
@@ -32,8 +32,6 @@ struct JWTAuthentication: Authenticator {
         }
         return identity
     }
-
-    private static let bearer = Array("Bearer".utf8)[...]
 
     private func identity(of text: ArraySlice<UInt8>) throws(APIError) -> Identity {
         do throws(JWTError) {

@@ -1,31 +1,32 @@
 /// DRF's `TokenAuthentication`: `Authorization: Token KEY`. A token of ours is understood after `Bearer`
-/// (RFC 6750) too, whatever the keyword; as knox's class of the same name, after the keyword alone.
+/// (RFC 6750) too, whatever the keywords; as knox's class of the same name, after the keywords alone.
 public struct TokenAuthentication: Authenticator {
     public let scheme: String
+    public let challenge: String?
     private let store: Store
-    private let keyword: String
-    private let keywordBytes: [UInt8]
+    private let keywords: [[UInt8]]
     private let isKnox: Bool
 
     /// - Parameters:
-    ///   - keyword: DRF's `keyword`, knox's `AUTH_HEADER_PREFIX`: the word before the token, also the challenge.
+    ///   - keywords: DRF's `keyword`, knox's `AUTH_HEADER_PREFIX`: the words of which one stands before the token. The first is
+    ///     the challenge.
     ///   - isKnox: Whether to be knox's.
-    public init(store: Store, keyword: String = "Token", isKnox: Bool = false) {
+    public init(store: Store, keywords: [String] = ["Token"], isKnox: Bool = false) {
         self.store = store
-        self.keyword = keyword
-        keywordBytes = Array(keyword.utf8)
+        self.keywords = keywords.map { Array($0.utf8) }
+        challenge = keywords.first
         self.isKnox = isKnox
         scheme = isKnox ? "Knox" : "Token"
     }
-
-    public var challenge: String? { keyword }
 
     /// Whether it understands a token of ours after `Bearer`.
     var takesBearer: Bool { !isKnox }
 
     public func authenticate(_ request: APIRequest) throws(APIError) -> Identity? {
         let authorization = request.authorizationWords
-        guard authorization.isScheme(keywordBytes) || isBearerOfOurs(authorization) else { return nil }
+        guard keywords.contains(where: { authorization.isScheme($0) }) || isBearerOfOurs(authorization) else {
+            return nil
+        }
         let text = try authorization.credential(.token)
         // No token of any kind has as many bytes.
         guard text.count <= 1024 else { throw Self.invalidToken }

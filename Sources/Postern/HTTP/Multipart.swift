@@ -73,6 +73,7 @@ enum Multipart {
     private static func field(_ part: ArraySlice<UInt8>) -> (name: String, value: JSONValue)? {
         var position = part.startIndex
         var last: ArraySlice<UInt8>?
+        var isBase64 = false
         while position < part.endIndex {
             let next = endOfLine(part[position...])
             guard next - part.startIndex <= maximumHeader else { break }
@@ -80,17 +81,25 @@ enum Multipart {
             position = next
             if line.isEmpty { break }
             if ASCII.begins(line, with: disposition) { last = line }
+            if ASCII.begins(line, with: transferEncoding) {
+                let value = line.dropFirst(transferEncoding.utf8CodeUnitCount).prefix { $0 != UInt8(ascii: ";") }
+                isBase64 = ASCII.equalsIgnoringCase(MediaType.trimmed(value), "base64".utf8)
+            }
         }
         guard let last else { return nil }
         let type = MediaType(last.dropFirst(disposition.utf8CodeUnitCount))
         guard type.names("form-data", ""), let name = type.parameter("name") else { return nil }
         // A file stands among the data as what is no string.
         let isFile = type.parameter("filename") != nil
-        let value = isFile ? .object([]) : JSONValue.string(String(decoding: part[position...], as: UTF8.self))
+        // What is not base64 after all stays as it is.
+        let text = isBase64 && !isFile ? Base64.decodeLeniently(part[position...])?[...] : nil
+        let value = isFile ? .object([]) : JSONValue.string(String(decoding: text ?? part[position...], as: UTF8.self))
         return (String(decoding: name, as: UTF8.self), value)
     }
 
     private static let disposition: StaticString = "content-disposition:"
+    /// RFC 7578, section 4.7, deprecates it; clients that write mail send it still.
+    private static let transferEncoding: StaticString = "content-transfer-encoding:"
 
     /// Behind the next line feed; the end where there is none.
     private static func endOfLine(_ text: ArraySlice<UInt8>) -> Int {

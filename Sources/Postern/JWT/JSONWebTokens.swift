@@ -31,7 +31,9 @@ struct JSONWebTokens: Sendable {
     private func contents(of text: ArraySlice<UInt8>) throws(JWTError) -> JWTContents {
         let seen = store.keys.seen
         let digest = seen.digest(of: text, settings.foreignIssuer?.keys)
-        if let digest, let entry = seen[digest], try isOfTheseKeys(entry) {
+        if let digest, let entry = seen[digest], entry.contents.userIDClaim == settings.userIDClaim,
+            try isOfTheseKeys(entry)
+        {
             store.metrics.value?.count(.tokenHits)
             return entry.contents
         }
@@ -56,6 +58,7 @@ struct JSONWebTokens: Sendable {
                 signature.payload,
                 origin,
                 signed: signature.signedText,
+                userIDClaim: settings.userIDClaim,
                 scopeClaims: scopeClaims
             )
         else { throw .invalid }
@@ -138,7 +141,7 @@ struct JSONWebTokens: Sendable {
         let lifetime = min(settings.refreshLifetime, settings.familyLifetime)
         let successor = RefreshSuccessor(jti: jti, issued: now, expires: now.adding(seconds: lifetime))
         let userID: JSONValue = .string(String(user.id))
-        return try pair(for: user, jti, now, refresh: successor, isNew: true, more: [("user_id", userID)])
+        return try pair(for: user, jti, now, refresh: successor, isNew: true, more: [(settings.userIDClaim, userID)])
     }
 
     /// Uses up a refresh token, or where they do not rotate only uses it.

@@ -21,6 +21,8 @@ final class JWTContents: Sendable {
     let namesUser: Bool
     /// nil where it names nobody of ours.
     let userID: User.ID?
+    /// The claim in which that was looked for.
+    let userIDClaim: String
     /// nil where another program made it.
     let own: PosternClaims?
     /// nil where it is not limited to any.
@@ -66,8 +68,15 @@ final class JWTContents: Sendable {
     /// nil for what is no object of JSON, and for a token of Postern's that lacks something.
     /// - Parameters:
     ///   - signed: Header and payload as they were signed.
+    ///   - userIDClaim: The claim that holds the user's id.
     ///   - scopeClaims: Where another issuer has scopes beside the usual claims.
-    init?(_ payload: [UInt8], _ origin: Origin, signed: ArraySlice<UInt8>, scopeClaims: [String] = []) {
+    init?(
+        _ payload: [UInt8],
+        _ origin: Origin,
+        signed: ArraySlice<UInt8>,
+        userIDClaim: String = JWTSettings.defaultUserIDClaim,
+        scopeClaims: [String] = []
+    ) {
         guard let object = JSONObject(payload) else { return nil }
         self.payload = payload
         self.origin = origin
@@ -79,6 +88,7 @@ final class JWTContents: Sendable {
         var (own, former) = (PosternClaims.Values(), PosternClaims.Values())
         for member in object.members {
             if !scopeClaims.isEmpty, scopeClaims.contains(where: member.name.hasSameBytes) { scopes.add(member.value) }
+            if member.name.hasSameBytes(as: userIDClaim) { userID = member.value }
             // Nothing but these letters is equivalent to them.
             switch member.name {
             case "iat": issued = member.value
@@ -89,7 +99,6 @@ final class JWTContents: Sendable {
             case "token_type": kind = member.value
             case "sub": subject = member.value
             case "jti": jti = member.value
-            case "user_id": userID = member.value
             case "scope", "scp": scopes.add(member.value)
             case PosternClaims.epochName: own.epoch = member.value
             case PosternClaims.familyName: own.family = member.value
@@ -112,6 +121,7 @@ final class JWTContents: Sendable {
         self.isForeignRefresh = isForeignRefresh && origin == .foreign
         namesUser = userID != nil
         self.userID = Self.userID(userID)
+        self.userIDClaim = userIDClaim
         // An issuer that has scopes in a claim of its own, and a token that does not say: it has none.
         if !scopeClaims.isEmpty { scopes.add(.array([])) }
         self.scopes = scopes.names
@@ -133,6 +143,12 @@ final class JWTContents: Sendable {
         }
         familyID = self.own?.family ?? revocationID.bytes
     }
+
+    /// Claims that say nothing of a user, whatever a location calls the one that does.
+    static let namesWithMeaning = Set(
+        ["token_type", "exp", "iat", "nbf", "jti", "iss", "aud", "scope", "scp"]
+            + [PosternClaims.epochName, PosternClaims.familyName, PosternClaims.loginName] + PosternClaims.formerNames
+    )
 
     /// simplejwt writes it as a string since 5.5.1, as a number before.
     private static func userID(_ value: JSONValue?) -> User.ID? {

@@ -27,7 +27,7 @@ enum PolicyParameter: String, CaseIterable {
     case methods = "POSTERN_METHODS"
     /// The realm of challenges.
     case realm = "POSTERN_REALM"
-    /// The word before a token in `Authorization`: DRF's `keyword`.
+    /// The words before a token in `Authorization`: DRF's `keyword`, knox's `AUTH_HEADER_PREFIX`.
     case tokenKeyword = "POSTERN_TOKEN_KEYWORD"
     /// `on`, `off`; without it, on for all but clients on the loopback address.
     case requireHTTPS = "POSTERN_REQUIRE_HTTPS"
@@ -49,6 +49,10 @@ enum PolicyParameter: String, CaseIterable {
     case tokenLimit = "POSTERN_TOKEN_LIMIT"
     /// `on`: each use of a token puts its end off, as knox's `AUTO_REFRESH`; `30d`: up to so long after it was made.
     case tokenRenewal = "POSTERN_TOKEN_RENEWAL"
+    /// The words before a JSON Web Token in `Authorization`: simplejwt's `AUTH_HEADER_TYPES`.
+    case jwtKeyword = "POSTERN_JWT_KEYWORD"
+    /// The claim that holds the user's id: simplejwt's `USER_ID_CLAIM`.
+    case jwtUserIDClaim = "POSTERN_JWT_USER_ID_CLAIM"
     case jwtAccessLifetime = "POSTERN_JWT_ACCESS_LIFETIME"
     case jwtRefreshLifetime = "POSTERN_JWT_REFRESH_LIFETIME"
     /// How long after the login tokens can be refreshed at all.

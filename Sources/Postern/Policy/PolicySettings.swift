@@ -77,6 +77,16 @@ struct PolicySettings {
         return name
     }
 
+    /// The words that may stand before a credential in `Authorization` (RFC 9110, section 11.1), of which challenges say the
+    /// first. Never empty.
+    func keywords(_ parameter: PolicyParameter, default word: String) throws(PolicyError) -> [String] {
+        let keywords = words(parameter) ?? [word]
+        guard !keywords.isEmpty, keywords.allSatisfy({ $0.utf8.allSatisfy(ASCII.isTokenCharacter) }) else {
+            throw error(parameter, "is not one or more tokens of RFC 9110")
+        }
+        return keywords
+    }
+
     /// An error about the value of `parameter`.
     func error(_ parameter: PolicyParameter, _ reason: String) -> PolicyError {
         PolicyError(parameter: parameter.rawValue, value: values[parameter] ?? "", reason: reason)

@@ -27,7 +27,7 @@ struct JWTObtainView: JWTView {
         do {
             let pair = try tokens.issue(for: user)
             accounts.signals.send(.loggedIn(user), for: request)
-            return response(pair, request, familyID: pair.family)
+            return response(pair, request, familyID: pair.family, beginsWithAccess: false)
         } catch {
             throw refusal(error)
         }

@@ -27,7 +27,7 @@ struct JWTRefreshView: JWTView {
         do throws(JWTError) {
             guard fault == nil else { throw JWTError.blacklisted }
             let pair = try tokens.refresh(claims, for: owner, address: request.remoteAddress)
-            return response(pair, request, familyID: claims.familyID)
+            return response(pair, request, familyID: claims.familyID, beginsWithAccess: true)
         } catch {
             if error == .reused { accounts.signals.send(.refreshTokenReused(owner), for: request) }
             throw refusal(error)

@@ -1,7 +1,7 @@
 internal import Journal
 
 /// What simplejwt's views have in common: nobody is recognised before, no `Authorization` is looked at, and a
-/// 401 has a Bearer challenge.
+/// 401 has the challenge of ``JWTAuthentication``.
 protocol JWTView: APIView {
     var tokens: JSONWebTokens { get }
     var settings: ViewSettings { get }
@@ -12,7 +12,7 @@ extension JWTView {
     var defaultPermission: any Permission { AllowAny() }
     var defaultAuthentication: [String] { [] }
     var takesSecret: Bool { true }
-    var challenge: String? { "Bearer realm=\"\(settings.realm)\"" }
+    var challenge: String? { settings.jwt.challenge(settings.realm) }
 
     /// simplejwt's `InvalidToken`.
     func refusal(_ error: JWTError) -> APIError {
@@ -51,10 +51,20 @@ extension JWTView {
     }
 
     /// Both tokens in the body or, where the location names a cookie, in cookies that no script can read.
-    func response(_ pair: JSONWebTokens.Pair, _ request: APIRequest, familyID: [UInt8]) -> APIResponse {
+    /// - Parameter beginsWithAccess: Whether the access token is the first member, as in simplejwt's answer to a refresh.
+    func response(
+        _ pair: JSONWebTokens.Pair,
+        _ request: APIRequest,
+        familyID: [UInt8],
+        beginsWithAccess: Bool
+    ) -> APIResponse {
         guard let cookie = tokens.settings.cookie, let refreshCookie = tokens.settings.refreshCookie else {
+            let access: [(name: String, value: JSONValue)] = [("access", .string(pair.access))]
             let refresh: [(name: String, value: JSONValue)] = pair.refresh.map { [("refresh", .string($0))] } ?? []
-            return APIResponse(.object(refresh + [("access", .string(pair.access))]), fields: [APIResponse.noStore])
+            return APIResponse(
+                .object(beginsWithAccess ? access + refresh : refresh + access),
+                fields: [APIResponse.noStore]
+            )
         }
         let now = tokens.store.now()
         func field(_ name: String, _ value: String, until end: Timestamp, withLinks: Bool) -> (String, String) {

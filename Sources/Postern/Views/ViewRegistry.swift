@@ -62,8 +62,8 @@ public struct ViewSettings: Sendable {
     public let methods: [Method]?
     /// `POSTERN_REALM`, which needs no escape in a quoted-string (RFC 9110, section 5.6.4).
     public let realm: String
-    /// `POSTERN_TOKEN_KEYWORD`.
-    public let tokenKeyword: String
+    /// `POSTERN_TOKEN_KEYWORD`; never empty.
+    public let tokenKeywords: [String]
     let token: TokenSettings
     let jwt: JWTSettings
     let session: SessionSettings
@@ -71,7 +71,7 @@ public struct ViewSettings: Sendable {
 
     init(_ settings: PolicySettings) throws(PolicyError) {
         realm = try Self.realm(settings)
-        tokenKeyword = try Self.tokenKeyword(settings)
+        tokenKeywords = try settings.keywords(.tokenKeyword, default: "Token")
         token = try TokenSettings(settings)
         jwt = try JWTSettings(settings)
         session = try SessionSettings(settings)
@@ -100,12 +100,5 @@ public struct ViewSettings: Sendable {
             throw settings.error(.realm, "holds a quote, a backslash or a character that is not ASCII")
         }
         return realm
-    }
-
-    private static func tokenKeyword(_ settings: PolicySettings) throws(PolicyError) -> String {
-        guard let keyword = settings[.tokenKeyword] else { return "Token" }
-        guard !keyword.isEmpty, keyword.utf8.allSatisfy(ASCII.isTokenCharacter)
-        else { throw settings.error(.tokenKeyword, "is not a token of RFC 9110") }
-        return keyword
     }
 }

@@ -418,6 +418,12 @@ def multipart(*fields):
     return "".join(parts) + "--b--\r\n"
 
 
+def multipart_base64(*fields):
+    parts = [f'--b\r\nContent-Disposition: form-data; name="{name}"\r\nContent-Transfer-Encoding: base64\r\n\r\n{value}\r\n'
+             for name, value in fields]
+    return "".join(parts) + "--b--\r\n"
+
+
 def body_cases(path, fields):
     first, last = fields[0], fields[-1]
 
@@ -445,7 +451,8 @@ def body_cases(path, fields):
     for name, body in forms.items():
         yield Case(f"{path} form: {name}", post_form(path, body))
     parts = {"nothing": multipart(), "words": multipart(*[(name, "x") for name in fields]), "blank": multipart((first, "")),
-             "file": multipart((first + '"; filename="x', "x")), "JSON": all_of("x"), "cut": multipart((first, "x"))[:-9]}
+             "file": multipart((first + '"; filename="x', "x")), "base64": multipart_base64((first, "eA==")),
+             "blank in base64": multipart_base64((first, "IA==")), "no base64": multipart_base64((first, "eA")), "JSON": all_of("x"), "cut": multipart((first, "x"))[:-9]}
     for name, body in parts.items():
         yield Case(f"{path} multipart: {name}", Step("POST", path, [("Content-Type", "multipart/form-data; boundary=b")], body))
     yield Case(f"{path} multipart without boundary", Step("POST", path, [("Content-Type", "multipart/form-data")], multipart()))
@@ -512,6 +519,9 @@ def endpoint_cases():
         yield Case(f"{path} good: as a form", post_form(path, good))
         yield Case(f"{path} good: as multipart", Step(
             "POST", path, [("Content-Type", "multipart/form-data; boundary=b")], multipart(*good.items())))
+        yield Case(f"{path} good: as multipart in base64", Step(
+            "POST", path, [("Content-Type", "multipart/form-data; boundary=b")],
+            multipart_base64(*[(name, base64.b64encode(value.encode()).decode()) for name, value in good.items()])))
         yield Case(f"{path} good: last name wins", post_json(path, '{"username":"x",' + json.dumps(good)[1:]))
         yield Case(f"{path} good: indented", post_json(path, good, ("Accept", "application/json; indent=2")))
         yield Case(f"{path} good: as a query", post_json(f"{path}?{urlencode(good)}", "{}"))
@@ -693,6 +703,40 @@ def knox_flows():
     yield Case("knox flow: knox's token where no Token is", knox_login(), knox_use(token, "/jwt/"), knox_use(token, "/session/"))
     yield Case("jwt and knox flow: a Bearer token does not log in", obtain("bob"), get(
         "/api/auth/login/", bearer("{1.json.access}"), method="POST"))
+
+
+# Words before a credential, and claims of one's own
+
+def setting_cases():
+    token = "{1.json.token}"
+    for path in ["/token-or-knox/", "/knox-or-token/"]:
+        yield Case(f"words: {path}", knox_login(), *[get(path, authorization(value)) for value in [
+            "Token {ann.token}", "tOKEN {ann.token}", f"Knox {token}", f"kNOX\t{token}", "Token x", "Knox x", "Token", "Knox",
+            "Token a b", "Knox a b", "Token {ina.token}", "Bearer x", "Key x", ""]], get(path), get(path, method="POST"))
+        yield Case(f"across: words: {path}", knox_login(), *[get(path, authorization(value)) for value in [
+            "Knox {ann.token}", f"Token {token}"]])
+    good = TOKENS["good"]("access")
+    for value in ["JWT {craft.it}", "Bearer {craft.it}", "jwt {craft.it}", "bearer {craft.it}", "Token {craft.it}", "JWT  {craft.it}",
+                  "JWT", "Bearer", "JWT a b", "JWT x", "Bearer x", "JWT {ann.token}", "{craft.it}", ""]:
+        yield Case(f"words: /jwt-words/ with {value!r}", get("/jwt-words/", authorization(value), it=good))
+
+    subjects = {
+        "good": claims(sub=user_id(str), user_id=DROP), "beside user_id": claims(sub=user_id(str), user_id=user_id(str, "stella")),
+        "beside user_id of nobody": claims(sub=user_id(str), user_id="x"), "none": claims(), "number": claims(sub=user_id()),
+        "null": claims(sub=None), "unknown": claims(sub="999999"), "empty": claims(sub=""), "word": claims(sub="ann"),
+        "of a disabled user": claims(sub=user_id(str, "ina"))}
+    for name, make in subjects.items():
+        crash = name in ("empty", "word")
+        yield Case(f"sub: jwt: {name}", get(
+            "/jwt-sub/", bearer("{craft.it}"), expect=NOT_FOUND if crash else None, it=make("access")))
+        if name != "none":
+            yield Case(f"sub: refresh: {name}", post_json(
+                "/sub/api/token/refresh/", '{"refresh":"{craft.it}"}',
+                expect=NO_ACCOUNT if crash or name == "unknown" else None, it=make("refresh")))
+    access = "{1.json.access}"
+    yield Case("sub: obtain, use, refresh, use", obtain(prefix="/sub"), use(access, "/jwt-sub/"), use(access),
+               refresh("{1.json.refresh}", "/sub"), use("{4.json.access}", "/jwt-sub/"), use("{4.json.access}"))
+    yield Case("sub: not where another claim is meant", obtain(), use(access, "/jwt-sub/"))
 
 
 # Sessions
@@ -975,5 +1019,5 @@ def record_cases():
 
 
 def cases():
-    for part in [record_cases, header_cases, endpoint_cases, jwt_cases, jwt_flows, knox_flows, csrf_cases, session_cases]:
+    for part in [record_cases, header_cases, endpoint_cases, jwt_cases, jwt_flows, knox_flows, setting_cases, csrf_cases, session_cases]:
         yield from part()

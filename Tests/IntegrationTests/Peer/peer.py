@@ -16,6 +16,7 @@ import signal
 import sys
 from importlib.metadata import version
 from socketserver import TCPServer
+from unittest import mock
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import django
@@ -69,7 +70,9 @@ from rest_framework.authtoken.views import ObtainAuthToken, obtain_auth_token
 from rest_framework.permissions import AllowAny, IsAdminUser, IsAuthenticated, IsAuthenticatedOrReadOnly
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from rest_framework_simplejwt import authentication as jwt_authentication
 from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.settings import api_settings as jwt_settings
 from rest_framework_simplejwt.views import (
     TokenBlacklistView, TokenObtainPairView, TokenRefreshView, TokenVerifyView)
 
@@ -92,6 +95,48 @@ def view(message, permission, methods, authenticators=None):
 
 class BearerToken(TokenAuthentication):
     keyword = "Bearer"
+
+
+class KnoxWord(KnoxAuthentication):
+    """knox where AUTH_HEADER_PREFIX is Knox."""
+
+    def authenticate_header(self, request):
+        return "Knox"
+
+
+class JWTWords(JWTAuthentication):
+    """simplejwt where AUTH_HEADER_TYPES are JWT and Bearer."""
+
+    def authenticate_header(self, request):
+        with mock.patch.object(jwt_authentication, "AUTH_HEADER_TYPES", ("JWT", "Bearer")):
+            return super().authenticate_header(request)
+
+    def get_raw_token(self, header):
+        with mock.patch.object(jwt_authentication, "AUTH_HEADER_TYPE_BYTES", {b"JWT", b"Bearer"}):
+            return super().get_raw_token(header)
+
+
+# simplejwt where USER_ID_CLAIM is sub.
+def sub_claim():
+    return mock.patch.object(jwt_settings, "USER_ID_CLAIM", "sub")
+
+
+class SubAuthentication(JWTAuthentication):
+    def get_user(self, validated_token):
+        with sub_claim():
+            return super().get_user(validated_token)
+
+
+class SubObtain(TokenObtainPairView):
+    def post(self, request, *arguments, **more):
+        with sub_claim():
+            return super().post(request, *arguments, **more)
+
+
+class SubRefresh(TokenRefreshView):
+    def post(self, request, *arguments, **more):
+        with sub_claim():
+            return super().post(request, *arguments, **more)
 
 
 class KnoxLogin(LoginView):
@@ -118,7 +163,7 @@ class SessionFirst(ObtainAuthToken):
 
 
 # OPTIONS answers with the class's name.
-for variant in [KnoxLogin, LimitedLogin, EndlessLogin, SessionFirst]:
+for variant in [KnoxLogin, LimitedLogin, EndlessLogin, SessionFirst, SubObtain, SubRefresh]:
     variant.__name__ = variant.__base__.__name__
 
 
@@ -159,6 +204,13 @@ views = [
     path("token-jwt/", mixed("Both", TokenAuthentication, JWTAuthentication)),
     path("session-basic/", mixed("Both", SessionAuthentication, BasicAuthentication)),
     path("all/", mixed("All", TokenAuthentication, JWTAuthentication, SessionAuthentication, BasicAuthentication)),
+
+    path("token-or-knox/", mixed("Both", TokenAuthentication, KnoxWord)),
+    path("knox-or-token/", mixed("Both", KnoxWord, TokenAuthentication)),
+    path("jwt-words/", mixed("JWT", JWTWords)),
+    path("jwt-sub/", mixed("JWT", SubAuthentication)),
+    path("sub/api/token/", SubObtain.as_view()),
+    path("sub/api/token/refresh/", SubRefresh.as_view()),
 
     # DRF's own order of authenticators.
     path("session-token-auth/", SessionFirst.as_view()),

@@ -54,6 +54,28 @@ struct HTTPTests {
         }
     }
 
+    @Test(
+        "A field of a multipart body may be in base64, as Django reads it",
+        arguments: [
+            ("Content-Transfer-Encoding: base64", "YW5u", "ann"),
+            ("content-transfer-encoding:BASE64 ; x=y", "Y W\r\n5u", "ann"),
+            ("Content-Transfer-Encoding: base64", "YW5", "YW5"),
+            ("Content-Transfer-Encoding: base64", "/w==", "\u{FFFD}"),
+            ("Content-Transfer-Encoding: base64", "", ""), ("Content-Transfer-Encoding: 8bit", "YW5u", "YW5u"),
+            ("Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: binary", "YW5u", "YW5u"),
+            ("X-Content-Transfer-Encoding: base64", "YW5u", "YW5u"),
+        ]
+    )
+    func base64Field(header: String, text: String, value: String) throws {
+        let type = MediaType(Array("multipart/form-data; boundary=b".utf8)[...])
+        let body = "--b\r\nContent-Disposition: form-data; name=x\r\n\(header)\r\n\r\n\(text)\r\n--b--\r\n"
+        let fields = try Multipart.fields(in: Array(body.utf8), type: type)
+        #expect(fields.map(\.value.text) == [value])
+        // Of a file only the name counts.
+        let file = body.replacing("name=x", with: "name=x; filename=y")
+        #expect(try Multipart.fields(in: Array(file.utf8), type: type).map(\.value.text) == [nil])
+    }
+
     @Test("What goes to the log is one line of visible ASCII, and not endless")
     func logText() {
         #expect(

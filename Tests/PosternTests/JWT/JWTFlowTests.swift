@@ -47,6 +47,14 @@ struct JWTFlowTests {
         #expect(seconds(refresh, "exp") - seconds(refresh, "iat") == 604_800)
     }
 
+    @Test("Answers have their members in simplejwt's order")
+    func memberOrder() {
+        let login = gate.ask("jwt.obtain", body: Gate.login("ann"))
+        #expect(login.body == #"{"refresh":"\#(login["refresh"])","access":"\#(login["access"])"}"#)
+        let next = refresh(login["refresh"])
+        #expect(next.body == #"{"access":"\#(next["access"])","refresh":"\#(next["refresh"])"}"#)
+    }
+
     @Test("A refresh uses a token up; using it again later, or from elsewhere, ends the family")
     func rotation() throws {
         let first = gate.pair()
