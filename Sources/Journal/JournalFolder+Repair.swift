@@ -34,8 +34,14 @@ extension JournalFolder {
     ) throws(JournalError) -> [Repair] {
         var results: [Repair] = []
         try lockFile.withLock { lock throws(JournalError) in
-            for name in names { try hear(name, progress) }
-            for name in names { results.append(try repair(name, lock, isDryRun, progress)) }
+            for name in names {
+                progress(name, 0)
+                try hear(name, progress)
+            }
+            for name in names {
+                results.append(try repair(name, lock, isDryRun, progress))
+                progress(name, 1)
+            }
         }
         return results
     }

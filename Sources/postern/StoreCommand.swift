@@ -178,14 +178,15 @@ struct StoreCommand: ParsableCommand {
             let found = try Progress.showing("reading") { try Store.repair(at: path, isDryRun: true, progress: $0) }
             tell(of: found)
             let mayRevive = !revokeAll && found.contains(where: \.mayHaveLostEndings)
-            if !dryRun, found.contains(where: { !$0.wasWhole }) || revokeAll {
+            let isWhole = found.allSatisfy(\.wasWhole)
+            if !dryRun, !isWhole {
                 try confirmation.require(
                     "take what cannot be believed out of \(printable(path))"
                         + (mayRevive ? ", so that what ended by it is good again (--revoke-all ends everything)," : "")
                 )
             }
             let results =
-                dryRun
+                dryRun || isWhole && !revokeAll
                 ? found
                 : try Progress.showing("repairing") {
                     try Store.repair(at: path, revokingAll: revokeAll, progress: $0)

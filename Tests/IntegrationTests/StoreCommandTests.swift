@@ -38,7 +38,7 @@ struct StoreCommandTests {
     /// Commands that read all there is, and the verb by which they say so.
     static let long = [
         (["check"], "checking"), (["compact"], "reading"), (["backup", "COPY"], "reading"), (["stats"], "reading"),
-        (["restore", "STORE", "COPY"], "copying"), (["repair", "--yes"], "repairing"),
+        (["restore", "STORE", "COPY"], "copying"), (["repair", "--yes"], "reading"),
     ]
 
     /// Runs a command that takes its time: each look at a journal waits.

@@ -191,7 +191,19 @@ public final class Accounts: Sendable {
         let user = try store.addUser(username, passwordHash: hash, isStaff: isStaff, isSuperuser: isSuperuser)
         signals.send(.userCreated(user), for: request)
         guard withToken || issuesTokenWithUser else { return (user, nil) }
-        return (user, try issueToken(for: user, request: request).1)
+        return (user, try issueFirstToken(for: user, request: request))
+    }
+
+    /// Issues the token that a new user comes with. Where that fails the user is gone again: nobody finds one half made.
+    func issueFirstToken(for user: User, request: APIRequest?) throws(StoreError) -> TokenSecret {
+        do throws(StoreError) {
+            return try issueToken(for: user, request: request).1
+        } catch {
+            if (try? store.deleteUser(user.id)) != nil {
+                signals.send(.userChanged(user, .deleted, from: user), for: request)
+            }
+            throw error
+        }
     }
 
     /// - Throws: ``PasswordError`` when a rule refuses the password, ``StoreError``.

@@ -38,7 +38,7 @@ struct Administration {
         accounts.signals.send(.userCreated(user), for: request)
         guard accounts.issuesTokenWithUser, user.isActive else { return (user, nil) }
         do {
-            return (user, try accounts.issueToken(for: user, request: request).1)
+            return (user, try accounts.issueFirstToken(for: user, request: request))
         } catch {
             throw APIError(error)
         }

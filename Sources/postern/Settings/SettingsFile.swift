@@ -67,15 +67,23 @@ struct SettingsFile {
 
     /// nil where there is no file.
     private static func read(_ path: String) throws -> [UInt8]? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        // Whoever owns the file, or where a link leads, decides what root does.
+        let isRoot = geteuid() == 0
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (isRoot ? O_NOFOLLOW : 0))
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
+            if errno == ELOOP, isRoot {
+                throw Failure(.configuration, "\(printable(path)) is a link, which root does not follow: put the file itself there.")
+            }
             throw Failure(.noInput, "\(printable(path)) cannot be read: \(String(cString: strerror(errno))).")
         }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             throw Failure(.noInput, "\(printable(path)) is no file.")
+        }
+        guard status.st_uid == 0 || !isRoot && status.st_uid == geteuid() else {
+            throw Failure(.noPermission, "\(printable(path)) belongs to another user: chown it to root.")
         }
         guard status.st_mode & 0o022 == 0 else {
             throw Failure(.configuration, "\(printable(path)) can be written by others: chmod go-w it.")
