@@ -93,11 +93,11 @@ enum Form {
     /// the name.
     static func isName(_ typed: UnsafeBufferPointer<UInt8>, _ name: UnsafeBufferPointer<UInt8>) -> Bool {
         guard typed.count >= name.count else { return false }
-        let digits = HexadecimalDigits()
         var position = 0
         for wanted in name {
             guard position < typed.count else { return false }
-            let escaped = typed[position] == Percent.sign ? Percent.byte(in: typed, escapedAt: position, digits) : nil
+            let isEscape = typed[position] == Percent.sign
+            let escaped = isEscape ? Percent.byte(in: typed, escapedAt: position, HexadecimalDigits()) : nil
             guard escaped ?? (typed[position] == plus ? 0x20 : typed[position]) == wanted else { return false }
             position += escaped == nil ? 1 : 3
         }

@@ -65,8 +65,8 @@ enum Multipart {
                 if position <= last, isThere(position) { return position }
                 // The end of a line, two hyphens and the first byte of the boundary: few texts have them. No sum of places
                 // in a text overflows.
-                let start = [0x0A] + delimiter.prefix(3)
-                let word = start.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
+                let start = UInt32(delimiter[2]) << 24 | UInt32(delimiter[1]) << 16 | UInt32(delimiter[0]) << 8 | 0x0A
+                let word = UInt32(littleEndian: start)
                 var place = position
                 while place < last {
                     if (text + place).loadUnaligned(as: UInt32.self) == word, isThere(place + 1) { return place + 1 }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A body as fields: DRF's `request.data`.
 ///
 /// The body has been checked as a whole, and is kept as it came, with the places of its fields. A view asks for few of
@@ -103,10 +105,23 @@ struct RequestData {
 
     /// All texts that fields of this name have, in order.
     func texts(_ name: String) -> [ArraySlice<UInt8>] {
-        fields.filter { isName($0.name, name) }.compactMap { value(of: $0.value).text }
+        withTest(of: name) { isNamed in fields.filter(isNamed) }.compactMap { value(of: $0.value).text }
     }
 
-    private func last(_ name: String) -> Piece? { fields.last { isName($0.name, name) }?.value }
+    private func last(_ name: String) -> Piece? { withTest(of: name) { isNamed in fields.last(where: isNamed) }?.value }
+
+    /// - Parameter find: Gets what tells whether a field has the name.
+    @inline(__always)
+    private func withTest<Result>(of name: String, _ find: ((Field) -> Bool) -> Result) -> Result {
+        var name = name
+        return name.withUTF8 { name in
+            body.withUnsafeBufferPointer { body in
+                decoded.withUnsafeBufferPointer { decoded in
+                    find { Self.isName($0.name, name, body, decoded) }
+                }
+            }
+        }
+    }
 
     private func value(of piece: Piece) -> Value {
         switch piece.form {
@@ -133,26 +148,31 @@ struct RequestData {
 
     private func list(at place: Range<Int>) -> Value {
         let (elements, decoded) = JSONReader.elements(at: place, in: body)
-        return .list(
-            elements.map { element in
-                switch element {
-                case .text(let text):
-                    .text((text.isDecoded ? decoded : body)[text.place], surrogate: text.surrogate)
+        var values: [Value] = []
+        values.reserveCapacity(elements.count)
+        for element in elements {
+            if case .text(let text) = element {
+                let source = text.isDecoded ? decoded : body
+                values.append(.text(source[text.place], surrogate: text.surrogate))
+            } else {
                 // No view asks what it is.
-                case .other: .other(.null)
-                }
-            }
-        )
-    }
-
-    private func isName(_ piece: Piece, _ name: String) -> Bool {
-        var name = name
-        return name.withUTF8 { name in
-            switch piece.form {
-            case .quoted: body[piece.place].withUnsafeBufferPointer { Form.isName($0, name) }
-            case .decoded: decoded[piece.place].elementsEqual(name)
-            default: body[piece.place].elementsEqual(name)
+                values.append(.other(.null))
             }
         }
+        return .list(values)
+    }
+
+    private static func isName(
+        _ piece: Piece,
+        _ name: UnsafeBufferPointer<UInt8>,
+        _ body: UnsafeBufferPointer<UInt8>,
+        _ decoded: UnsafeBufferPointer<UInt8>
+    ) -> Bool {
+        if case .quoted = piece.form { return Form.isName(UnsafeBufferPointer(rebasing: body[piece.place]), name) }
+        guard piece.place.count == name.count else { return false }
+        let typed = if case .decoded = piece.form { decoded } else { body }
+        // As many bytes are compared as both have.
+        guard let name = name.baseAddress, let typed = typed.baseAddress else { return true }
+        return memcmp(typed + piece.place.lowerBound, name, piece.place.count) == 0
     }
 }

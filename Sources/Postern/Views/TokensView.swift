@@ -93,6 +93,10 @@ struct TokensView: APIView {
         switch value {
         case nil, .other(.null): return []
         case .text(let text, nil):
+            // Before it becomes words: none of them would fit.
+            guard text.count <= TokenLimits.maximumSize else {
+                throw Serializer.nonFieldError(TokenLimitError.tooLong.description)
+            }
             return text.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
         case .list(let elements):
             let texts = elements.compactMap { $0.text.map { String(decoding: $0, as: UTF8.self) } }

@@ -173,6 +173,8 @@ struct ParserLimitTests {
         #expect(
             answer("{\"username\":\(times(4301, "1"))}").body.contains("Exceeds the limit (4300 digits) for integer")
         )
+        let scopes = gate.ask("tokens", headers: token, body: "{\"scopes\":\"\(times(2049, "a "))\"}")
+        #expect(scopes.status == 400 && scopes.body.contains(TokenLimitError.tooLong.description))
         #expect(answer("[\(times(4301, "1")).5]").body.contains("Expected a dictionary, but got list"))
     }
 
