@@ -171,13 +171,28 @@ extension HostileInput {
             .init("JSON escapes", "body", obtain, start: "{\"username\":\"", "\\u0061", end: "\"}"),
             .init("JSON short escapes", "body", obtain, start: "{\"username\":\"", "\\n", end: "\"}"),
             .init("JSON surrogates", "body", obtain, start: "{\"username\":\"", "\\ud83d\\ude00", end: "\"}"),
+            .init("JSON halves of pairs", "body", obtain, start: "{\"username\":\"", "\\ud83d", end: "\"}"),
+            .init("JSON text after an escape", "body", obtain, start: "{\"username\":\"\\n", "a", end: "\"}"),
+            .init("JSON escapes and bytes", "body", obtain, start: "{\"username\":\"", "\\né", end: "\"}"),
+            .init("JSON bytes after an escape", "body", obtain, start: "{\"username\":\"\\n", "é", end: "\"}"),
             .init("JSON bytes", "body", obtain, start: "{\"username\":\"", "é", end: "\"}"),
+            .init("JSON letters and bytes", "body", obtain, start: "{\"username\":\"", "aé", end: "\"}"),
+            .init("JSON bytes unread", "body", obtain, start: "{\"a\":\"", "中", end: "\"}"),
             .init("JSON bad bytes", "body", obtain, start: "{\"username\":\"", "é", end: "\u{1}\"}"),
             .init("JSON spaces", "body", obtain, " ", end: "{}"),
+            .init("JSON mixed spaces", "body", obtain, " \n", end: "{}"),
             .init("JSON lines", "body", obtain, "\n", end: "x"),
             .init("JSON numbers", "body", obtain, start: "{\"a\":[", "1,", end: "1]}"),
             .init("JSON decimals", "body", obtain, start: "{\"a\":[", "1.5e3,", end: "1]}"),
             .init("JSON texts", "body", obtain, start: "{\"a\":[", "\"\",", end: "1]}"),
+            .init(
+                "JSON long texts",
+                "body",
+                obtain,
+                start: "{\"a\":[",
+                "\"\\n\(String(repeating: "a", count: 75))\",",
+                end: "1]}"
+            ),
             .init("JSON digits", "body", obtain, start: "{\"username\":", "1", end: "}"),
             .init("JSON fraction", "body", obtain, start: "{\"username\":1.", "1", end: "}"),
             .init("JSON lists", "body", obtain, start: "{\"a\":[", "[1],", end: "1]}"),
@@ -207,7 +222,20 @@ extension HostileInput {
             .init("form ampersands", "body", post("token.obtain", form), "&"),
             .init("form escapes", "body", post("token.obtain", form), start: "username=", "%61"),
             .init("form Latin-1", "body", post("token.obtain", form), start: "username=\u{85}", "+"),
-            .init("form few pairs", "body", post("token.obtain", form), String(repeating: "a", count: 63) + "&"),
+            .init("form pluses", "body", post("token.obtain", form), start: "username=", "+"),
+            .init("form pluses and letters", "body", post("token.obtain", form), start: "username=", "é+"),
+            .init("form escapes and letters", "body", post("token.obtain", form), start: "username=", "é%C3%A9"),
+            .init("form bad bytes", "body", post("token.obtain", form), start: "username=", "%FF"),
+            .init("form cut off letters", "body", post("token.obtain", form), start: "username=", "%E0"),
+            .init("form bytes unread", "body", post("token.obtain", form), start: "a=", "é"),
+            .init(
+                "form of another charset",
+                "body",
+                post("token.obtain", form + ";charset=latin-1"),
+                start: "username=",
+                "é+"
+            ),
+            .init("form few pairs", "body", post("token.obtain", form), String(repeating: "a", count: 150) + "&"),
             .init("form of a page", "body", post("session.login", form), start: "username=", "%3C"),
             .init(
                 "multipart parts",
@@ -215,6 +243,20 @@ extension HostileInput {
                 post("token.obtain", multipart),
                 "--x\r\nContent-Disposition: form-data;name=a\r\n\r\n\r\n"
             ),
+            .init(
+                "multipart long parts",
+                "body",
+                post("token.obtain", multipart),
+                "--x\r\nContent-Disposition: form-data;name=a\r\n\r\n\(String(repeating: "a", count: 105))\r\n"
+            ),
+            .init(
+                "multipart letters",
+                "body",
+                post("token.obtain", multipart),
+                start: "--x\nContent-Disposition:form-data;name=username\n\n",
+                "é"
+            ),
+            .init("multipart hyphens", "body", post("token.obtain", multipart), start: "--x\r\n\n", "\n-"),
             .init("multipart lines", "body", post("token.obtain", multipart), start: "--x\r\n", "\n"),
             .init("multipart delimiters", "body", post("token.obtain", multipart), "--x\n"),
             .init(
@@ -230,6 +272,28 @@ extension HostileInput {
                 post("token.obtain", multipart),
                 start: "--x\nContent-Disposition:form-data",
                 ";a=b"
+            ),
+            .init(
+                "JSON name of a user",
+                "body",
+                post("users", json, signed),
+                start: "{\"username\":\"",
+                "é",
+                end: "\"}"
+            ),
+            .init(
+                "JSON user",
+                "body",
+                post("users", json, signed),
+                start: "{",
+                "\"is_staff\":\"\(String(repeating: "a", count: 50))\",",
+                end: "\"a\":1}"
+            ),
+            .init(
+                "form user",
+                "body",
+                post("users", form, signed),
+                String(repeating: "a", count: 60) + "=&"
             ),
             .init("introspection", "body", post("oauth.introspect", form, signed), start: "token=", "%61"),
             .init("revocation", "body", post("oauth.revoke", form, signed), start: "token=", "a"),

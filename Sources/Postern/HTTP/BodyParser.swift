@@ -19,30 +19,30 @@ enum BodyParser {
     /// - Parameters:
     ///   - contentType: The field `Content-Type`; nil when there is none.
     ///   - order: Of the parsers: the first that the type, or a range in its place, fits reads the body.
-    /// - Returns: What a serializer validates; an empty object for an empty body, whatever its type.
+    /// - Returns: What a serializer validates; without a field for an empty body, whatever its type.
     static func parse(
         _ body: [UInt8],
         contentType: ArraySlice<UInt8>?,
         order: [BodyFormat],
         _ limits: Limits
-    ) throws(ParseError) -> JSONValue {
-        guard !body.isEmpty else { return .object([]) }
+    ) throws(ParseError) -> RequestData {
+        guard !body.isEmpty else { return .empty }
         let type = MediaType(contentType ?? [])
         switch order.first(where: { $0.fits(type) }) {
         case .json?:
             do {
-                // Views read texts, numbers and lists of texts.
-                return try JSONReader.read(
-                    try Charset(of: type).utf8(body),
-                    JSONReader.Limits(keptDepth: 2, values: limits.values, members: limits.fields)
+                return try RequestData(
+                    json: try Charset(of: type).utf8(body),
+                    JSONReader.Limits(values: limits.values, members: limits.fields)
                 )
             } catch ParseError.malformed(let reason) {
                 throw .malformed("JSON parse error - \(reason)")
             } catch {
                 throw .malformed("JSON parse error - \(error)")
             }
-        case .form?: return .object(try Form.fields(in: body, charset: Charset(of: type), limit: limits.fields))
-        case .multipart?: return .object(try Multipart.fields(in: body, type: type, limit: limits.fields))
+        case .form?:
+            return RequestData(body, try Form.fields(in: body, charset: Charset(of: type), limit: limits.fields))
+        case .multipart?: return try Multipart.data(in: body, type: type, limit: limits.fields)
         // As WSGI hands it to DRF.
         case nil: throw .unsupportedMediaType(Latin1.excerpt(contentType ?? []))
         }

@@ -28,13 +28,41 @@ enum ByteSearch {
         }
     }
 
-    // MARK: Counting
+    // MARK: Eight bytes at a time
 
-    private static let ones: UInt64 = 0x0101_0101_0101_0101
-    private static let highBits: UInt64 = 0x8080_8080_8080_8080
-    /// Eight of one byte.
-    static let spaces = ones &* 0x20
-    static let newlines = ones &* 0x0A
+    /// The lowest, and the highest, bit of each of eight bytes.
+    static let ones: UInt64 = 0x0101_0101_0101_0101
+    static let highBits: UInt64 = 0x8080_8080_8080_8080
+
+    /// Where the first marked byte is; the end of the text where there is none.
+    ///
+    /// - Parameter marks: Sets the highest bit of each byte that is marked. It has to be right for the first one: others may
+    ///   take a carry from it. What it sets of the other bits means nothing.
+    @inline(__always)
+    static func end(of text: UnsafeRawBufferPointer, from start: Int, _ marks: (UInt64) -> UInt64) -> Int {
+        guard let first = text.baseAddress, start < text.count else { return text.count }
+        var place = start
+        // No sum of places in a text overflows.
+        let last = text.count &- 8
+        while place <= last {
+            let word = UInt64(littleEndian: (first + place).loadUnaligned(as: UInt64.self))
+            let marked = marks(word) & highBits
+            guard marked == 0 else { return place &+ marked.trailingZeroBitCount / 8 }
+            place &+= 8
+        }
+        var rest: UInt64 = 0
+        for offset in 0..<(text.count - place) { rest |= UInt64(text[place + offset]) << UInt64(8 * offset) }
+        // What stands behind the text is no part of it.
+        return min(text.count, place + (marks(rest) & highBits).trailingZeroBitCount / 8)
+    }
+
+    /// The highest bit of each byte that is another one than this. A byte above 0x7F may carry into the next.
+    @inline(__always)
+    static func differs(_ word: UInt64, from byte: UInt64) -> UInt64 {
+        (word ^ ones &* byte) &+ ones &* 0x7F | word
+    }
+
+    // MARK: Counting
 
     /// How often a byte comes.
     static func count(of byte: UInt8, in text: UnsafeRawBufferPointer) -> Int {
@@ -61,16 +89,23 @@ enum ByteSearch {
     @inline(__always)
     private static func count(
         in text: UnsafeRawBufferPointer,
-        where counts: (UInt8) -> Bool,
+        where isCounted: (UInt8) -> Bool,
         marked: (UInt64) -> UInt64
     ) -> Int {
         var (total, place) = (0, 0)
-        while text.count - place >= 8 {
-            total += marked(text.loadUnaligned(fromByteOffset: place, as: UInt64.self)).nonzeroBitCount
-            place += 8
+        while text.count &- place >= 8 {
+            // A count for each of the eight places, which ends before one is full.
+            let end = place &+ min((text.count &- place) & ~7, 8 &* 255)
+            var counts: UInt64 = 0
+            while place < end {
+                counts &+= marked(text.loadUnaligned(fromByteOffset: place, as: UInt64.self)) >> 7
+                place &+= 8
+            }
+            let pairs = (counts & 0x00FF_00FF_00FF_00FF) &+ (counts >> 8 & 0x00FF_00FF_00FF_00FF)
+            total += Int((pairs &* 0x0001_0001_0001_0001) >> 48)
         }
         while place < text.count {
-            if counts(text[place]) { total += 1 }
+            if isCounted(text[place]) { total += 1 }
             place += 1
         }
         return total
@@ -78,6 +113,15 @@ enum ByteSearch {
 
     /// What stands behind the last of these bytes; 0 where there is none.
     static func endOfLast(_ byte: UInt8, in text: UnsafeRawBufferPointer) -> Int {
-        text.lastIndex(of: byte).map { $0 + 1 } ?? 0
+        let pattern = ones &* UInt64(byte)
+        var end = text.count
+        while end >= 8 {
+            let difference = text.loadUnaligned(fromByteOffset: end - 8, as: UInt64.self) ^ pattern
+            // Not zero where one of the eight is zero.
+            guard (difference &- ones) & ~difference & highBits == 0 else { break }
+            end -= 8
+        }
+        while end > 0, text[end - 1] != byte { end -= 1 }
+        return end
     }
 }

@@ -14,28 +14,39 @@ enum Form {
         !ByteSearch.isMore(than: limit - 1, of: ampersand, in: text)
     }
 
-    /// Names and values in order.
+    /// Where names and values stand, in order.
     /// - Throws: ``ParseError/malformed(_:)`` for more than `limit`.
     static func fields(
         in body: [UInt8],
         charset: Charset = .utf8,
         limit: Int = maximumFields
-    ) throws(ParseError) -> [(name: String, value: JSONValue)] {
+    ) throws(ParseError) -> [RequestData.Field] {
         guard isShort(body[...], limit: limit) else { throw tooManyFields }
-        var fields: [(name: String, value: JSONValue)] = []
-        if case .latin1 = charset {
-            body.withUnsafeBufferPointer { text in
-                visitPairs(text) { name, value in fields.append((latin1(name), .string(latin1(value)))) }
+        let encoding = Encoding(of: body, charset)
+        var fields: [RequestData.Field] = []
+        body.withUnsafeBufferPointer { text in
+            visitPairs(text) { name, value in
+                fields.append(.init(name: .init(name, .quoted(encoding)), value: .init(value, .quoted(encoding))))
             }
-            return fields
-        }
-        // Django reads what is not UTF-8 as Latin-1.
-        let isText = ASCII.isASCII(body[...]) || String(validating: body, as: UTF8.self) != nil
-        let text = isText ? body : Latin1.utf8(body[...])
-        text.withUnsafeBufferPointer { text in
-            visitPairs(text) { name, value in fields.append((unquoted(name), .string(unquoted(value)))) }
         }
         return fields
+    }
+
+    /// What the bytes of a form are.
+    enum Encoding {
+        case utf8
+        /// Letters of ISO 8859-1; escapes are bytes of UTF-8 still: so Django reads what is not UTF-8.
+        case latin1
+        /// Letters of ISO 8859-1, escapes too.
+        case latin1WithEscapes
+
+        init(of body: [UInt8], _ charset: Charset) {
+            if case .latin1 = charset {
+                self = .latin1WithEscapes
+            } else {
+                self = UTF8Text.isValid(body[...]) ? .utf8 : .latin1
+            }
+        }
     }
 
     /// Bytes of a value of a query that are read: no page, name or path that is looked for has as many.
@@ -44,131 +55,129 @@ enum Form {
     /// The value that the last field of this name has; nil for one of more than ``maximumFields``.
     static func lastValue(of name: StaticString, in query: ArraySlice<UInt8>) -> String? {
         guard query.count >= name.utf8CodeUnitCount, isShort(query) else { return nil }
-        return name.withUTF8Buffer { name in
-            query.withUnsafeBufferPointer { query in
-                var found: UnsafeBufferPointer<UInt8>?
-                visitPairs(query) { typed, value in if isName(typed, name) { found = value } }
-                return found.map { unquoted(UnsafeBufferPointer(rebasing: $0.prefix(maximumValue))) }
+        return query.withUnsafeBufferPointer { text in
+            name.withUTF8Buffer { name in
+                var found: Range<Int>?
+                visitPairs(text) { typed, value in
+                    if isName(UnsafeBufferPointer(rebasing: text[typed]), name) { found = value }
+                }
+                return found.map { value in
+                    let start = query.startIndex + value.lowerBound
+                    let end = start + min(value.count, maximumValue)
+                    return String(decoding: unquoted(query[start..<end]), as: UTF8.self)
+                }
             }
         }
     }
 
-    /// - Parameter visit: Gets a name and a value. Both are parts of `text`.
+    /// - Parameter visit: Gets where a name and a value stand.
     @inline(__always)
     private static func visitPairs(
         _ text: UnsafeBufferPointer<UInt8>,
-        _ visit: (_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) -> Void
+        _ visit: (_ name: Range<Int>, _ value: Range<Int>) -> Void
     ) {
+        let bytes = UnsafeRawBufferPointer(text)
         var start = 0
         while start < text.count {
-            let end = ByteSearch.place(of: ampersand, in: UnsafeRawBufferPointer(text), from: start)
+            let end = ByteSearch.place(of: ampersand, in: bytes, from: start)
             if end > start {
-                let pair = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[start..<end])
+                let pair = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
                 let equals = start + ByteSearch.place(of: UInt8(ascii: "="), in: pair)
-                visit(
-                    UnsafeBufferPointer(rebasing: text[start..<equals]),
-                    UnsafeBufferPointer(rebasing: text[min(equals + 1, end)..<end])
-                )
+                visit(start..<equals, min(equals + 1, end)..<end)
             }
             start = end + 1
         }
     }
 
-    /// Whether a name is the one that is meant, as it is or with escapes.
-    private static func isName(_ typed: UnsafeBufferPointer<UInt8>, _ name: UnsafeBufferPointer<UInt8>) -> Bool {
+    /// Whether a name is the one that is meant, as it is or with escapes. What is compared is at most three times as long as
+    /// the name.
+    static func isName(_ typed: UnsafeBufferPointer<UInt8>, _ name: UnsafeBufferPointer<UInt8>) -> Bool {
         guard typed.count >= name.count else { return false }
         var position = 0
         for wanted in name {
-            // Each byte of the name takes one of what was typed, or three, and is compared before the next one.
-            guard position < typed.count, byte(typed, &position) == wanted else { return false }
+            guard position < typed.count else { return false }
+            let isEscape = typed[position] == Percent.sign
+            let escaped = isEscape ? Percent.byte(in: typed, escapedAt: position, HexadecimalDigits()) : nil
+            guard escaped ?? (typed[position] == plus ? 0x20 : typed[position]) == wanted else { return false }
+            position += escaped == nil ? 1 : 3
         }
         return position == typed.count
     }
 
-    /// Without `+` and `%XX`; bytes that are no UTF-8 become U+FFFD.
-    private static func unquoted(_ text: UnsafeBufferPointer<UInt8>) -> String {
-        let raw = UnsafeRawBufferPointer(text)
-        let isPlain =
-            ByteSearch.place(of: UInt8(ascii: "%"), in: raw) == text.count
-            && ByteSearch.place(of: UInt8(ascii: "+"), in: raw) == text.count
-        if isPlain { return String(decoding: text, as: UTF8.self) }
-        // What is quoted is longer than what it stands for.
-        return String(unsafeUninitializedCapacity: text.count) { unquote(text, $0) }
+    private static let plus = UInt8(ascii: "+")
+
+    /// Without `+` and `%XX`, in UTF-8; bytes that are none become U+FFFD.
+    static func unquoted(_ text: ArraySlice<UInt8>, _ encoding: Encoding = .utf8) -> ArraySlice<UInt8> {
+        if case .utf8 = encoding, ByteSearch.place(of: Percent.sign, in: text) == nil,
+            ByteSearch.place(of: plus, in: text) == nil
+        {
+            return text
+        }
+        return text.withUnsafeBufferPointer { text in
+            letters(encoding).withUnsafeBufferPointer { letters in
+                var escaped: UInt8 = 0
+                // At most two bytes for each.
+                let bytes = [UInt8](unsafeUninitializedCapacity: 2 * text.count) { room, end in
+                    guard let room = room.baseAddress else { return }
+                    (end, escaped) = unquote(text, to: room, letters, encoding)
+                }
+                return escaped < 0x80 ? bytes[...] : UTF8Text.repaired(bytes[...])
+            }
+        }
     }
 
-    /// Likewise, of bytes that are letters of ISO 8859-1.
-    private static func latin1(_ text: UnsafeBufferPointer<UInt8>) -> String {
-        let bytes = [UInt8](unsafeUninitializedCapacity: text.count) { $1 = unquote(text, $0) }
-        return String(decoding: Latin1.utf8(bytes[...]), as: UTF8.self)
-    }
-
-    /// - Parameter bytes: Gets what the text stands for, and has room for as many bytes as that has.
-    /// - Returns: How many it got.
+    /// - Returns: How many bytes `room` got, and the bits of all escaped bytes that have to be UTF-8.
     private static func unquote(
         _ text: UnsafeBufferPointer<UInt8>,
-        _ bytes: UnsafeMutableBufferPointer<UInt8>
-    ) -> Int {
-        guard let start = text.baseAddress, let room = bytes.baseAddress else { return 0 }
-        var (position, end) = (0, 0)
-        let count = text.count
-        while position < count {
-            var byte = start[position]
-            position += 1
-            if byte == UInt8(ascii: "+") {
-                byte = 0x20
-            } else if byte == UInt8(ascii: "%"), count - position >= 2 {
-                let high = ASCII.hexadecimalValue(start[position])
-                let low = ASCII.hexadecimalValue(start[position + 1])
-                if high | low < 16 {
-                    byte = high << 4 | low
-                    position += 2
-                }
-            }
-            room[end] = byte
-            end += 1
-        }
-        return end
-    }
-
-    /// The byte that stands at a position, which goes on to the next one.
-    @inline(__always)
-    private static func byte(_ text: UnsafeBufferPointer<UInt8>, _ position: inout Int) -> UInt8 {
-        let byte = text[position]
-        position += 1
-        guard byte == UInt8(ascii: "%"), text.count - position >= 2 else {
-            return byte == UInt8(ascii: "+") ? 0x20 : byte
-        }
-        let (high, low) = (ASCII.hexadecimalValue(text[position]), ASCII.hexadecimalValue(text[position + 1]))
-        guard high | low < 16 else { return byte }
-        position += 2
-        return high << 4 | low
-    }
-}
-
-/// ISO 8859-1, as WSGI hands header fields to Django.
-enum Latin1 {
-    /// Bytes of a client's text that an answer repeats.
-    static let maximumExcerpt = 512
-
-    /// A client's text for an answer: whole, unless it is longer than anybody means it to be.
-    static func excerpt(_ bytes: ArraySlice<UInt8>) -> String {
-        String(decoding: utf8(bytes.prefix(maximumExcerpt)), as: UTF8.self)
-            + (bytes.count > maximumExcerpt ? "…" : "")
-    }
-
-    static func utf8(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-        bytes.withUnsafeBufferPointer { bytes in
-            // At most two bytes for each.
-            [UInt8](unsafeUninitializedCapacity: 2 * bytes.count) { text, count in
-                for byte in bytes {
-                    if byte >= 0x80 {
-                        text.initializeElement(at: count, to: 0xC0 | byte >> 6)
-                        count += 1
+        to room: UnsafeMutablePointer<UInt8>,
+        _ letters: UnsafeBufferPointer<UInt16>,
+        _ encoding: Encoding
+    ) -> (count: Int, escaped: UInt8) {
+        let digits = HexadecimalDigits()
+        let areEscapesLatin1 = if case .latin1WithEscapes = encoding { true } else { false }
+        // Letters above 0x7F have one byte more in Latin-1.
+        let shift = if case .utf8 = encoding { 8 } else { 7 }
+        // No sum of places in a text overflows.
+        var (place, end, escaped) = (0, 0, UInt8(0))
+        while place < text.count {
+            // In two steps: most bytes are no escape.
+            if text[place] == Percent.sign {
+                if let meant = Percent.byte(in: text, escapedAt: place, digits) {
+                    place &+= 3
+                    escaped |= meant
+                    if areEscapesLatin1, meant >= 0x80 {
+                        room[end] = 0xC0 | meant >> 6
+                        room[end &+ 1] = 0x80 | meant & 0x3F
+                        end &+= 2
+                    } else {
+                        room[end] = meant
+                        end &+= 1
                     }
-                    text.initializeElement(at: count, to: byte < 0x80 ? byte : 0x80 | byte & 0x3F)
-                    count += 1
+                    continue
                 }
             }
+            // The second byte is written over where it is none.
+            let byte = Int(text[place])
+            UnsafeMutableRawPointer(room + end).storeBytes(of: letters[byte], as: UInt16.self)
+            end &+= 1 &+ byte &>> shift
+            place &+= 1
         }
+        return (end, areEscapesLatin1 ? 0 : escaped)
+    }
+
+    /// What bytes stand for that are not escaped: one byte of UTF-8, or two for those above 0x7F in Latin-1.
+    private static func letters(_ encoding: Encoding) -> [UInt16] {
+        if case .utf8 = encoding { lettersOfUTF8 } else { lettersOfLatin1 }
+    }
+
+    private static let lettersOfUTF8 = (UInt8.min...UInt8.max).map { letter($0, second: 0) }
+
+    private static let lettersOfLatin1 = (UInt8.min...UInt8.max).map { byte in
+        byte < 0x80 ? letter(byte, second: 0) : letter(0xC0 | byte >> 6, second: 0x80 | byte & 0x3F)
+    }
+
+    /// In the order of memory.
+    private static func letter(_ first: UInt8, second: UInt8) -> UInt16 {
+        UInt16(littleEndian: UInt16(first == plus ? 0x20 : first) | UInt16(second) << 8)
     }
 }

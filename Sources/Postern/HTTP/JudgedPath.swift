@@ -29,6 +29,7 @@ enum JudgedPath {
         _ path: UnsafeMutableBufferPointer<UInt8>,
         _ count: inout Int
     ) -> Bool {
+        let digits = HexadecimalDigits()
         var position = 0
         // Behind the last slash that was written.
         var segment = 0
@@ -38,11 +39,9 @@ enum JudgedPath {
                 byte = typed[position]
                 position += 1
             }
-            if byte == UInt8(ascii: "%") {
-                guard typed.count - position >= 2 else { return false }
-                let (high, low) = (ASCII.hexadecimalValue(typed[position]), ASCII.hexadecimalValue(typed[position + 1]))
-                guard high | low < 16, high | low > 0 else { return false }
-                byte = high << 4 | low
+            if byte == Percent.sign {
+                byte = Percent.byte(in: typed, escapedAt: position - 1, digits)
+                guard let byte, byte > 0 else { return false }
                 position += 2
             }
             guard byte == nil || byte == slash else {
@@ -90,6 +89,7 @@ enum JudgedPath {
     static func isPlain(_ target: ArraySlice<UInt8>) -> Bool {
         guard target.count <= maximumLength, target.first == slash else { return false }
         return target.withUnsafeBufferPointer { typed in
+            let digits = HexadecimalDigits()
             var position = 1
             // Of the segment: its bytes, and whether all are dots.
             var (length, isDots) = (0, true)
@@ -103,19 +103,17 @@ enum JudgedPath {
                     (length, isDots, last, beforeLast) = (0, true, slash, slash)
                     continue
                 }
-                if byte == percent {
-                    guard typed.count - position >= 2 else { return false }
-                    let high = ASCII.hexadecimalValue(typed[position])
-                    let low = ASCII.hexadecimalValue(typed[position + 1])
-                    guard high | low < 16 else { return false }
-                    byte = high << 4 | low
+                if byte == Percent.sign {
+                    guard let meant = Percent.byte(in: typed, escapedAt: position - 1, digits), meant != slash else {
+                        return false
+                    }
+                    byte = meant
                     position += 2
-                    guard byte != slash else { return false }
                 } else if byte == UInt8(ascii: "#") {
                     return false
                 }
                 guard !isNeverPlain.contains(byte), byte < 0x80 || !isOverlong(last, byte),
-                    beforeLast != percent || !isHexadecimal(last) || !isHexadecimal(byte)
+                    beforeLast != Percent.sign || !isHexadecimal(last) || !isHexadecimal(byte)
                 else { return false }
                 length += 1
                 isDots = isDots && byte == UInt8(ascii: ".")
@@ -124,8 +122,6 @@ enum JudgedPath {
             return length == 0 || length > 2 || !isDots
         }
     }
-
-    private static let percent = UInt8(ascii: "%")
 
     private static let isNeverPlain = ByteSet { $0 < 0x20 || $0 == 0x7F }.union(#"\;"#)
 

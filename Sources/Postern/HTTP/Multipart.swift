@@ -5,13 +5,12 @@ enum Multipart {
     /// Django's `MAX_TOTAL_HEADER_SIZE`.
     private static let maximumHeader = 1024
 
-    /// Names and values of the fields, in order.
     /// - Throws: ``ParseError/malformed(_:)`` with Django's text.
-    static func fields(
+    static func data(
         in body: [UInt8],
         type: MediaType,
         limit: Int = Form.maximumFields
-    ) throws(ParseError) -> [(name: String, value: JSONValue)] {
+    ) throws(ParseError) -> RequestData {
         let boundary = type.parameter("boundary")
         guard let boundary, isBoundary(boundary) else {
             let text = boundary.map { String(decoding: $0.prefix(Latin1.maximumExcerpt), as: UTF8.self) } ?? "None"
@@ -19,7 +18,15 @@ enum Multipart {
         }
         let parts = parts(of: body, delimiter: Array("--".utf8) + boundary, limit: limit)
         guard parts.count <= limit else { throw Form.tooManyFields }
-        return parts.compactMap(field)
+        var names: [UInt8] = []
+        var fields: [RequestData.Field] = []
+        for part in parts {
+            guard let (name, value) = field(part) else { continue }
+            let start = names.count
+            names += UTF8Text.repaired(name[...])
+            fields.append(.init(name: .init(start..<names.count, .decoded(surrogate: nil)), value: value))
+        }
+        return RequestData(body, fields, decoded: names)
     }
 
     /// RFC 2046, section 5.1.1, as Django checks it.
@@ -49,28 +56,28 @@ enum Multipart {
 
     /// Where the next line begins with the delimiter; `position` is the beginning of a line.
     private static func nextDelimiter(in body: [UInt8], _ delimiter: [UInt8], from position: Int) -> Int? {
-        body.withUnsafeBufferPointer { body in
-            delimiter.withUnsafeBufferPointer { delimiter in
+        body.withUnsafeBytes { body in
+            delimiter.withUnsafeBytes { delimiter in
                 // Only as many bytes are compared as there are.
                 guard let text = body.baseAddress, let wanted = delimiter.baseAddress else { return nil }
                 let last = body.count - delimiter.count
-                func isThere(_ position: Int) -> Bool {
-                    memcmp(text + position, wanted, delimiter.count) == 0
-                }
+                func isThere(_ position: Int) -> Bool { memcmp(text + position, wanted, delimiter.count) == 0 }
                 if position <= last, isThere(position) { return position }
-                var position = position + 1
-                while position <= last {
-                    if body[position] == UInt8(ascii: "-"), body[position - 1] == 0x0A, isThere(position) {
-                        return position
-                    }
-                    position += 1
+                // The end of a line, two hyphens and the first byte of the boundary: few texts have them. No sum of places
+                // in a text overflows.
+                let start = UInt32(delimiter[2]) << 24 | UInt32(delimiter[1]) << 16 | UInt32(delimiter[0]) << 8 | 0x0A
+                let word = UInt32(littleEndian: start)
+                var place = position
+                while place < last {
+                    if (text + place).loadUnaligned(as: UInt32.self) == word, isThere(place + 1) { return place + 1 }
+                    place &+= 1
                 }
                 return nil
             }
         }
     }
 
-    private static func field(_ part: ArraySlice<UInt8>) -> (name: String, value: JSONValue)? {
+    private static func field(_ part: ArraySlice<UInt8>) -> (name: [UInt8], value: RequestData.Piece)? {
         var position = part.startIndex
         var last: ArraySlice<UInt8>?
         var isBase64 = false
@@ -91,10 +98,7 @@ enum Multipart {
         guard type.names("form-data", ""), let name = type.parameter("name") else { return nil }
         // A file stands among the data as what is no string.
         let isFile = type.parameter("filename") != nil
-        // What is not base64 after all stays as it is.
-        let text = isBase64 && !isFile ? Base64.decodeLeniently(part[position...])?[...] : nil
-        let value = isFile ? .object([]) : JSONValue.string(String(decoding: text ?? part[position...], as: UTF8.self))
-        return (String(decoding: name, as: UTF8.self), value)
+        return (name, RequestData.Piece(position..<part.endIndex, isFile ? .file : isBase64 ? .base64 : .bytes))
     }
 
     private static let disposition: StaticString = "content-disposition:"

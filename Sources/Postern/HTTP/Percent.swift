@@ -10,7 +10,7 @@ enum Percent {
                     text[end] = byte
                     end += 1
                 } else {
-                    text[end] = UInt8(ascii: "%")
+                    text[end] = sign
                     text[end + 1] = digit(byte >> 4)
                     text[end + 2] = digit(byte & 15)
                     end += 3
@@ -19,6 +19,22 @@ enum Percent {
             return end
         }
     }
+
+    /// What an escape stands for.
+    /// - Parameter place: Of its percent sign.
+    /// - Returns: nil for one without two hexadecimal digits.
+    @inline(__always)
+    static func byte(
+        in text: UnsafeBufferPointer<UInt8>,
+        escapedAt place: Int,
+        _ digits: HexadecimalDigits
+    ) -> UInt8? {
+        guard text.count &- place > 2, let start = text.baseAddress else { return nil }
+        let value = digits.two(start + place + 1)
+        return value >= 0 ? UInt8(truncatingIfNeeded: value) : nil
+    }
+
+    static let sign = UInt8(ascii: "%")
 
     private static func digit(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10

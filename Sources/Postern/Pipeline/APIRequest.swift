@@ -94,7 +94,7 @@ public struct APIRequest {
     ///   - order: Of the parsers.
     ///   - isOfUser: Whether it is known who sends it.
     /// - Throws: ``APIError`` 400, 413 past 64 KiB and for nobody past 16 KiB, 415.
-    func data(_ order: [BodyFormat] = BodyFormat.allCases, isOfUser: Bool = false) throws(APIError) -> JSONValue {
+    func data(_ order: [BodyFormat] = BodyFormat.allCases, isOfUser: Bool = false) throws(APIError) -> RequestData {
         if let known = readBody?.data, known.order == order { return known.data }
         let limits: BodyParser.Limits = isOfUser || isAuthenticated ? .ofUser : .ofNobody
         let body = try body(limit: limits.bytes)
@@ -112,7 +112,7 @@ public struct APIRequest {
 
     /// What a body was read as, so that the check against forgery, a view and its page read it once.
     private final class ReadBody {
-        var data: (order: [BodyFormat], data: JSONValue)?
+        var data: (order: [BodyFormat], data: RequestData)?
     }
 
     /// Where a parameter stands, if it does.
@@ -208,11 +208,8 @@ extension APIRequest {
 
     /// A text of the body, or else of the query.
     func text(_ name: StaticString) throws(APIError) -> String? {
-        let wanted = name.description
-        if method == .post, case .object(let members) = try data(),
-            case .string(let text)? = members.last(where: { $0.name.hasSameBytes(as: wanted) })?.value
-        {
-            return text
+        if method == .post, let text = try data().text(name.description) {
+            return String(decoding: text, as: UTF8.self)
         }
         return Form.lastValue(of: name, in: query)
     }

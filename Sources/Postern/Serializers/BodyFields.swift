@@ -1,31 +1,25 @@
 /// Takes fields of several kinds out of a body, and keeps the messages for those that are wrong: for views whose
 /// fields are not all texts, as ``Serializer`` has them.
 struct BodyFields {
-    private let members: [(name: String, value: JSONValue)]
-    /// Whether a field that comes several times is a list.
-    private let isForm: Bool
+    private let data: RequestData
     private var errors: [(name: String, value: JSONValue)] = []
 
     /// - Throws: ``APIError`` when the body cannot be read, or has no fields.
     init(_ request: APIRequest) throws(APIError) {
-        let data = try request.data()
+        data = try request.data()
         // What is not an object gets the serializer's answer.
         _ = try Serializer(fields: []).validate(data)
-        members = if case .object(let members) = data { members } else { [] }
-        isForm = !BodyFormat.json.fits(MediaType(request.contentType ?? []))
     }
-
-    private subscript(name: String) -> JSONValue? { members.last { $0.name.hasSameBytes(as: name) }?.value }
 
     /// A number is no text here.
     /// - Returns: nil for one that may be missing and is, or is wrong.
-    mutating func text(_ field: CharField) -> String? {
-        let value = self[field.name]
+    mutating func text(_ field: CharField) -> [UInt8]? {
+        let value = data[field.name]
         if value == nil, !field.isRequired { return nil }
         var field = field
         field.takesNumbers = false
         switch field.validate(value) {
-        case .success(let text): return text
+        case .success(let text): return Array(text)
         case .failure(let messages):
             errors.append((field.name, .array(messages.texts.map { .string($0) })))
             return nil
@@ -34,24 +28,25 @@ struct BodyFields {
 
     /// DRF's `BooleanField`, which takes numbers and texts from JSON as well.
     mutating func boolean(_ name: String) -> Bool? {
-        switch self[name] {
+        switch data[name] {
         case nil: return nil
-        case .bool(let value)?: return value
-        case .string(let text)? where isForm && Boolean.parse(text) != nil: return Boolean.parse(text)
-        case .null?: refuse(name, "This field may not be null.")
+        case .other(.bool(let value)): return value
+        case .other(.null): refuse(name, "This field may not be null.")
+        case .text(let text, nil) where data.isForm:
+            // No word that is meant is as long.
+            if let value = Boolean.parse(String(decoding: text.prefix(8), as: UTF8.self)) { return value }
+            fallthrough
         default: refuse(name, "Must be a valid boolean.")
         }
         return nil
     }
 
     /// DRF's `ListField` of texts: an array, or the field several times in a form.
-    mutating func list(_ name: String) -> [String]? {
-        guard let value = self[name] else { return nil }
-        if isForm {
-            return members.lazy.filter { $0.name.hasSameBytes(as: name) }.compactMap(\.value.text)
-        }
-        guard case .array(let elements) = value else {
-            if case .null = value {
+    private mutating func list(_ name: String) -> [ArraySlice<UInt8>]? {
+        guard let value = data[name] else { return nil }
+        if data.isForm { return data.texts(name) }
+        guard case .list(let elements) = value else {
+            if case .other(.null) = value {
                 refuse(name, "This field may not be null.")
             } else {
                 refuse(name, "Expected a list of items but got type \"\(value.pythonType)\".")
@@ -74,7 +69,7 @@ struct BodyFields {
         guard let texts = list(field) else { return nil }
         do throws(NameError) {
             var names: Set<Name> = []
-            for text in texts { names.insert(try make(Array(text.utf8))) }
+            for text in texts { names.insert(try make(Array(text))) }
             return names
         } catch {
             refuse(field, error.description)
@@ -87,7 +82,7 @@ struct BodyFields {
     }
 
     /// Whether the body has the field, with whatever value.
-    func has(_ name: String) -> Bool { self[name] != nil }
+    func has(_ name: String) -> Bool { data.contains(name) }
 
     /// - Throws: ``APIError/invalid(_:)`` with the messages of all fields that are wrong.
     func check() throws(APIError) {

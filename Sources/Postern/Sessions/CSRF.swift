@@ -114,16 +114,16 @@ struct CSRF {
     ) throws(APIError) -> (token: ArraySlice<UInt8>, source: String) {
         if request.method == .post, let text = try formToken(of: request, ofUser: ofUser), !text.isEmpty {
             // A letter beyond ASCII is one character that is not allowed. What is longer than a secret stays so.
-            let text = text.unicodeScalars.prefix(4 * CSRFSecret.length)
-            return (text.map { $0.isASCII ? UInt8($0.value) : 0xFF }[...], "POST")
+            let letters = String(decoding: text.prefix(4 * CSRFSecret.length), as: UTF8.self).unicodeScalars
+            return (letters.map { $0.isASCII ? UInt8($0.value) : 0xFF }[...], "POST")
         }
         guard let header = request.csrfToken else { throw Self.failure("CSRF token missing.") }
         return (header, "the 'X-Csrftoken' HTTP header")
     }
 
     /// Reads the body whatever its type, as Django REST Framework does: one that is malformed ends the request.
-    private func formToken(of request: APIRequest, ofUser: Bool) throws(APIError) -> String? {
-        let data: JSONValue
+    private func formToken(of request: APIRequest, ofUser: Bool) throws(APIError) -> ArraySlice<UInt8>? {
+        let data: RequestData
         do {
             data = try request.data(isOfUser: ofUser)
         } catch .contentTooLarge {
@@ -131,10 +131,7 @@ struct CSRF {
         } catch {
             throw error
         }
-        guard !request.isJSON, case .object(let fields) = data,
-            case .string(let text)? = fields.last(where: { $0.name.hasSameBytes(as: "csrfmiddlewaretoken") })?.value
-        else { return nil }
-        return text
+        return request.isJSON ? nil : data.text("csrfmiddlewaretoken")
     }
 
     private static func failure(_ reason: String) -> APIError { .csrfFailed(reason, cookie: nil) }

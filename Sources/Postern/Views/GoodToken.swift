@@ -8,15 +8,13 @@ enum GoodToken {
     /// nil for anything that is not good, whyever.
     /// - Throws: ``APIError/invalid(_:)`` in RFC 6749's words when there is none.
     init?(in request: APIRequest, _ tokens: JSONWebTokens) throws(APIError) {
-        guard case .object(let members) = try request.data(),
-            case .string(let text)? = members.last(where: { $0.name.hasSameBytes(as: "token") })?.value, !text.isEmpty
-        else {
+        guard let text = try request.data().text("token"), !text.isEmpty else {
             // RFC 6749, section 5.2.
             throw .invalid(
                 .object([("error", .string("invalid_request")), ("error_description", .string("token is missing"))])
             )
         }
-        try self.init(Array(text.utf8)[...], tokens)
+        try self.init(text, tokens)
     }
 
     private init?(_ text: ArraySlice<UInt8>, _ tokens: JSONWebTokens) throws(APIError) {

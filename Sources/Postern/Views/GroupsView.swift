@@ -51,10 +51,12 @@ struct GroupsView: APIView {
     }
 
     /// A name that can stand in a path.
-    private static func name(_ text: String) throws(NameError) -> GroupName {
-        guard !text.utf8.contains(UInt8(ascii: "/")), text != ".", text != ".." else { throw .groupInPath }
-        guard !text.unicodeScalars.contains("\u{FFFD}") else { throw .group }
-        return try GroupName(text.utf8)
+    private static func name(_ text: [UInt8]) throws(NameError) -> GroupName {
+        guard !text.contains(UInt8(ascii: "/")), text != Array(".".utf8), text != Array("..".utf8) else {
+            throw .groupInPath
+        }
+        guard !text.contains(UTF8Text.replacement) else { throw .group }
+        return try GroupName(text)
     }
 }
 

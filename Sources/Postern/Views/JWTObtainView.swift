@@ -19,8 +19,8 @@ struct JWTObtainView: JWTView {
         let values = try Self.serializer.validate(try request.data())
         guard let name = values["username"], let password = values["password"],
             let user = try accounts.user(
-                named: Array(name.utf8),
-                password: Array(password.utf8),
+                named: name,
+                password: password,
                 for: request
             )
         else { throw .passwordRefused("No active account found with the given credentials") }

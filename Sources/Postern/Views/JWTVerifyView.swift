@@ -13,7 +13,7 @@ struct JWTVerifyView: JWTView {
     func respond(to request: APIRequest) throws(APIError) -> APIResponse {
         let values = try Serializer(fields: [CharField(name: "token")]).validate(try request.data())
         do throws(JWTError) {
-            _ = try tokens.owner(of: Array((values["token"] ?? "").utf8)[...], nil)
+            _ = try tokens.owner(of: (values["token"] ?? [])[...], nil)
             return APIResponse(.object([]), fields: [APIResponse.noStore])
         } catch {
             guard error != .blacklisted else { throw Serializer.nonFieldError(error.message) }

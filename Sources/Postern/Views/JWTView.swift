@@ -22,8 +22,8 @@ extension JWTView {
     }
 
     /// The claims of a refresh token that is good as far as it goes: it may have been used up.
-    func refreshClaims(in text: String) throws(JWTError) -> JWTClaims {
-        let claims = try tokens.verify(Array(text.utf8)[...])
+    func refreshClaims(in text: ArraySlice<UInt8>) throws(JWTError) -> JWTClaims {
+        let claims = try tokens.verify(text)
         // Another issuer's tokens open what they open, and are not exchanged for ours.
         guard !claims.isForeign else { throw .wrongType }
         guard claims.jti != nil else { throw .noID }
@@ -33,21 +33,21 @@ extension JWTView {
     }
 
     /// The refresh token of the body, or of the location's cookie where the body has none.
-    func refreshToken(in request: APIRequest) throws(APIError) -> (text: String, isCookie: Bool) {
+    func refreshToken(in request: APIRequest) throws(APIError) -> (text: ArraySlice<UInt8>, isCookie: Bool) {
         let data = try request.data()
         if let name = tokens.settings.refreshCookie, let value = request.cookie(name), !value.isEmpty,
-            case .object(let members) = data, !members.contains(where: { $0.name.hasSameBytes(as: "refresh") })
+            case .object = data.shape, !data.contains("refresh")
         {
-            return (String(decoding: value, as: UTF8.self), true)
+            return (value, true)
         }
         let values = try Serializer(fields: [CharField(name: "refresh")]).validate(data)
-        return (values["refresh"] ?? "", false)
+        return (values["refresh"].map { $0[...] } ?? [], false)
     }
 
     /// A cookie goes with every request, wanted or not: what it asks for must come from a page of this site.
     /// - Parameter text: The token.
-    func checkCSRF(_ request: APIRequest, _ claims: JWTClaims, _ text: String) throws(APIError) {
-        try CSRF(settings: settings.session).check(request, bound: claims.csrfSecret(of: Array(text.utf8)[...]))
+    func checkCSRF(_ request: APIRequest, _ claims: JWTClaims, _ text: ArraySlice<UInt8>) throws(APIError) {
+        try CSRF(settings: settings.session).check(request, bound: claims.csrfSecret(of: text))
     }
 
     /// Both tokens in the body or, where the location names a cookie, in cookies that no script can read.

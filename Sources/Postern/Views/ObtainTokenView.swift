@@ -20,8 +20,8 @@ struct ObtainTokenView: APIView {
         let values = try Self.serializer.validate(try request.data(parses))
         guard let name = values["username"], let password = values["password"],
             let user = try accounts.user(
-                named: Array(name.utf8),
-                password: Array(password.utf8),
+                named: name,
+                password: password,
                 for: request
             )
         else { throw Serializer.nonFieldError("Unable to log in with provided credentials.") }

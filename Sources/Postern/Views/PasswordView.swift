@@ -24,8 +24,8 @@ struct PasswordView: APIView {
             guard
                 let changed = try accounts.changePassword(
                     of: user,
-                    from: Array(old.utf8),
-                    to: Array(new.utf8),
+                    from: old,
+                    to: new,
                     for: request
                 )
             else {

@@ -22,7 +22,7 @@ struct SessionLoginView: APIView {
             return try form(request, isHTML: isHTML)
         }
         try checkCSRF(request)
-        let values: [String: String]
+        let values: [String: [UInt8]]
         do {
             values = try Self.serializer.validate(try request.data())
         } catch {
@@ -32,8 +32,9 @@ struct SessionLoginView: APIView {
         guard let name = values["username"], let password = values["password"],
             let user = try login.accounts.user(
                 // Django's form composes a name; DRF's serializers, by which JSON goes, do not.
-                named: Array((request.isJSON ? name : Username.composed(byFormFrom: name)).utf8),
-                password: Array(password.utf8),
+                named: request.isJSON
+                    ? name : Array(Username.composed(byFormFrom: String(decoding: name, as: UTF8.self)).utf8),
+                password: password,
                 for: request
             )
         else {

@@ -76,10 +76,9 @@ struct TokensView: APIView {
     }
 
     /// nil where none is asked for.
-    private static func limits(_ data: JSONValue) throws(APIError) -> TokenLimits? {
-        guard case .object(let members) = data else { return nil }
+    private static func limits(_ data: RequestData) throws(APIError) -> TokenLimits? {
         var lists: [[String]] = []
-        for name in limitNames { lists.append(try words(members.last { $0.name == name }?.value, name)) }
+        for name in limitNames { lists.append(try words(data[name], name)) }
         do throws(TokenLimitError) {
             let limits = try TokenLimits(scopes: lists[0], methods: lists[1], paths: lists[2], networks: lists[3])
             guard limits.size <= TokenLimits.maximumSize else { throw TokenLimitError.tooLong }
@@ -90,12 +89,17 @@ struct TokensView: APIView {
     }
 
     /// A list of texts, or one text with spaces between them, as a form has it.
-    private static func words(_ value: JSONValue?, _ name: String) throws(APIError) -> [String] {
+    private static func words(_ value: RequestData.Value?, _ name: String) throws(APIError) -> [String] {
         switch value {
-        case nil, .null: return []
-        case .string(let text): return text.split(separator: " ").map(String.init)
-        case .array(let elements):
-            let texts = elements.compactMap { if case .string(let text) = $0 { text } else { nil } }
+        case nil, .other(.null): return []
+        case .text(let text, nil):
+            // Before it becomes words: none of them would fit.
+            guard text.count <= TokenLimits.maximumSize else {
+                throw Serializer.nonFieldError(TokenLimitError.tooLong.description)
+            }
+            return text.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+        case .list(let elements):
+            let texts = elements.compactMap { $0.text.map { String(decoding: $0, as: UTF8.self) } }
             guard texts.count == elements.count else { fallthrough }
             return texts
         default: throw .invalid(.object([(name, .array([.string("Expected a list of texts.")]))]))
@@ -108,7 +112,7 @@ struct TokensView: APIView {
         do {
             let (token, secret) = try accounts.issueToken(
                 for: user,
-                label: values["label"] ?? "",
+                label: values["label"].map { String(decoding: $0, as: UTF8.self) } ?? "",
                 expires: try expiry(values["expiry"]),
                 limits: try Self.limits(data),
                 source: .own,
@@ -124,13 +128,13 @@ struct TokensView: APIView {
     }
 
     /// No later than the location's lifetime from now.
-    private func expiry(_ text: String?) throws(APIError) -> Timestamp? {
+    private func expiry(_ text: [UInt8]?) throws(APIError) -> Timestamp? {
         let now = accounts.store.now()
         let seconds: Int64? =
             if case .seconds(let seconds) = settings.lifetime ?? Self.lifetime { seconds } else { nil }
         let latest = seconds.map { now.adding(seconds: $0) }
         guard let text else { return latest }
-        guard let time = Timestamp(rfc3339: Array(text.utf8)[...]) else {
+        guard let time = Timestamp(rfc3339: text[...]) else {
             throw Self.invalidExpiry(
                 "Datetime has wrong format. Use this format instead: YYYY-MM-DDThh:mm:ss[.uuuuuu]Z."
             )

@@ -56,8 +56,8 @@ struct UserPasswordView: APIView {
         let administration = Administration(accounts: accounts, request: request)
         guard let id = request.number(at: 1) else { throw .notFound }
         _ = try administration.user(id)
-        let password = try Self.serializer.validate(try request.data())["password"] ?? ""
-        try administration.setPassword(of: id, to: Array(password.utf8))
+        let password = try Self.serializer.validate(try request.data())["password"] ?? []
+        try administration.setPassword(of: id, to: password)
         return APIResponse(.object([("detail", .string("New password has been saved."))]))
     }
 }

@@ -39,9 +39,9 @@ struct UserFields {
             CharField(name: "username", isRequired: !isPartial, maximumLength: Username.maximumLength)
         ) {
             do throws(UsernameError) {
-                // What a form holds that is no UTF-8 has become this.
-                guard !text.unicodeScalars.contains("\u{FFFD}") else { throw .notUTF8 }
-                let typed = try Username(text.utf8)
+                // What a form holds that is no UTF-8 has become U+FFFD.
+                guard !text.contains(UTF8Text.replacement) else { throw .notUTF8 }
+                let typed = try Username(text)
                 draft.username = typed == current ? typed : try Username(new: typed.bytes)
             } catch {
                 fields.refuse("username", error.description)
@@ -49,7 +49,7 @@ struct UserFields {
         }
         if takesPassword {
             let field = CharField(name: "password", trimsWhitespace: false, isRequired: false)
-            password = fields.text(field).map { Array($0.utf8) }
+            password = fields.text(field)
         } else if fields.has("password") {
             fields.refuse("password", "A password is set by a POST to set-password/ below this address.")
         }
