@@ -73,7 +73,10 @@ struct SettingsFile {
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
             if errno == ELOOP, isRoot {
-                throw Failure(.configuration, "\(printable(path)) is a link, which root does not follow: put the file itself there.")
+                throw Failure(
+                    .configuration,
+                    "\(printable(path)) is a link, which root does not follow: put the file itself there."
+                )
             }
             throw Failure(.noInput, "\(printable(path)) cannot be read: \(String(cString: strerror(errno))).")
         }
