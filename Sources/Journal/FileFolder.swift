@@ -82,7 +82,7 @@ public final class FileFolder: Sendable {
     public func add(_ name: String, _ bytes: [UInt8]) throws(JournalError) {
         let target = path + "/" + name
         // A name that no reader looks at, until all of it is there.
-        let temporary = path + "/." + String(UInt64.random(in: .min ... .max), radix: 36) + Leftovers.infix
+        let temporary = Leftovers.name(besides: path + "/." + name)
         let file = try File(creating: temporary, owner: folder.owner, group: folder.group)
         defer { unlink(temporary) }
         try file.write(bytes, at: 0, with: DiskCalls())

@@ -31,7 +31,7 @@ extension Journal {
             _ = try catchUp(&follower, reset, apply, told)
             return (capture(), follower)
         }
-        let path = file.path + Self.temporarySuffix + String(UInt64.random(in: .min ... .max), radix: 36)
+        let path = Leftovers.name(besides: file.path)
         let next = seen.header.compacted
         let copy = try CompactedFile(
             next ?? FileHeader(new: name),

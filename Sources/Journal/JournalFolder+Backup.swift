@@ -25,8 +25,9 @@ extension JournalFolder {
     ) throws {
         let target = Self.withoutSlashes(path)
         guard access(target, F_OK) != 0 else { throw JournalError.notEmpty(path: target) }
-        Leftovers.removeFolders(besides: target)
-        let path = target + Leftovers.infix + "-" + String(UInt64.random(in: .min ... .max), radix: 36)
+        let files = [LockFile.name, Self.versionFile, ChangeMemory.fileName, Reserve.name]
+        Leftovers.removeFolders(besides: target, of: journals + folders + files)
+        let path = Leftovers.name(besides: target)
         try Folder.make(path, owner: owner, group: group)
         let hold = Leftovers.Hold(of: path)
         defer { _ = hold }

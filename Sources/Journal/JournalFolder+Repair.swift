@@ -79,8 +79,7 @@ extension JournalFolder {
         let isWhole = patient.isWhole && !hasLostEnd
         var sideFile: String?
         if !isWhole, !isDryRun {
-            let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
-            sideFile = try put(salvage, beside: path + ".dropped-" + suffix)
+            sideFile = try put(salvage, in: Leftovers.nameOfDropped(besides: path))
             let lineages = patient.lineages + Self.lineages(claimed)
             try put(name, replacing: lineages, salvage.marks, lock) { copy throws(JournalError) in
                 try salvage.read(
@@ -114,11 +113,10 @@ extension JournalFolder {
     ) throws(JournalError) {
         let path = path + "/" + name
         let header = FileHeader(new: name)
-        let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
         let copy = try CompactedFile(
             header,
             replacing: lineages.reduce(into: []) { if !$0.contains($1) { $0.append($1) } },
-            path: path + ".new-" + suffix,
+            path: Leftovers.name(besides: path),
             self
         )
         do throws(JournalError) {
@@ -138,7 +136,7 @@ extension JournalFolder {
     }
 
     /// - Returns: The path of the file in which it is now; nil when there is nothing.
-    private func put(_ salvage: Salvage, beside path: String) throws(JournalError) -> String? {
+    private func put(_ salvage: Salvage, in path: String) throws(JournalError) -> String? {
         guard !salvage.dropped.isEmpty else { return nil }
         let side = try File(creating: path, owner: owner, group: group)
         var size: Int64 = 0

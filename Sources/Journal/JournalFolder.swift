@@ -290,7 +290,7 @@ public final class JournalFolder: Sendable {
 
     /// Keeps the end of a journal's file in a file beside it.
     func setAside(_ file: File, from start: Int64, to end: Int64) throws(JournalError) {
-        let path = file.path + ".dropped-" + String(UInt64.random(in: .min ... .max), radix: 36)
+        let path = Leftovers.nameOfDropped(besides: file.path)
         let side = try File(creating: path, owner: owner, group: group)
         do throws(JournalError) {
             var offset = start
@@ -307,6 +307,10 @@ public final class JournalFolder: Sendable {
         }
         notice("\(end - start) bytes at the end of \(file.path) could not be read, and were moved to \(path).")
     }
+
+    /// Names of files in the folder that a person should look at and remove: what was taken out of journals, and what killed
+    /// processes left that could not be removed.
+    public var leftovers: [String] { Leftovers.names(in: path) }
 
     /// Syncs a journal's file, and tells whoever wants to know how long that took.
     func sync(_ file: File) throws(JournalError) {

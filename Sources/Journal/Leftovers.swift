@@ -6,10 +6,18 @@ internal import Glibc
 /// Such a file has a name of its own until then, and a lock as long as its maker lives. Whoever opens the folder removes those
 /// that nobody has locked.
 enum Leftovers {
-    /// What such names have in them.
-    static let infix = ".new"
+    private static let infix = ".new-"
+    private static let randomLength = 13
+
     /// Beyond all bytes that are locked for another reason.
     static let ownedByte: Int64 = 1 << 41
+
+    /// The name that something has until it is whole: no other one looks like it by chance, and what a person puts there is left
+    /// alone.
+    static func name(besides path: String) -> String {
+        let random = String(UInt64.random(in: .min ... .max), radix: 36)
+        return path + infix + String(repeating: "0", count: randomLength - random.utf8.count) + random
+    }
 
     /// Removes those in a folder of journals, or of whole files.
     static func remove(in path: String, owner: uid_t) {
@@ -22,14 +30,47 @@ enum Leftovers {
         }
     }
 
-    private static func isTemporary(_ name: String) -> Bool { name.contains(infix) || name.hasPrefix(".") }
+    /// Names of what a person should look at: what was taken out of journals, and what nobody could remove.
+    static func names(in path: String) -> [String] {
+        (Folder.names(in: path) ?? []).filter { $0.contains(droppedInfix) || isTemporary($0) }.sorted()
+    }
+
+    /// In the names of files with what was taken out of a journal.
+    private static let droppedInfix = ".dropped-"
+
+    /// The name of a file for what is taken out of a journal.
+    static func nameOfDropped(besides path: String) -> String {
+        path + droppedInfix + String(UInt64.random(in: .min ... .max), radix: 36)
+    }
+
+    private static func isTemporary(_ name: String) -> Bool {
+        if isOwn(name) { return true }
+        // Of a key that a former version was writing: its process, and the name of the key.
+        let parts = name.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0].first == ".", parts[1].hasSuffix(".jwk"),
+            let process = Decimal.parse(Array(parts[0].dropFirst().utf8)[...]).flatMap({ pid_t(exactly: $0) })
+        else { return false }
+        return kill(process, 0) != 0 && errno == ESRCH
+    }
+
+    private static func isOwn(_ name: String) -> Bool {
+        let name = Array(name.utf8)
+        guard name.count > randomLength + infix.utf8.count else { return false }
+        let isDigit: (UInt8) -> Bool = {
+            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+        }
+        return name.suffix(randomLength).allSatisfy(isDigit)
+            && name.dropLast(randomLength).suffix(infix.utf8.count).elementsEqual(infix.utf8)
+    }
 
     /// Removes folders that were to become the one at `path`.
-    static func removeFolders(besides path: String) {
+    /// - Parameter contents: Names of what may be in one: of nothing else it is ours.
+    static func removeFolders(besides path: String, of contents: [String]) {
+        guard let last = path.split(separator: "/").last else { return }
         let parent = JournalFolder.parent(of: path)
-        let prefix = path.split(separator: "/").last.map { $0 + infix + "-" } ?? ""
-        for name in Folder.names(in: parent) ?? [] where !prefix.isEmpty && name.hasPrefix(prefix) {
+        for name in Folder.names(in: parent) ?? [] where name.hasPrefix(last + infix) && isOwn(name) {
             let path = parent + "/" + name
+            guard Folder.names(in: path)?.allSatisfy(contents.contains) ?? false else { continue }
             if Hold(of: path) != nil { Folder.removeTree(path) }
         }
     }

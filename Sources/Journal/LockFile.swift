@@ -24,7 +24,8 @@ final class LockFile: Sendable {
     private let turn = DispatchSemaphore(value: 1)
     private let makingTurn = DispatchSemaphore(value: 1)
     /// By the coarse clock in milliseconds.
-    private let nextSync = Atomic<Int64>(0)
+    private let nextSync = Atomic<Int64>(Journal.coarseTime() &+ syncInterval)
+    private static let syncInterval: Int64 = 60_000
     private let syncTurns = Mutex<[String: DispatchSemaphore]>([:])
 
     init(in folder: String, owner: uid_t, patience: Duration) throws(JournalError) {
@@ -189,7 +190,8 @@ final class LockFile: Sendable {
     func syncNowAndThen() {
         let now = Journal.coarseTime()
         let due = nextSync.load(ordering: .relaxed)
-        guard now >= due, nextSync.compareExchange(expected: due, desired: now &+ 60_000, ordering: .relaxed).exchanged
+        guard now >= due,
+            nextSync.compareExchange(expected: due, desired: now &+ Self.syncInterval, ordering: .relaxed).exchanged
         else { return }
         try? file.sync(with: DiskCalls())
     }

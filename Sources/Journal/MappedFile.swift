@@ -179,7 +179,7 @@ extension MappedFile.Place {
     }
 
     private func make() throws(JournalError) {
-        let temporary = path + ".new-" + String(UInt64.random(in: .min ... .max), radix: 36)
+        let temporary = Leftovers.name(besides: path)
         let file = try File(creating: temporary, owner: owner, group: group)
         do throws(JournalError) {
             let result = posix_fallocate(file.descriptor, 0, off_t(size))

@@ -29,15 +29,22 @@ struct Patient {
         identity = status.identity
         text = SalvagedText(try ReadOnlyMap(file, count: Int(status.size)))
         guard !FileHeader.isOther(than: name, text.bytes) else { throw .foreignFile(path: path) }
-        if let source = try? JournalSource(file, name: name, folder) {
-            (header, replaced) = (source.header, source.replaced)
+        let source: JournalSource?
+        do throws(JournalError) {
+            source = try JournalSource(file, name: name, folder)
+        } catch .foreignFile {
+            source = nil
+        } catch {
+            throw error
+        }
+        header = source?.header ?? FileHeader(name: name, parsing: Array(text.bytes.prefix(256))[...])
+        replaced = source?.replaced ?? []
+        if let source {
             var position = source.position
             isWhole = try file.readGroups(from: &position, to: status.size) { _, _ in }.isEmpty
             end = position.offset
         } else {
-            (header, replaced, isWhole, end) = (
-                FileHeader(name: name, parsing: Array(text.bytes.prefix(256))[...]), [], false, 0
-            )
+            (isWhole, end) = (false, 0)
         }
     }
 

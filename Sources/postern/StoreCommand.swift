@@ -98,6 +98,9 @@ struct StoreCommand: ParsableCommand {
                 },
                 headings: ["JOURNAL", "EVENTS", "NEEDED", "BYTES"]
             )
+            for name in store.leftovers {
+                StandardError.write("\(printable(name)) is no part of the store: look what is in it, and remove it.\n")
+            }
         }
     }
 
@@ -176,7 +179,8 @@ struct StoreCommand: ParsableCommand {
             let path = try store.path()
             // What is lost is known before anybody is asked.
             let found = try Progress.showing("reading") { try Store.repair(at: path, isDryRun: true, progress: $0) }
-            tell(of: found)
+            // Whoever is asked, or only asks, has to know first.
+            if dryRun || !confirmation.yes { tell(of: found) }
             let mayRevive = !revokeAll && found.contains(where: \.mayHaveLostEndings)
             let isWhole = found.allSatisfy(\.wasWhole)
             if !dryRun, !isWhole {
@@ -191,6 +195,7 @@ struct StoreCommand: ParsableCommand {
                 : try Progress.showing("repairing") {
                     try Store.repair(at: path, revokingAll: revokeAll, progress: $0)
                 }
+            if !dryRun, confirmation.yes { tell(of: found) }
             output.print(
                 results.map { result in
                     [

@@ -1,4 +1,6 @@
 import Foundation
+import Journal
+import Postern
 import Testing
 
 /// Of libfaketime, which gives processes another clock.
@@ -63,6 +65,46 @@ struct ClockTests {
         #expect(answer.status == 200)
         let object = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: String]
         #expect(try site.get("/secure/", token: try #require(object?["token"])).status == 200)
+    }
+
+    @Test("A token that was made by a clock far ahead lives as long as it says, in every process and over a restart")
+    func ahead() throws {
+        let (site, clock) = try site()
+        func create(_ offset: String) throws -> String {
+            try clock.set(offset)
+            let arguments = [Site.binary, "token", "create", "ann", "--expires", "4s", "--store", site.store]
+            let made = try Child.run("/usr/bin/env", arguments, environment: clock.environment)
+            try made.expectSuccess()
+            return made.output.trimmingCharacters(in: .newlines)
+        }
+        // As of a boot in which nobody has said what time it is: the write is believed.
+        for isKnown in [true, false] {
+            if !isKnown {
+                site.endServers()
+                let other = site.folder + "/other"
+                try Child.run(Site.binary, ["store", "init", other]).expectSuccess()
+                rename(other + "/lock", site.store + "/lock")
+            }
+            let token = try create("+400d")
+            try clock.set("+0")
+            if !isKnown { try site.startServer(by: Clock.starter, environment: clock.environment) }
+            try eventually("it ends") { try site.get("/secure/", token: token).status == 401 }
+            let later = try create("+0")
+            try eventually("one that is made later ends") { try site.get("/secure/", token: later).status == 401 }
+            site.endServers()
+            try site.startServer(by: Clock.starter, environment: clock.environment)
+            #expect(try site.get("/secure/", token: token).status == 401)
+        }
+        let long = try site.token(["ann", "--expires", "30d"])
+        #expect(try site.get("/secure/", token: long).status == 200)
+        try site.postern(["store", "repair", "--set-clock", "--yes"]).expectSuccess()
+        // It was made by a clock that was ahead.
+        #expect(try site.get("/secure/", token: long).status == 401)
+        let right = try site.token(["ann", "--expires", "30d"])
+        #expect(try site.get("/secure/", token: right).status == 200)
+        let now = Int64(Date().timeIntervalSince1970)
+        let newest = try #require(try Store(opening: site.store).allTokens().last?.created.seconds)
+        #expect(abs(newest - now) < 86_400)
     }
 
     @Test("Times in a journal never go back, whatever the clocks of those who write")

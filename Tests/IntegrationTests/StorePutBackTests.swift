@@ -102,6 +102,8 @@ struct StorePutBackTests {
         let refused = try postern(["store", "repair"])
         #expect(refused.code == 64 && refused.error.contains("--revoke-all"), "\(refused.error)")
         try postern(["store", "repair", "--yes", "--revoke-all"]).expectSuccess()
+        let checked = try postern(["store", "check"])
+        #expect(checked.code == 0 && checked.error.contains("users.dropped-"), "\(checked.error)")
         let ann = try #require(try Store(opening: site.store).user(site.ann.id))
         #expect(ann.epoch > site.ann.epoch)
     }

@@ -143,6 +143,10 @@ public final class Store: Sendable {
     /// The clock by which expiry is judged: never behind the greatest time that the store has seen.
     public func now() -> Timestamp { folder.now() }
 
+    /// Names of files in the store that a person should look at and remove: what was taken out of journals, and what killed
+    /// processes left that could not be removed.
+    public var leftovers: [String] { folder.leftovers }
+
     /// By how many seconds ``now()`` is ahead of the system's clock; a negative number: behind.
     public var clockDifference: Int64 { folder.clockDifference }
 }

@@ -1,6 +1,6 @@
 import Postern
 
-/// Whether the journals hold more that is of no use than a server leaves there.
+/// Whether the journals hold more that is of no use than a server leaves there, and whether anything was taken out of them.
 struct JournalsCheck: DoctorCheck {
     let name = "journals"
     let store: Store
@@ -21,7 +21,7 @@ struct JournalsCheck: DoctorCheck {
             state: loads.map { "\($0.journal) \($0.events) events, \($0.deadPercent)% dead" }.joined(separator: "; "),
             findings: loads.filter { $0.events > events && $0.deadPercent > Self.deadPercent }.map {
                 "Of the journal \($0.journal) \($0.deadPercent)% are of no use: run postern store compact, and see whether a server runs."
-            }
+            } + store.leftovers.map { "\($0) is no part of the store: look what is in it, and remove it." }
         )
     }
 }
