@@ -33,7 +33,7 @@ public final class CompactedFile {
         if !replacing.isEmpty { put(.replaces(replacing.suffix(Self.greatestReplaced))) }
     }
 
-    /// As many as fit into what is read of a file's beginning.
+    /// As many as fit into what is read of a file's beginning. The last ones are kept, which somebody may still name.
     private static let greatestReplaced = 64
 
     private func put(_ own: OwnLine) {

@@ -59,7 +59,7 @@ extension File {
         }
     }
 
-    private static let nearness: Int64 = 1 << 16
+    static let nearness: Int64 = 1 << 16
 
     /// The number of the line that begins at `offset`, counted from 1.
     func lineNumber(at offset: Int64) throws(JournalError) -> Int {

@@ -26,10 +26,28 @@ package enum Folder {
         guard geteuid() == owner || fchown(descriptor, owner, group) == 0 else { throw File.error("fchown", path) }
     }
 
-    /// Removes a folder and all that is in it. Follows no link.
-    package static func removeTree(_ path: String) {
-        guard unlink(path) != 0, let names = names(in: path) else { return }
-        for name in names { removeTree(path + "/" + name) }
-        rmdir(path)
+    /// Removes a folder and all that is in it, or a file. Follows no link, whatever somebody puts there meanwhile.
+    package static func removeTree(_ path: String) { removeTree(path, in: AT_FDCWD) }
+
+    /// - Parameter folder: Descriptor of the folder in which `name` is.
+    private static func removeTree(_ name: String, in folder: Int32) {
+        if unlinkat(folder, name, 0) == 0 { return }
+        let descriptor = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        // The stream has the descriptor from then on.
+        guard let stream = fdopendir(descriptor) else {
+            close(descriptor)
+            return
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        for name in names { removeTree(name, in: descriptor) }
+        unlinkat(folder, name, AT_REMOVEDIR)
     }
 }

@@ -168,6 +168,8 @@ struct UnwrittenLines {
     /// Each without its checksum, ended by a line feed, which stands nowhere else.
     fileprivate private(set) var contents: [UInt8] = []
     private(set) var count = 0
+    /// Bytes, without checksums.
+    var size: Int { contents.count }
 
     mutating func add(_ event: Event) {
         event.write(into: &contents)

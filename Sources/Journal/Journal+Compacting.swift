@@ -35,7 +35,7 @@ extension Journal {
         let next = seen.header.compacted
         let copy = try CompactedFile(
             next ?? FileHeader(new: name),
-            replacing: next == nil ? seen.lineages : seen.replaced,
+            replacing: try folder.lineages(of: name, next == nil ? seen.lineages : seen.replaced),
             path: path,
             folder
         )

@@ -155,7 +155,7 @@ extension Journal {
             unlink(new)
             let copy = try CompactedFile(
                 FileHeader(new: name),
-                replacing: follower.lineages,
+                replacing: try folder.lineages(of: name, follower.lineages),
                 path: new,
                 folder
             )

@@ -67,7 +67,7 @@ extension Journal {
             if lines.count > 0 {
                 let mayUseReserve = mayUseReserve(events)
                 if !mayUseReserve { try folder.reserve?.fill() }
-                let news = try news()
+                let news = try news(follower, lines.size)
                 if !news.isEmpty { lines.add(.synced(news), at: now) }
                 let end = try write(lines, follower, record, mayUseReserve)
                 _ = try catchUp(&follower, reset, apply, told)
@@ -115,10 +115,15 @@ extension Journal {
         try file.truncate(to: start, with: folder.calls)
     }
 
-    /// How far other journals are on disk, of those of which this one has not said that yet.
-    private func news() throws(JournalError) -> [SyncMark] {
+    /// How far other journals are on disk, of those of which this one has not said that yet. Where it is long ago, of all:
+    /// whoever goes on from an index reads only what stands shortly before.
+    private func news(_ follower: Follower, _ size: Int) throws(JournalError) -> [SyncMark] {
         let said = folder.claims.said(by: name)
-        return try folder.lockFile.marks(but: name).filter { $0 != said[$0.journal] }
+        let marks = try folder.lockFile.marks(but: name)
+        let isFar = follower.position.offset + Int64(size) - follower.lastMark > File.nearness / 2
+        guard isFar else { return marks.filter { $0 != said[$0.journal] } }
+        let others = said.values.filter { old in !marks.contains { $0.journal == old.journal } }
+        return (marks + others).sorted { $0.journal < $1.journal }
     }
 
     /// Writes the events as one group.

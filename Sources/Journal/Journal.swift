@@ -47,6 +47,8 @@ public final class Journal: Sendable {
         var hasGoneOn = false
         /// What is wrong with the rest of the file.
         var verdict: Verdict?
+        /// Where it has said last how far others are on disk; 0: not yet, or far back.
+        var lastMark: Int64 = 0
         /// What has to be in a file, whatever the lock file says or has lost.
         var standing: Standing?
 
@@ -209,6 +211,7 @@ public final class Journal: Sendable {
         let size = try own.status().size
         var reported: Int64 = 0
         let tail = try own.readGroups(from: &reader.position, to: size) { group, position throws(JournalError) in
+            if let said = group.own, case .synced(let marks)? = OwnLine(said) { folder.claims.note(marks, by: name) }
             for line in group {
                 do throws(EventError) {
                     try checker.apply(line)
@@ -274,7 +277,11 @@ public final class Journal: Sendable {
             let standing = follower.standing
             follower = try Follower(source)
             folder.claims.begin(name, at: file.path, follower.identity)
-            if source.position != start { folder.claims.note(try file.marks(before: source.position), by: name) }
+            if source.position != start {
+                let marks = try file.marks(before: source.position)
+                folder.claims.note(marks, by: name)
+                if !marks.isEmpty { follower.lastMark = source.position.offset - File.nearness }
+            }
             follower.hasGoneOn = handover != nil && source.position != start
             follower.needsReset = false
             // We have the former file open no more, and another one may get its number.
@@ -341,7 +348,10 @@ public final class Journal: Sendable {
         var position = follower.position
         return try file.readGroups(from: &position, to: end) { (group, end) throws(JournalError) in
             follower.position = end
-            if let own = group.own, case .synced(let marks)? = OwnLine(own) { folder.claims.note(marks, by: name) }
+            if let own = group.own, case .synced(let marks)? = OwnLine(own) {
+                folder.claims.note(marks, by: name)
+                follower.lastMark = end.offset
+            }
             for line in group {
                 do throws(EventError) {
                     try apply(line)

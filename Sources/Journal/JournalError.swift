@@ -54,7 +54,8 @@ extension JournalError: CustomStringConvertible {
             "\(path) is open to other users: run chmod \(mode) \(path) and find out who read it."
         case .networkFileSystem(let path):
             "\(path) is on a network or FUSE file system, where locks cannot be trusted: use a local disk."
-        case .foreignFile(let path): "\(path) is not a journal of this store: \(Self.remedy)."
+        case .foreignFile(let path):
+            "\(path) is not a journal of this store: put back a copy of it or, where there is none, move it away; then run postern store repair."
         case .damaged(let path, let line, let offset):
             "\(path) is damaged at line \(line), byte \(offset): \(Self.remedy)."
         case .cutShort(let path, let size, let synced):

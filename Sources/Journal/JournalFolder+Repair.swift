@@ -26,20 +26,24 @@ extension JournalFolder {
     ///   - names: Of the folder's journals. What each says of the others is heard first.
     ///   - isDryRun: Whether nothing is to be changed.
     ///   - progress: Called now and then with a journal and which part of it is done.
+    ///   - heard: Called with every event of every journal that is kept, before anything is changed.
+    ///   - closing: What a journal that is made anew gets at its end, before it has its name.
     /// - Returns: What becomes of each, in the order of the names.
     public func repair(
         _ names: [String],
         isDryRun: Bool = false,
-        progress: (String, Double) -> Void = { _, _ in }
+        progress: (String, Double) -> Void = { _, _ in },
+        heard: (String, EventLine) -> Void = { _, _ in },
+        closing: (String) -> [Event] = { _ in [] }
     ) throws(JournalError) -> [Repair] {
         var results: [Repair] = []
         try lockFile.withLock { lock throws(JournalError) in
             for name in names {
                 progress(name, 0)
-                try hear(name, progress)
+                try hear(name, progress, heard)
             }
             for name in names {
-                results.append(try repair(name, lock, isDryRun, progress))
+                results.append(try repair(name, lock, isDryRun, progress, closing))
                 progress(name, 1)
             }
         }
@@ -47,17 +51,24 @@ extension JournalFolder {
     }
 
     /// Notes what a journal says of the others.
-    private func hear(_ name: String, _ progress: (String, Double) -> Void) throws(JournalError) {
+    private func hear(
+        _ name: String,
+        _ progress: (String, Double) -> Void,
+        _ heard: (String, EventLine) -> Void
+    ) throws(JournalError) {
         guard let patient = try Patient(name, in: self) else { return }
         claims.begin(name, at: path + "/" + name, patient.identity)
-        claims.note(try patient.salvage { progress(name, $0 / 3) }.marks, by: name)
+        let salvage = try patient.salvage { progress(name, $0 / 3) }
+        claims.note(salvage.marks, by: name)
+        try salvage.read({ heard(name, $0) }, progress: { _ in })
     }
 
     private func repair(
         _ name: String,
         _ lock: LockFile,
         _ isDryRun: Bool,
-        _ progress: (String, Double) -> Void
+        _ progress: (String, Double) -> Void,
+        _ closing: (String) -> [Event]
     ) throws(JournalError) -> Repair {
         let path = path + "/" + name
         let claimed = claims.claimants(of: name).map(\.mark) + [try lock.look(at: name).mark].compactMap(\.self)
@@ -71,7 +82,11 @@ extension JournalFolder {
                 wasWhole: false,
                 droppedLines: []
             )
-            if !isDryRun { try put(name, replacing: Self.lineages(claimed), nil, lock) { _ in } }
+            if !isDryRun {
+                try put(name, replacing: Self.lineages([], claimed), nil, lock) { copy throws(JournalError) in
+                    for event in closing(name) { try copy.add(event, at: now()) }
+                }
+            }
             return repair
         }
         let salvage = try patient.salvage { progress(name, (1 + $0) / 3) }
@@ -80,12 +95,13 @@ extension JournalFolder {
         var sideFile: String?
         if !isWhole, !isDryRun {
             sideFile = try put(salvage, in: Leftovers.nameOfDropped(besides: path))
-            let lineages = patient.lineages + Self.lineages(claimed)
+            let lineages = Self.lineages(patient.lineages, claimed)
             try put(name, replacing: lineages, salvage.marks, lock) { copy throws(JournalError) in
                 try salvage.read(
                     { line throws(JournalError) in try copy.add(line) },
                     progress: { progress(name, (2 + $0) / 3) }
                 )
+                for event in closing(name) { try copy.add(event, at: now()) }
             }
         }
         return Repair(
@@ -99,8 +115,16 @@ extension JournalFolder {
         )
     }
 
-    private static func lineages(_ marks: [SyncMark]) -> [[UInt8]] {
-        marks.map { Array(FileHeader.lineage(of: $0.fileID)) }
+    /// As a file in a journal's place names them: what is known of it, and what others say of it.
+    func lineages(of name: String, _ known: [[UInt8]]) throws(JournalError) -> [[UInt8]] {
+        let claimed = claims.claimants(of: name).map(\.mark) + [try lockFile.look(at: name).mark].compactMap(\.self)
+        return Self.lineages(known, claimed.filter { known.contains(Array(FileHeader.lineage(of: $0.fileID))) })
+    }
+
+    /// Each once, and those that somebody names last: of too many the first are forgotten.
+    static func lineages(_ known: [[UInt8]], _ claimed: [SyncMark]) -> [[UInt8]] {
+        let named = claimed.map { Array(FileHeader.lineage(of: $0.fileID)) }
+        return (known.filter { !named.contains($0) } + named).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
     /// Puts a new file in a journal's place. It is of another lineage: what is known about the old one is not true of it.
@@ -115,7 +139,7 @@ extension JournalFolder {
         let header = FileHeader(new: name)
         let copy = try CompactedFile(
             header,
-            replacing: lineages.reduce(into: []) { if !$0.contains($1) { $0.append($1) } },
+            replacing: lineages,
             path: Leftovers.name(besides: path),
             self
         )

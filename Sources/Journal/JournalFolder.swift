@@ -110,7 +110,9 @@ public final class JournalFolder: Sendable {
         try folder.lockFile.withLock { lock throws(JournalError) in
             // Before anything is made.
             for name in journals where try !folder.has(name) {
-                if try lock.knows(name) { throw .missing(path: folder.path + "/" + name) }
+                let isKnown = try lock.knows(name)
+                let isNamed = try folder.isNamed(name, by: journals)
+                if isKnown || isNamed { throw .missing(path: folder.path + "/" + name) }
             }
             for name in folders where try !folder.has(name) {
                 try Folder.make(folder.path + "/" + name, owner: folder.owner, group: folder.group)
@@ -138,6 +140,18 @@ public final class JournalFolder: Sendable {
         try file.write(FileHeader(new: name).line, at: 0, with: calls)
         try file.sync(with: calls)
         guard linux_rename_new(temporary, path + "/" + name) == 0 else { throw File.error("rename", temporary) }
+    }
+
+    /// Whether another journal has said something of it, in what was written last.
+    private func isNamed(_ name: String, by journals: [String]) throws(JournalError) -> Bool {
+        for other in journals where other != name {
+            guard try has(other) else { continue }
+            let file = try File(opening: path + "/" + other, owner: owner)
+            var end = try JournalSource(file, name: other, self).position
+            end.offset = try file.status().size
+            if try file.marks(before: end).contains(where: { $0.journal == name }) { return true }
+        }
+        return false
     }
 
     private func has(_ name: String) throws(JournalError) -> Bool {
@@ -211,19 +225,19 @@ public final class JournalFolder: Sendable {
     /// By how many seconds ``now()`` is ahead of the system's clock; a negative number: behind.
     public var clockDifference: Int64 { clock.difference }
 
-    /// Lets others of this boot know what time it is, where they would not expect it. To be called under the writers' lock.
-    func tellClock() {
+    /// Lets others of this boot know what time it is, where they would not expect it.
+    package func tellClock() {
         let anchor = clock.anchorNow()
-        let isNews = toldClock.withLock { told in
-            guard let known = told, known.generation == anchor.generation,
-                abs(known.time(at: anchor.elapsed) &- anchor.time) < 1_000_000
-            else {
-                told = anchor
-                return true
-            }
-            return false
+        func isNews(_ known: StoreClock.Anchor?) -> Bool {
+            guard let known, known.generation >= anchor.generation else { return true }
+            return known.time(at: anchor.elapsed) < anchor.time &- 1_000_000
         }
-        if isNews { try? lockFile.setClock(anchor) }
+        toldClock.withLock { told in
+            guard isNews(told) else { return }
+            let known = (try? lockFile.clock()) ?? nil
+            told = anchor
+            if isNews(known) { try? lockFile.setClock(anchor) }
+        }
     }
 
     /// Tells all processes that the journal or the folder of this name is not as it was.
@@ -250,6 +264,7 @@ public final class JournalFolder: Sendable {
         guard now >= due, nextCare.compareExchange(expected: due, desired: now &+ 1000, ordering: .relaxed).exchanged
         else { return }
         if let told = (try? lockFile.clock()) ?? nil { clock.adopt(told) }
+        tellClock()
         noticeClock()
         for file in mappedFiles.withLock({ $0 }) {
             // Where there can be none, what is mapped is used.

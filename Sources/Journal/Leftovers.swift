@@ -8,15 +8,20 @@ internal import Glibc
 enum Leftovers {
     private static let infix = ".new-"
     private static let randomLength = 13
+    private static let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz".utf8)
+
+    /// What follows on the random digits, so that no name that a person makes looks like one of ours.
+    private static func check(_ random: some Collection<UInt8>) -> [UInt8] {
+        Hexadecimal.digits(CRC32.castagnoli.checksum(of: Array(random), seed: 0x504F_5354))
+    }
 
     /// Beyond all bytes that are locked for another reason.
     static let ownedByte: Int64 = 1 << 41
 
-    /// The name that something has until it is whole: no other one looks like it by chance, and what a person puts there is left
-    /// alone.
+    /// The name that something has until it is whole.
     static func name(besides path: String) -> String {
-        let random = String(UInt64.random(in: .min ... .max), radix: 36)
-        return path + infix + String(repeating: "0", count: randomLength - random.utf8.count) + random
+        let random = (0..<randomLength).map { _ in digits.randomElement() ?? 0x30 }
+        return path + infix + String(decoding: random + check(random), as: UTF8.self)
     }
 
     /// Removes those in a folder of journals, or of whole files.
@@ -55,12 +60,10 @@ enum Leftovers {
 
     private static func isOwn(_ name: String) -> Bool {
         let name = Array(name.utf8)
-        guard name.count > randomLength + infix.utf8.count else { return false }
-        let isDigit: (UInt8) -> Bool = {
-            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
-        }
-        return name.suffix(randomLength).allSatisfy(isDigit)
-            && name.dropLast(randomLength).suffix(infix.utf8.count).elementsEqual(infix.utf8)
+        let (check, rest) = (name.suffix(8), name.dropLast(8))
+        let random = rest.suffix(randomLength)
+        return random.count == randomLength && Self.check(random).elementsEqual(check)
+            && rest.dropLast(randomLength).suffix(infix.utf8.count).elementsEqual(infix.utf8)
     }
 
     /// Removes folders that were to become the one at `path`.

@@ -207,8 +207,20 @@ final class LockFile: Sendable {
     private func addSlot(of journal: String, _ text: [UInt8]) throws(JournalError) {
         try withMakingLock { () throws(JournalError) in
             let slots = try slots()
-            try writeSlot(slots.firstIndex(of: journal) ?? max(1, slots.count), text)
+            // What is in no name's place is damage.
+            let free = slots.indices.first { $0 > 0 && !Self.isNamed(slots[$0]) }
+            try writeSlot(slots.firstIndex(of: journal) ?? free ?? max(1, slots.count), text)
         }
+    }
+
+    /// Whether a slot begins with a name: letters and perhaps points, up to a tab or the end.
+    private static func isNamed(_ slot: ArraySlice<UInt8>) -> Bool {
+        let name = slot.prefix { $0 != 0x09 }
+        return (1...48).contains(name.count)
+            && name.allSatisfy {
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) || $0 == UInt8(ascii: ".")
+                    || $0 == UInt8(ascii: "-")
+            }
     }
 
     /// For whoever adds what there is to be one of, for all processes. Nobody who has it takes another one.

@@ -89,7 +89,7 @@ struct Salvage {
 
     /// The group that begins at a place, as far as it can be believed.
     private func group(at place: Int) -> Found? {
-        let rest = bytes.dropFirst(place)
+        let rest = bytes.dropFirst(place).prefix(ChainPosition.longestHeader)
         guard let first = Line(rest, seed: seed), let header = GroupHeader(rest.prefix(first.contentLength)) else {
             return nil
         }
@@ -175,14 +175,21 @@ struct Salvage {
     private static func seed(in bytes: UnsafeRawBufferPointer) -> UInt32 {
         var votes: [UInt32: Int] = [:]
         var rest = bytes
-        while let end = rest.offset(of: 0x0A), votes.values.reduce(0, +) < Self.votes {
+        var count = 0
+        while let end = rest.offset(of: 0x0A), count < Self.votes {
             let content = rest.prefix(max(0, end + 1 - Line.endLength))
-            if GroupHeader(content) != nil, let checksum = Hexadecimal.word(rest, at: content.count + 1) {
-                votes[CRC32.castagnoli.seed(of: content, leadingTo: checksum), default: 0] += 1
+            if content.count < ChainPosition.longestHeader, let header = GroupHeader(content),
+                let checksum = Hexadecimal.word(rest, at: content.count + 1)
+            {
+                let seed = CRC32.castagnoli.seed(of: content, leadingTo: checksum)
+                // What stands before the first group is the header.
+                if header.sequence == 1, header.previous == seed { return seed }
+                votes[seed, default: 0] += 1
+                count += 1
             }
             rest = rest.dropFirst(end + 1)
         }
-        return votes.max { $0.value < $1.value }?.key ?? 0
+        return votes.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key ?? 0
     }
 
     private static let votes = 64

@@ -60,7 +60,8 @@ struct SyncRecord: Equatable {
     }
 
     /// What is true for good, also after the boot in which it was written. The rest of it is about memory that is gone then.
-    var mark: SyncMark { SyncMark(journal: journal, fileID: fileID, synced: synced) }
+    /// nil after a failure: the file itself may be gone with a power cut.
+    var mark: SyncMark? { failure == 0 ? SyncMark(journal: journal, fileID: fileID, synced: synced) : nil }
 
     /// Whether it was begun in this boot, whole or not.
     static func isOfThisBoot(_ text: ArraySlice<UInt8>) -> Bool {

@@ -170,7 +170,7 @@ struct StoreCommand: ParsableCommand {
         @Flag(
             help: ArgumentHelp(
                 "Follow the system's clock again, after events were written while it was wrong.",
-                discussion: "Tokens and sessions of that time end."
+                discussion: "Where there were such events, every credential ends."
             )
         )
         var setClock = false

@@ -234,16 +234,48 @@ struct ClaimTests {
         }
     }
 
+    @Test("However often a journal is made anew, what others have said of it is answered")
+    func manyRepairs() throws {
+        try Process(folder).events.append(["a"])
+        try Process(folder).others.append(["x"])
+        for _ in 0..<70 {
+            var bytes = try bytes("events")
+            bytes[bytes.count - 3] ^= 1
+            try set("events", bytes)
+            let open = try JournalFolder(opening: folder.path, kind: "test", version: 1)
+            _ = try open.repair(["events", "others"], closing: { $0 == "events" ? [Event([[0x62]])] : [] })
+            for side in try folder.sideFiles() { unlink(folder.path + "/" + side) }
+            #expect(try Process(folder).read().last == ["x"])
+        }
+        try boot()
+        #expect(try Process(folder).read() == [["b"], ["x"]])
+    }
+
+    @Test("A lock file of noise is written over where a record is needed")
+    func noisyLock() throws {
+        for byte in [0x00, 0x41, 0x20, 0xFF] as [UInt8] {
+            let lock = try File(opening: folder.path + "/lock", owner: geteuid())
+            try lock.truncate(to: 0, with: DiskCalls())
+            try lock.write([UInt8](repeating: byte, count: 5000), at: 0, with: DiskCalls())
+            let process = try Process(folder)
+            try process.events.append(["a"])
+            try process.others.append(["x"])
+            #expect(try folder.record()?.failure == 0)
+        }
+        #expect(try Process(folder).events.read().count == 4)
+    }
+
     @Test("Whoever opens the folder removes what no living process is making, and nothing else")
     func leftovers() throws {
-        let dead = ["events.new-0123456789abc", ".key.jwk.new-zzzzzzzzzzzzz", ".4194305-key.jwk"]
-        let others = ["events.new", "events.new-abc", ".back", ".12-key", "events.old"]
+        let dead = [Leftovers.name(besides: "events"), Leftovers.name(besides: ".key.jwk"), ".4194305-key.jwk"]
+        let others = ["events.new", "events.new-2026113019000", "events.new-2026113019000abcdef12", ".back", ".12-key"]
         for name in dead + others { try Data([1]).write(to: URL(fileURLWithPath: folder.path + "/" + name)) }
         for name in dead + others { chmod(folder.path + "/" + name, 0o600) }
-        let alive = try File(creating: folder.path + "/others.new-0123456789def", owner: geteuid(), group: getegid())
+        let kept = Leftovers.name(besides: "others")
+        let alive = try File(creating: folder.path + "/" + kept, owner: geteuid(), group: getegid())
         _ = try Process(folder)
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-        #expect(Set(names).isDisjoint(with: dead) && names.contains("others.new-0123456789def"))
+        #expect(Set(names).isDisjoint(with: dead) && names.contains(kept))
         #expect(Set(names).isSuperset(of: others))
         withExtendedLifetime(alive) {}
     }

@@ -112,6 +112,53 @@ struct IdentityTests {
         #expect(CredentialFault.of(new, .epoch(bob.epoch)) != nil)
     }
 
+    @Test("Two copies of a store whose clock is behind go on with other epochs")
+    func behind() {
+        let last: Int64 = 4_000_000_000_000_000
+        let epochs = Set((0..<64).map { _ in Store.epoch(after: last, at: .now()) })
+        #expect(epochs.count == 64 && epochs.allSatisfy { $0 > last })
+        #expect(Store.epoch(after: 1, at: Timestamp(seconds: 5)) == 5_000_000)
+    }
+
+    @Test("A repair that is ended before it says anything has kept what must not be given again")
+    func reserved() throws {
+        let eve = try gate.addUser("eve")
+        var users = try bytes("users")
+        users.removeLast(20)
+        try put("users", users)
+        #expect(throws: StoreError.self) { try Store(opening: path) }
+        _ = try Store.repair(at: path)
+        let text = String(decoding: try bytes("users"), as: UTF8.self)
+        // In the file from the first moment on, which is one group of it, not one that was appended.
+        #expect(text.contains("\tlast-id\t"))
+        let new = try Store(opening: path).addUser(try Username("new".utf8), passwordHash: nil)
+        #expect(new.id > eve.id + 1000)
+    }
+
+    @Test("What a repair tells of a lost line has no digest and no hash, whichever of its columns is gone")
+    func nothingSecret() throws {
+        let secrets = ["sha256:" + String(repeating: "ab", count: 32), "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"]
+        let time = "2026-11-30T12:00:00.000000Z"
+        let lines = [
+            ("tokens", [time, "issued", "3", secrets[0], "7", "1", time, "-", "label"]),
+            ("users", [time, "added", "3", "eve", "active", "1", time, secrets[1], "", ""]),
+            ("sessions", [time, "started", "3", secrets[0], "7", "1", time, time, "60"]),
+        ]
+        for (journal, columns) in lines {
+            for gone in columns.indices {
+                var left = columns
+                left.remove(at: gone)
+                for separator in ["\t", " "] {
+                    let line = Store.LostLine(Array(left.joined(separator: separator).utf8), of: journal)
+                    let told = (line?.cause ?? "") + (line?.subject ?? "")
+                    #expect(!secrets.contains { told.contains($0.prefix(12)) }, "\(told)")
+                }
+            }
+            let whole = try #require(Store.LostLine(Array(columns.joined(separator: "\t").utf8), of: journal))
+            #expect(whole.subject?.contains("3") ?? false)
+        }
+    }
+
     @Test("A credential of another epoch than its user's is dead, of a later one as well")
     func epochs() throws {
         let user = try gate.user("ann")

@@ -97,7 +97,7 @@ struct ImportTests {
         #expect(try temporary.contents(of: "users") == before)
         // Others who have the store open see the same.
         #expect(try temporary.reopened().user(42) == store.user(42))
-        #expect(try store.addUser(try Username("bob".utf8), passwordHash: nil).id == 43)
+        #expect(try store.addUser(try Username("bob".utf8), passwordHash: nil).id == 1_000_043)
     }
 
     @Test("A dry run says what would be, and writes nothing")
@@ -338,7 +338,7 @@ struct ImportTests {
         #expect(throws: ImportError.self) { try carrier.carry(Store.noProgress) }
         #expect(try store.token(presentedAs: Array(Self.key.utf8)[...])?.user == 5)
         #expect(try owner(of: Self.key) == nil)
-        #expect(try store.allUsers().map(\.id) == [6])
+        #expect(try store.allUsers().map(\.id) == [1_000_006])
         // Another project has a user of the same id.
         let later = store.now().adding(seconds: 3)
         store.folder.saw(later)

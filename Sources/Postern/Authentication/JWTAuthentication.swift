@@ -15,7 +15,7 @@ struct JWTAuthentication: Authenticator {
     func authenticate(_ request: APIRequest) throws(APIError) -> Identity? {
         let authorization = request.authorizationWords
         // In this case only, as simplejwt since 5.5.1.
-        if let scheme = authorization.scheme, tokens.settings.keywords.contains(where: { scheme.elementsEqual($0) }) {
+        if let scheme = authorization.scheme, tokens.settings.keywords.contains(scheme) {
             guard let text = authorization.second, authorization.count == 2 else {
                 throw Self.refused(
                     "Authorization header must contain two space-delimited values",

@@ -1,7 +1,7 @@
 /// What a location says about JSON Web Tokens: simplejwt's settings.
 struct JWTSettings: Sendable {
     /// simplejwt's `AUTH_HEADER_TYPES`, as bytes.
-    let keywords: [[UInt8]]
+    let keywords: [ArraySlice<UInt8>]
     private let keyword: String
     /// simplejwt's `USER_ID_CLAIM`: the claim that holds the user's id in the tokens that the location hands out, and in all that
     /// it takes but another issuer's.
@@ -24,7 +24,7 @@ struct JWTSettings: Sendable {
 
     init(_ settings: PolicySettings) throws(PolicyError) {
         let keywords = try settings.keywords(.jwtKeyword, default: "Bearer")
-        self.keywords = keywords.map { Array($0.utf8) }
+        self.keywords = keywords.map { Array($0.utf8)[...] }
         keyword = keywords[0]
         userIDClaim = try Self.userIDClaim(settings)
         accessLifetime = try settings.seconds(.jwtAccessLifetime, in: 1...31_536_000) ?? 300

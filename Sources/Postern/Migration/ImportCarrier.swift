@@ -61,7 +61,9 @@ struct ImportCarrier<Source: ImportSource> {
         let named = try store.greatestNamedUser()
         var reserved: (id: User.ID, epoch: Int64) = (0, 0)
         try store.users.write { table in
-            reserved = (max(table.nextID(beyond: named), plan.greatestID + 1), store.nextEpoch(in: table))
+            // A project has deleted users, whose ids its tokens may still name.
+            let first = plan.greatestID > 0 ? Store.idAfterLoss(plan.greatestID) + 1 : 1
+            reserved = (max(table.nextID(beyond: named), first), store.nextEpoch(in: table))
             return [UserTable.lastID(reserved.id + User.ID(withoutID) - 1, epoch: reserved.epoch)]
         }
         (nextID, epoch) = reserved

@@ -52,30 +52,45 @@ extension Store {
         /// nil for the first line of a group.
         init?(_ line: [UInt8], of journal: String) {
             if line.starts(with: Array("#\t".utf8)) { return nil }
+            (cause, subject) = Self.read(line, of: journal) ?? (nil, nil)
+        }
+
+        /// Only what is what it has to be: a column that is lost would put a digest or a hash in the place of a name.
+        private static func read(_ line: [UInt8], of journal: String) -> (cause: String, subject: String)? {
             let columns = line.split(separator: 0x09, omittingEmptySubsequences: false).map {
                 String(decoding: $0, as: UTF8.self)
             }
-            guard columns.count > 2, Timestamp(rfc3339: Array(columns[0].utf8)[...]) != nil else {
-                (cause, subject) = (nil, nil)
-                return
+            guard columns.count > 2, Timestamp(rfc3339: Array(columns[0].utf8)[...]) != nil, causes.contains(columns[1])
+            else { return nil }
+            let cause = columns[1]
+            func number(_ place: Int) -> String? {
+                columns.count > place ? Decimal.parse(Array(columns[place].utf8)[...]).map(String.init) : nil
             }
-            cause = columns[1]
+            if journal == "users", cause.hasPrefix("group") {
+                guard let name = try? GroupName(Array(columns[2].utf8)), columns.count <= 4 else { return nil }
+                return (cause, "group \(name)")
+            }
+            guard journal != "revocations" else { return (cause, "JSON Web Token") }
+            guard let id = number(2) else { return nil }
             switch journal {
-            case "users" where columns[1].hasPrefix("group"): subject = "group \(columns[2])"
-            case "users": subject = "user \(columns[2])" + (columns.count > 3 ? ", \(columns[3])" : "")
-            case "tokens": subject = "token \(columns[2])" + Self.owner(columns)
-            case "sessions": subject = "session \(columns[2])" + Self.owner(columns)
-            default: subject = "JSON Web Token \(columns[2])"
+            case "users":
+                let name = columns.count >= 8 ? (try? Username(Array(columns[3].utf8)))?.description : nil
+                return (cause, "user \(id)" + (name.map { ", \($0)" } ?? ""))
+            case "tokens": return (cause, "token \(id)" + (number(4).map { " of user \($0)" } ?? ""))
+            default: return (cause, "session \(id)" + (number(4).map { " of user \($0)" } ?? ""))
             }
         }
 
-        /// Of a line that issues a token or starts a session.
-        private static func owner(_ columns: [String]) -> String { columns.count > 4 ? " of user \(columns[4])" : "" }
+        private static let causes: Set<String> = [
+            "added", "password", "enabled", "disabled", "granted", "revoked", "deleted", "kept", "group",
+            "group-deleted",
+            "last-id", "issued", "renewed", "started", "used", "ended", "rotated",
+        ]
     }
 
     /// Lets the store's clock follow the system's, whatever that says, after events were written when it was wrong: they are dated
-    /// as of now, and tokens and sessions of that time end, for their ends are of that time, too. So do JSON Web Tokens, which
-    /// say that they were issued later than now.
+    /// as of now. Every credential ends then, for what was issued at that time ends late, and what was revoked before may have
+    /// been forgotten as if it had expired.
     ///
     /// - Returns: How many events were dated anew.
     public static func setClock(at path: String) throws(StoreError) -> Int {
@@ -86,14 +101,11 @@ extension Store {
             throw StoreError(error)
         }
         let store = try Store(opening: path)
-        let now = store.now()
-        try store.tokens.write { table throws(StoreError) in
-            try table.all.filter { $0.created > now }.map { TokenTable.revocation(of: $0.id) }
-        }
-        try store.sessions.write { table in
-            table.all.filter { $0.started > now }.map { SessionTable.end(of: $0.id) }
-        }
-        if count > 0 { _ = try store.compact() }
+        // A key of that time would sign from then on.
+        if try store.keyRing().signer(at: store.now()) == nil { _ = try store.generateKey(.hs256) }
+        guard count > 0 else { return 0 }
+        try store.begin(revokingAll: true)
+        _ = try store.compact()
         return count
     }
 
@@ -112,13 +124,67 @@ extension Store {
         let results: [Repaired]
         do {
             let folder = try JournalFolder(opening: path, kind: kind, version: version)
-            let repairs = try folder.repair(journals, isDryRun: isDryRun, progress: progress)
+            var kept = KeptIDs()
+            let repairs = try folder.repair(
+                journals,
+                isDryRun: isDryRun,
+                progress: progress,
+                heard: { name, line in kept.note(name, line) },
+                closing: { name in kept.closing(name, revokingAll: revokingAll, at: folder.now()) }
+            )
             results = zip(journals, repairs).map { Repaired($0, $1) }
         } catch {
             throw StoreError(error)
         }
-        guard !isDryRun, revokingAll || results.contains(where: { !$0.wasWhole }) else { return results }
-        try Store(opening: path).begin(revokingAll: revokingAll)
+        // A journal of users that is made anew ends them itself, before anybody reads it.
+        guard !isDryRun, revokingAll, results.first?.wasWhole ?? false else { return results }
+        try Store(opening: path).begin(revokingAll: true)
         return results
+    }
+
+    /// What the lines that are kept name, so that a journal which is made anew says what must not be given again.
+    private struct KeptIDs {
+        private var users = UserTable()
+        private var user: User.ID = 0
+        private var token: Token.ID = 0
+        private var session: Session.ID = 0
+
+        mutating func note(_ journal: String, _ line: EventLine) {
+            switch journal {
+            case "users": try? users.apply(line)
+            case "tokens":
+                switch try? TokenEvent(line) {
+                case .issued(let id, var columns)?:
+                    token = max(token, id)
+                    if let owner = try? Token(id, &columns).user { user = max(user, owner) }
+                case .lastID(let id)?: token = max(token, id)
+                default: break
+                }
+            case "sessions":
+                var columns = EventReader(line)
+                guard let cause = try? columns.text(), let id = try? columns.integer() else { return }
+                session = max(session, id)
+                if cause == "started", (try? columns.column()) != nil, let owner = try? columns.integer() {
+                    user = max(user, owner)
+                }
+            default: break
+            }
+        }
+
+        func closing(_ journal: String, revokingAll: Bool, at now: Timestamp) -> [Event] {
+            switch journal {
+            case "users":
+                let epoch = Store.epoch(after: users.lastEpoch, at: now)
+                let revoked = (revokingAll ? users.all : []).map { user in
+                    var user = user
+                    user.epoch = epoch
+                    return UserTable.event(.revoked, user)
+                }
+                return revoked + [UserTable.lastID(Store.idAfterLoss(max(users.lastID, user)), epoch: epoch)]
+            case "tokens": return [TokenTable.lastID(Store.idAfterLoss(token))]
+            case "sessions": return [SessionTable.lastID(Store.idAfterLoss(session))]
+            default: return []
+            }
+        }
     }
 }

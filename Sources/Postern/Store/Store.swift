@@ -102,6 +102,8 @@ public final class Store: Sendable {
         }
         folder.whenNoticed { [weak self] text in self?.log.value?.warn(text) }
         try checkReadable(progress: progress)
+        // What was read may be later than what anybody has said.
+        folder.tellClock()
     }
 
     deinit { maintenance.end() }

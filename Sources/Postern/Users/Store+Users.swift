@@ -116,7 +116,7 @@ extension Store {
         try sessions.write { table in [SessionTable.lastID(Self.idAfterLoss(table.nextID - 1))] }
     }
 
-    private static func idAfterLoss(_ last: Int64) -> Int64 { min(last, .max - 1 - idsLost) + idsLost }
+    static func idAfterLoss(_ last: Int64) -> Int64 { min(last, .max - 1 - idsLost) + idsLost }
 
     /// More than any site gives between two copies.
     private static let idsLost: Int64 = 1_000_000
@@ -177,7 +177,16 @@ extension Store {
     /// An epoch that no user has had: in microseconds of the store's clock, and greater than all that are known. So one that
     /// was lost, with a sync that failed or the end of a file, does not come again, and what was issued under it stays dead.
     /// To be called under the lock of whoever writes.
-    func nextEpoch(in table: borrowing UserTable) -> Int64 { max(table.lastEpoch &+ 1, now().microseconds) }
+    ///
+    /// Where the clock is behind the last one, as after one that was ahead, the next is a random number later: what two copies of
+    /// a store go on with is not the same.
+    func nextEpoch(in table: borrowing UserTable) -> Int64 {
+        Self.epoch(after: table.lastEpoch, at: now())
+    }
+
+    static func epoch(after last: Int64, at now: Timestamp) -> Int64 {
+        now.microseconds > last ? now.microseconds : last &+ Int64.random(in: 1...1 << 32)
+    }
 
     /// The greatest id of a user that a credential names: the journal of users may have lost them, and nobody gets their id.
     func greatestNamedUser() throws(StoreError) -> User.ID {

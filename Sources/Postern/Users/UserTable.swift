@@ -186,7 +186,7 @@ struct UserTable: EventSourced {
         let flags = try elements(&columns)
         guard flags.allSatisfy({ Self.flags.contains(Array($0)) }) else { throw .malformed }
         let epoch = try columns.integer()
-        guard epoch < .max else { throw .malformed }
+        guard epoch < .max - 1 << 40 else { throw .malformed }
         let created = try columns.time()
         let hash = try columns.text()
         var user = User(
