@@ -20,6 +20,8 @@ PASSWORD = "correct horse battery staple"
 # Seconds: of a phase; that a check waits for its answer; of a run, after which no phase is repeated.
 QUIET, ABUSED, PATIENCE, RUN = 1, 3, 15, 240
 STARTED = time.monotonic()
+# Those that a crowd got.
+ANSWERS = multiprocessing.RawValue("L")
 
 
 class Died(Exception):
@@ -158,13 +160,15 @@ def beside(server, count, client):
     """Token checks without so many clients, and beside them."""
     for _ in range(3):
         before = server.checks(QUIET)
+        ANSWERS.value, began = 0, time.monotonic()
         with crowd(count, client):
             time.sleep(0.2)
             abused = server.checks(ABUSED)
+            rate = ANSWERS.value / (time.monotonic() - began)
         with contextlib.suppress(machine.Failure, OSError):
             machine.settle([server.backend])
         after = server.checks(QUIET)
         is_steady = max(before.p99, after.p99) <= 3 * min(before.p99, after.p99)
         if is_steady or time.monotonic() > STARTED + RUN:
             break
-    return f"{before + after} → {abused} ms" + ("" if is_steady else " unsteady")
+    return f"{before + after} → {abused} ms" + (f" ({rate:.0f}/s)" if rate else "") + ("" if is_steady else " unsteady")
