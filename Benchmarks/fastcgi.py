@@ -1,4 +1,4 @@
-"""A FastCGI client: as little of it as one request without a body needs (FastCGI 1.0, sections 3 to 5)."""
+"""A FastCGI client: as little of it as one request needs (FastCGI 1.0, sections 3 to 5)."""
 
 import socket
 import struct
@@ -7,12 +7,13 @@ BEGIN_REQUEST, END_REQUEST, PARAMS, STDIN, STDOUT = 1, 3, 4, 5, 6
 RESPONDER, KEEP_CONNECTION = 1, 1
 
 
-def request(parameters):
-    """The records of a request, after which the connection stays open."""
+def request(parameters, body=b""):
+    """The records of a request, after which the connection stays open. A body has at most 65,535 bytes."""
     pairs = b"".join(length(name) + length(value) + name + value for name, value in (
         (name.encode(), value.encode()) for name, value in parameters.items()))
     begin = struct.pack(">HB5x", RESPONDER, KEEP_CONNECTION)
-    return record(BEGIN_REQUEST, begin) + record(PARAMS, pairs) + record(PARAMS, b"") + record(STDIN, b"")
+    content = record(STDIN, body) if body else b""
+    return record(BEGIN_REQUEST, begin) + record(PARAMS, pairs) + record(PARAMS, b"") + content + record(STDIN, b"")
 
 
 def length(text):
