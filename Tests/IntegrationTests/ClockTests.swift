@@ -72,9 +72,7 @@ struct ClockTests {
         let (site, clock) = try site()
         // As in a boot in which nobody has said what time it is: the write is believed.
         site.endServers()
-        let other = site.folder + "/other"
-        try Child.run(Site.binary, ["store", "init", other]).expectSuccess()
-        rename(other + "/lock", site.store + "/lock")
+        truncate(site.store + "/lock", 0)
         try clock.set("+400d")
         let arguments = [Site.binary, "token", "create", "ann", "--expires", "30d", "--store", site.store]
         let made = try Child.run("/usr/bin/env", arguments, environment: clock.environment)
