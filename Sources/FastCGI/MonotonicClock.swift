@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Time since the machine started, in nanoseconds: it is never set.

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A folder of small whole files inside of a ``JournalFolder``: each is written once and later removed, never

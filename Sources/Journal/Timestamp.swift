@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A moment of UTC to the microsecond, written as RFC 3339 does.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLinux
 import FastCGI
 import Glibc
 import Logging

@@ -3,6 +3,8 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+// These headers bring types of the C library with them, as struct timespec. Which module the compiler takes them to be of
+// depends on what it reads first: a file of Swift that uses one imports this module beside Glibc.
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

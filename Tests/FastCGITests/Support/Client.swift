@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A web server's end of a connection, byte by byte.
