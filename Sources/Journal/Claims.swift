@@ -41,8 +41,10 @@ final class Claims: Sendable {
         }
     }
 
-    /// What a journal has said of others, the latest of each.
-    func said(by journal: String) -> [String: SyncMark] { claimants.withLock { $0[journal]?.marks ?? [:] } }
+    /// What a journal has said of others, the latest of each, by their names.
+    func said(by journal: String) -> [SyncMark] {
+        claimants.withLock { Array(($0[journal]?.marks ?? [:]).values) }.sorted { $0.journal < $1.journal }
+    }
 }
 
 extension SyncMark {

@@ -5,6 +5,10 @@ package enum Folder {
     package static func names(in path: String) -> [String]? {
         guard let folder = opendir(path) else { return nil }
         defer { closedir(folder) }
+        return names(in: folder)
+    }
+
+    private static func names(in folder: OpaquePointer) -> [String] {
         var names: [String] = []
         while let entry = readdir(folder) {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
@@ -40,14 +44,7 @@ package enum Folder {
             return
         }
         defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        for name in names { removeTree(name, in: descriptor) }
+        for name in names(in: stream) { removeTree(name, in: descriptor) }
         unlinkat(folder, name, AT_REMOVEDIR)
     }
 }

@@ -89,7 +89,7 @@ extension Journal {
         _ old: (header: FileHeader, end: ChainPosition)?,
         _ lock: LockFile
     ) throws(JournalError) {
-        let record = try copy.finish(saying: folder.claims.said(by: name).values.sorted { $0.journal < $1.journal })
+        let record = try copy.finish(saying: folder.claims.said(by: name))
         if let old {
             // Before the new file is there.
             try lock.setHandover(

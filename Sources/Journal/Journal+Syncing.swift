@@ -167,7 +167,7 @@ extension Journal {
                 let line = try file.lineNumber(at: position.offset)
                 throw JournalError.damaged(path: file.path, line: line, offset: position.offset)
             }
-            let record = try copy.finish(saying: folder.claims.said(by: name).values.sorted { $0.journal < $1.journal })
+            let record = try copy.finish(saying: folder.claims.said(by: name))
             guard rename(new, file.path) == 0 else { throw File.error("rename", new) }
             folder.changes.increase(at: slot, in: folder)
             try File.syncFolder(folder.path)

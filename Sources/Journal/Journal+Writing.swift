@@ -121,8 +121,8 @@ extension Journal {
         let said = folder.claims.said(by: name)
         let marks = try folder.lockFile.marks(but: name)
         let isFar = follower.position.offset + Int64(size) - follower.lastMark > File.nearness / 2
-        guard isFar else { return marks.filter { $0 != said[$0.journal] } }
-        let others = said.values.filter { old in !marks.contains { $0.journal == old.journal } }
+        guard isFar else { return marks.filter { !said.contains($0) } }
+        let others = said.filter { old in !marks.contains { $0.journal == old.journal } }
         return (marks + others).sorted { $0.journal < $1.journal }
     }
 

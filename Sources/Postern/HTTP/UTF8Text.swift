@@ -39,6 +39,7 @@ enum UTF8Text {
     /// The state after a block. Apart from those who look at eight bytes at a time, so that it loads each byte by itself.
     @inline(never)
     private static func after(_ state: UInt64, _ bytes: UnsafeRawPointer, _ rows: UnsafePointer<UInt64>) -> UInt64 {
+        // Raw memory is bytes, and whoever calls has `block` of them.
         let bytes = bytes.assumingMemoryBound(to: UInt8.self)
         var state = state
         // The lowest six bits of a state are the state, and a shift goes by them alone.

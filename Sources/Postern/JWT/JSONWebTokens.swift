@@ -31,7 +31,7 @@ struct JSONWebTokens: Sendable {
     private func contents(of text: ArraySlice<UInt8>) throws(JWTError) -> JWTContents {
         let seen = store.keys.seen
         let digest = seen.digest(of: text, settings.foreignIssuer?.keys)
-        if let digest, let entry = seen[digest], entry.contents.userIDClaim == settings.userIDClaim,
+        if let digest, let entry = seen[digest], entry.userIDClaim == settings.userIDClaim,
             try isOfTheseKeys(entry)
         {
             store.metrics.value?.count(.tokenHits)
@@ -64,7 +64,13 @@ struct JSONWebTokens: Sendable {
         else { throw .invalid }
         if let digest {
             seen.remember(
-                SeenTokens.Entry(contents: contents, ring: ring.set, issuer: foreignKeys, scopeClaims: scopeClaims),
+                SeenTokens.Entry(
+                    contents: contents,
+                    userIDClaim: settings.userIDClaim,
+                    ring: ring.set,
+                    issuer: foreignKeys,
+                    scopeClaims: scopeClaims
+                ),
                 at: digest
             )
         }

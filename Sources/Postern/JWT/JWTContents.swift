@@ -21,8 +21,6 @@ final class JWTContents: Sendable {
     let namesUser: Bool
     /// nil where it names nobody of ours.
     let userID: User.ID?
-    /// The claim in which that was looked for.
-    let userIDClaim: String
     /// nil where another program made it.
     let own: PosternClaims?
     /// nil where it is not limited to any.
@@ -121,7 +119,6 @@ final class JWTContents: Sendable {
         self.isForeignRefresh = isForeignRefresh && origin == .foreign
         namesUser = userID != nil
         self.userID = Self.userID(userID)
-        self.userIDClaim = userIDClaim
         // An issuer that has scopes in a claim of its own, and a token that does not say: it has none.
         if !scopeClaims.isEmpty { scopes.add(.array([])) }
         self.scopes = scopes.names

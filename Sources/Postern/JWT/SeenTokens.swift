@@ -11,6 +11,8 @@
 final class SeenTokens: Sendable {
     struct Entry: Sendable {
         let contents: JWTContents
+        /// The claim in which its user's id was looked for.
+        let userIDClaim: String
         /// Our own keys when it was verified.
         let ring: JSONWebKeySet
         /// Those of another issuer, where one of them signed it.

@@ -174,13 +174,7 @@ extension Store {
         func closing(_ journal: String, revokingAll: Bool, at now: Timestamp) -> [Event] {
             switch journal {
             case "users":
-                let epoch = Store.epoch(after: users.lastEpoch, at: now)
-                let revoked = (revokingAll ? users.all : []).map { user in
-                    var user = user
-                    user.epoch = epoch
-                    return UserTable.event(.revoked, user)
-                }
-                return revoked + [UserTable.lastID(Store.idAfterLoss(max(users.lastID, user)), epoch: epoch)]
+                return users.eventsAfterLoss(named: user, revokingAll: revokingAll, at: now)
             case "tokens": return [TokenTable.lastID(Store.idAfterLoss(token))]
             case "sessions": return [SessionTable.lastID(Store.idAfterLoss(session))]
             default: return []

@@ -102,6 +102,11 @@ public final class Store: Sendable {
         }
         folder.whenNoticed { [weak self] text in self?.log.value?.warn(text) }
         try checkReadable(progress: progress)
+        // Now that all have said how far the others were on disk.
+        try users.confirm()
+        try tokens.confirm()
+        try sessions.confirm()
+        try revocations.confirm()
         // What was read may be later than what anybody has said.
         folder.tellClock()
     }
@@ -114,11 +119,6 @@ public final class Store: Sendable {
         try read("tokens", tokens, progress)
         try read("sessions", sessions, progress)
         try read("revocations", revocations, progress)
-        // Now that all have said how far the others were on disk.
-        try users.confirm()
-        try tokens.confirm()
-        try sessions.confirm()
-        try revocations.confirm()
         _ = try keys.ring()
     }
 

@@ -104,13 +104,7 @@ extension Store {
     func begin(revokingAll: Bool) throws(StoreError) {
         let named = try greatestNamedUser()
         try users.write { table in
-            let epoch = nextEpoch(in: table)
-            let revoked = (revokingAll ? table.all : []).map { user in
-                var user = user
-                user.epoch = epoch
-                return UserTable.event(.revoked, user)
-            }
-            return revoked + [UserTable.lastID(Self.idAfterLoss(max(table.lastID, named)), epoch: epoch)]
+            table.eventsAfterLoss(named: named, revokingAll: revokingAll, at: now())
         }
         try tokens.write { table in [TokenTable.lastID(Self.idAfterLoss(table.nextID - 1))] }
         try sessions.write { table in [SessionTable.lastID(Self.idAfterLoss(table.nextID - 1))] }

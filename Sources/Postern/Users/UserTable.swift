@@ -128,6 +128,21 @@ struct UserTable: EventSourced {
         Event([Array(lastIDCause.utf8), Array(String(id).utf8), Array(String(epoch).utf8)])
     }
 
+    /// What is written when users may be gone: their ids and epochs are not given again.
+    ///
+    /// - Parameters:
+    ///   - named: The greatest id of a user that is known from elsewhere.
+    ///   - revokingAll: Whether to end every credential, of every user, too.
+    func eventsAfterLoss(named: User.ID, revokingAll: Bool, at now: Timestamp) -> [Event] {
+        let epoch = Store.epoch(after: lastEpoch, at: now)
+        let revoked = (revokingAll ? all : []).map { user in
+            var user = user
+            user.epoch = epoch
+            return Self.event(.revoked, user)
+        }
+        return revoked + [Self.lastID(Store.idAfterLoss(max(lastID, named)), epoch: epoch)]
+    }
+
     private static let lastIDCause = "last-id"
 
     mutating func apply(_ event: EventLine) throws(EventError) {
