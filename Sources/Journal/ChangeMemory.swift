@@ -63,19 +63,21 @@ final class ChangeMemory: Sendable {
                 let before = file.atomic(at: slot * Self.slotSize).pointee.add(1, ordering: .releasing).oldValue
                 guard before != 0, before >= state.counts[slot] else {
                     // Somebody has written over it: what others see there is not what they have seen.
-                    unlink(folder.path + "/" + Self.fileName)
+                    folder.system.unlink(folder.path + "/" + Self.fileName)
                     continue
                 }
                 state.counts[slot] = before &+ 1
                 // Who has looked in between has counted by another file.
                 look(&state, in: folder)
                 guard state.isUsable, self.number.load(ordering: .relaxed) == number else { continue }
-                return state.settles &- Journal.coarseTime()
+                return state.settles &- folder.system.coarseTime()
             }
             // Others may have the memory: they look by themselves meanwhile.
             return folder.lookInterval &+ Self.tick
         }
-        if wait > 0 { usleep(UInt32(clamping: min(wait, folder.lookInterval &+ Self.tick) * 1000)) }
+        if wait > 0 {
+            folder.system.pause(microseconds: UInt32(clamping: min(wait, folder.lookInterval &+ Self.tick) * 1000))
+        }
     }
 
     private static let tries = 8
@@ -86,7 +88,7 @@ final class ChangeMemory: Sendable {
     }
 
     private func look(_ state: inout State, in folder: JournalFolder) {
-        let now = Journal.coarseTime()
+        let now = folder.system.coarseTime()
         guard state.isUsable || now >= state.nextTry else { return }
         do throws(JournalError) {
             if let file = state.file {

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import Synchronization
 
 /// How far the journals of a folder were on disk as other journals of it say, for a file that has lost its end says nothing of
@@ -8,22 +7,21 @@ final class Claims: Sendable {
     struct Claimant {
         let path: String
         let identity: File.Identity
+        fileprivate let system: any System
         /// The latest, by the names of the journals.
         fileprivate(set) var marks: [String: SyncMark] = [:]
 
         /// Whether the file is there no more: what it says is of a store that is there no more either.
         var isGone: Bool {
-            var status = stat()
-            return lstat(path, &status) == 0
-                && File.Identity(inode: status.st_ino, device: status.st_dev) != identity
+            system.status(at: path, followsLinks: false).map { File.Identity($0) != identity } ?? false
         }
     }
 
     private let claimants = Mutex<[String: Claimant]>([:])
 
     /// Forgets what a journal said, which is told from its beginning.
-    func begin(_ journal: String, at path: String, _ identity: File.Identity) {
-        claimants.withLock { $0[journal] = Claimant(path: path, identity: identity) }
+    func begin(_ journal: String, at path: String, _ identity: File.Identity, _ system: any System) {
+        claimants.withLock { $0[journal] = Claimant(path: path, identity: identity, system: system) }
     }
 
     func note(_ marks: [SyncMark], by journal: String) {

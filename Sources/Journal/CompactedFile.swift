@@ -28,7 +28,7 @@ public final class CompactedFile {
         self.path = path
         self.folder = folder
         position = ChainPosition(after: header)
-        file = try File(creating: path, owner: folder.owner, group: folder.group)
+        file = try folder.make(path)
         waiting = header.line
         if !replacing.isEmpty { put(.replaces(replacing.suffix(Self.greatestReplaced))) }
     }
@@ -77,7 +77,7 @@ public final class CompactedFile {
     func source() throws(JournalError) -> JournalSource {
         try endGroup()
         try flush()
-        try file.sync(with: folder.calls)
+        try file.sync()
         return try JournalSource(file, name: header.name, folder)
     }
 
@@ -87,14 +87,14 @@ public final class CompactedFile {
         try endGroup()
         if !marks.isEmpty { put(.synced(marks)) }
         try flush()
-        try file.sync(with: folder.calls)
+        try file.sync()
         let status = try file.status()
         guard status.size == position.offset else { throw .system(call: "pwrite", path: path, errno: EIO) }
-        return SyncRecord(of: header.name, header, status.identity, synced: position.offset)
+        return SyncRecord(of: header.name, header, status.identity, synced: position.offset, in: folder.system.boot)
     }
 
     private func flush() throws(JournalError) {
-        try file.write(waiting, at: written, with: folder.calls)
+        try file.write(waiting, at: written)
         written += Int64(waiting.count)
         waiting.removeAll(keepingCapacity: true)
     }

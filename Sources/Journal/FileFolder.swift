@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Glibc
 
 /// A folder of small whole files inside of a ``JournalFolder``: each is written once and later removed, never
@@ -21,9 +20,11 @@ public final class FileFolder: Sendable {
         fileprivate let count: UInt64?
         /// When to look again, by the coarse clock in milliseconds, for what is changed by hand.
         fileprivate let nextLook: Int64
+        /// When it was looked, in nanoseconds since 1970.
+        fileprivate let looked: Int64
 
         /// Whether another change could follow that leaves the same time: clocks of file systems are coarse.
-        public var isSettled: Bool { Timestamp.now().microseconds - changed / 1000 > 100_000 }
+        public var isSettled: Bool { looked &- changed > 100_000_000 }
 
         public static func == (one: Version, other: Version) -> Bool {
             one.inode == other.inode && one.changed == other.changed
@@ -36,44 +37,43 @@ public final class FileFolder: Sendable {
         self.folder = folder
         slot = ChangeMemory.slot(of: name)
         _ = try version()
-        Leftovers.remove(in: path, owner: folder.owner)
+        Leftovers.remove(in: path, owner: folder.owner, folder.system)
     }
 
     /// Whether nobody has counted a change since that look and none by hand is to be looked for: no system call. With false
     /// there may be another ``version()``.
     public func isStill(_ version: Version) -> Bool {
         version.count != nil && version.count == folder.changes.count(at: slot)
-            && Journal.coarseTime() < version.nextLook
+            && folder.system.coarseTime() < version.nextLook
     }
 
     /// Looks at the path.
     public func version() throws(JournalError) -> Version {
-        let now = Journal.coarseTime()
+        let now = folder.system.coarseTime()
         folder.look()
         let count = folder.changes.count(at: slot)
-        var status = stat()
-        guard lstat(path, &status) == 0 else { throw File.error("lstat", path) }
-        guard status.st_mode & S_IFMT == S_IFDIR else { throw .wrongType(path: path) }
-        guard status.st_uid == folder.owner else { throw .foreignOwner(path: path) }
-        guard status.st_mode & 0o077 == 0 else { throw .tooOpen(path: path, mode: "700") }
-        let changed = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+        guard let status = folder.system.status(at: path, followsLinks: false) else { throw File.error("lstat", path) }
+        guard status.kind == .folder else { throw .wrongType(path: path) }
+        guard status.owner == folder.owner else { throw .foreignOwner(path: path) }
+        guard !status.isOpenToOthers else { throw .tooOpen(path: path, mode: "700") }
         return Version(
-            inode: UInt(status.st_ino),
-            changed: changed,
+            inode: status.inode,
+            changed: status.modified,
             count: count,
-            nextLook: now &+ folder.lookInterval
+            nextLook: now &+ folder.lookInterval,
+            looked: folder.system.realTime() &* 1000
         )
     }
 
     /// Names of the files that end with `suffix`, in order.
     public func names(endingWith suffix: String) throws(JournalError) -> [String] {
-        guard let names = Folder.names(in: path) else { throw File.error("opendir", path) }
+        guard let names = folder.system.names(in: path) else { throw File.error("opendir", path) }
         return names.filter { $0.hasSuffix(suffix) && !$0.hasPrefix(".") }.sorted()
     }
 
     /// - Parameter name: One of ``names(endingWith:)``.
     public func read(_ name: String) throws(JournalError) -> [UInt8] {
-        let file = try File(opening: path + "/" + name, owner: folder.owner)
+        let file = try folder.open(path + "/" + name)
         let bytes = try file.read(Self.maximumSize + 1, at: 0)
         guard bytes.count <= Self.maximumSize else { throw .foreignFile(path: file.path) }
         return bytes
@@ -83,19 +83,19 @@ public final class FileFolder: Sendable {
     public func add(_ name: String, _ bytes: [UInt8]) throws(JournalError) {
         let target = path + "/" + name
         // A name that no reader looks at, until all of it is there.
-        let temporary = Leftovers.name(besides: path + "/." + name)
-        let file = try File(creating: temporary, owner: folder.owner, group: folder.group)
-        defer { unlink(temporary) }
-        try file.write(bytes, at: 0, with: DiskCalls())
-        try file.sync(with: DiskCalls())
-        guard rename(temporary, target) == 0 else { throw File.error("rename", target) }
+        let temporary = Leftovers.name(besides: path + "/." + name, folder.system)
+        let file = try folder.make(temporary)
+        defer { folder.system.unlink(temporary) }
+        try file.write(bytes, at: 0)
+        try file.sync()
+        guard folder.system.rename(temporary, to: target, isNew: false) == 0 else { throw File.error("rename", target) }
         folder.changes.increase(at: slot, in: folder)
-        try File.syncFolder(path)
+        try Folder.sync(path, folder.system)
     }
 
     public func remove(_ name: String) throws(JournalError) {
-        guard unlink(path + "/" + name) == 0 else { throw File.error("unlink", path + "/" + name) }
+        guard folder.system.unlink(path + "/" + name) == 0 else { throw File.error("unlink", path + "/" + name) }
         folder.changes.increase(at: slot, in: folder)
-        try File.syncFolder(path)
+        try Folder.sync(path, folder.system)
     }
 }

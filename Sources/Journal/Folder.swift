@@ -21,13 +21,25 @@ package enum Folder {
 
     /// Makes a folder with mode 0700, whatever the umask, for this owner. It is ours that is given away, and nothing that somebody
     /// has put in its place meanwhile.
-    static func make(_ path: String, owner: uid_t, group: gid_t) throws(JournalError) {
-        guard mkdir(path, 0o700) == 0 else { throw errno == EEXIST ? .notEmpty(path: path) : File.error("mkdir", path) }
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    static func make(_ path: String, owner: uid_t, group: gid_t, _ system: any System) throws(JournalError) {
+        guard system.makeFolder(path) == 0 else {
+            throw errno == EEXIST ? .notEmpty(path: path) : File.error("mkdir", path)
+        }
+        let descriptor = system.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         guard descriptor >= 0 else { throw File.error("open", path) }
-        defer { close(descriptor) }
-        guard fchmod(descriptor, 0o700) == 0 else { throw File.error("fchmod", path) }
-        guard geteuid() == owner || fchown(descriptor, owner, group) == 0 else { throw File.error("fchown", path) }
+        defer { system.close(descriptor) }
+        guard system.setMode(of: descriptor, 0o700) == 0 else { throw File.error("fchmod", path) }
+        guard system.user == owner || system.setOwner(of: descriptor, owner, group) == 0 else {
+            throw File.error("fchown", path)
+        }
+    }
+
+    /// Makes the names in a folder as durable as the files that they name.
+    static func sync(_ path: String, _ system: any System) throws(JournalError) {
+        let descriptor = system.open(path, O_RDONLY | O_DIRECTORY)
+        guard descriptor >= 0 else { throw File.error("open", path) }
+        defer { system.close(descriptor) }
+        guard system.sync(descriptor, isFolder: true) == 0 else { throw File.error("fsync", path) }
     }
 
     /// Removes a folder and all that is in it, or a file. Follows no link, whatever somebody puts there meanwhile.

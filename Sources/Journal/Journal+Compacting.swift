@@ -31,7 +31,7 @@ extension Journal {
             _ = try catchUp(&follower, reset, apply, told)
             return (capture(), follower)
         }
-        let path = Leftovers.name(besides: file.path)
+        let path = Leftovers.name(besides: file.path, folder.system)
         let next = seen.header.compacted
         let copy = try CompactedFile(
             next ?? FileHeader(new: name),
@@ -78,8 +78,8 @@ extension Journal {
 
     private func discard(_ copy: CompactedFile) {
         // It may have taken its place already.
-        guard unlink(copy.path) == 0 else { return }
-        unlink(folder.path + "/" + SavedFile.name(of: copy.header))
+        guard folder.system.unlink(copy.path) == 0 else { return }
+        folder.system.unlink(folder.path + "/" + SavedFile.name(of: copy.header))
     }
 
     /// Lets the new file take the place of the old one. In every step the name leads to a whole file on disk.
@@ -99,10 +99,12 @@ extension Journal {
         // Of others who write what would take the place of the file that goes now, or were killed. Who begins later writes
         // what will take the place of this one.
         let leftovers = folder.names(startingWith: name + Self.temporarySuffix).map { folder.path + "/" + $0 }
-        guard rename(copy.path, file.path) == 0 else { throw File.error("rename", copy.path) }
+        guard folder.system.rename(copy.path, to: file.path, isNew: false) == 0 else {
+            throw File.error("rename", copy.path)
+        }
         folder.changes.increase(at: slot, in: folder)
         do {
-            try File.syncFolder(folder.path)
+            try Folder.sync(folder.path, folder.system)
             try lock.setRecord(record)
         } catch {
             // Which file a power cut would leave is not known: nobody appends before the journal is rewritten.
@@ -111,7 +113,7 @@ extension Journal {
             try? lock.setRecord(failed)
             throw error
         }
-        for path in leftovers { unlink(path) }
+        for path in leftovers { folder.system.unlink(path) }
         SavedFile.removeAll(of: name, in: folder, but: copy.header)
     }
 }

@@ -18,7 +18,7 @@ extension Journal {
         told: Told,
         put: () -> Void
     ) throws(JournalError) -> Bool {
-        let own = try File(opening: file.path, owner: folder.owner)
+        let own = try folder.open(file.path)
         var source = try JournalSource(own, name: name, folder)
         let identity = try own.status().identity
         try begin(&source)

@@ -10,12 +10,12 @@ extension Journal {
     /// - Throws: ``JournalError`` when it is not, or nobody knows.
     public func followSynced(reset: Reset, apply: Apply, told: Told = {}) throws(JournalError) {
         try follow(reset: reset, apply: apply, told: told)
-        var needed = follower.withLock { $0.everything(of: name) }
+        var needed = follower.withLock { $0.everything(of: name, in: folder.system.boot) }
         if isKnownSynced(needed) { return }
         if try !isFollowable(by: needed) {
             try folder.lockFile.withLock { lock throws(JournalError) in try settle(lock, reset, apply, told) }
             // What was told may be gone with a sync that failed: what stands there now counts.
-            needed = follower.withLock { $0.everything(of: name) }
+            needed = follower.withLock { $0.everything(of: name, in: folder.system.boot) }
         }
         try waitForSync(of: needed, reset, apply, told)
     }
@@ -41,11 +41,16 @@ extension Journal {
         _ told: Told
     ) throws(JournalError) {
         if isKnownSynced(needed) { return }
-        if try share(in: needed, reset, apply, told) { return }
-        // Another lock file was put there meanwhile, which says nothing of this journal.
-        try folder.lockFile.withLock { lock throws(JournalError) in try settle(lock, reset, apply, told) }
-        guard try share(in: needed, reset, apply, told) else { throw failure(nil) }
+        for _ in 0..<Self.greatestLocks {
+            if try share(in: needed, reset, apply, told) { return }
+            // Another lock file was put there meanwhile, which says nothing of this journal.
+            try folder.lockFile.withLock { lock throws(JournalError) in try settle(lock, reset, apply, told) }
+        }
+        throw failure(nil)
     }
+
+    /// So many lock files may be put there, one after the other, while somebody waits.
+    private static let greatestLocks = 16
 
     /// - Returns: false when nobody knows how much of the file is on disk.
     private func share(
@@ -102,7 +107,7 @@ extension Journal {
                 if let known, follower.canFollow(known) { return }
                 // The first append after a boot, or to a file that was put there: nobody knows what of it is on disk.
                 // Everything that checks is kept, and synced now.
-                var record = follower.everything(of: name)
+                var record = follower.everything(of: name, in: folder.system.boot)
                 try sync(&record, lock, withFolder: true)
                 try lock.setRecord(record)
             }
@@ -116,7 +121,7 @@ extension Journal {
         guard groups.isEmpty || groups.withUnsafeBytes(end.ends) else {
             throw .damaged(path: file.path, line: try file.lineNumber(at: start), offset: start)
         }
-        try file.write(groups, at: start, with: folder.calls)
+        try file.write(groups, at: start)
     }
 
     /// Lets every process know when it fails.
@@ -129,7 +134,7 @@ extension Journal {
         record.isSyncing = false
         do {
             try folder.sync(file)
-            if withFolder { try File.syncFolder(folder.path) }
+            if withFolder { try Folder.sync(folder.path, folder.system) }
         } catch {
             record.failure = if case .system(_, _, let number) = error { number } else { EIO }
             // Where not even this can be written, this process does not forget it, and others find a sync without an end.
@@ -152,7 +157,7 @@ extension Journal {
         let new = file.path + ".new"
         do {
             // A leftover. Whoever made it held the lock and is gone.
-            unlink(new)
+            folder.system.unlink(new)
             let copy = try CompactedFile(
                 FileHeader(new: name),
                 replacing: try folder.lineages(of: name, follower.lineages),
@@ -168,9 +173,9 @@ extension Journal {
                 throw JournalError.damaged(path: file.path, line: line, offset: position.offset)
             }
             let record = try copy.finish(saying: folder.claims.said(by: name))
-            guard rename(new, file.path) == 0 else { throw File.error("rename", new) }
+            guard folder.system.rename(new, to: file.path, isNew: false) == 0 else { throw File.error("rename", new) }
             folder.changes.increase(at: slot, in: folder)
-            try File.syncFolder(folder.path)
+            try Folder.sync(folder.path, folder.system)
             try lock.setRecord(record)
         } catch {
             throw .poisoned(path: file.path, errno: failed.failure)

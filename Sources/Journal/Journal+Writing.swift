@@ -73,11 +73,11 @@ extension Journal {
                 _ = try catchUp(&follower, reset, apply, told)
                 guard follower.position.offset == end else {
                     // The write said that it was done, and was not.
-                    try? file.truncate(to: follower.position.offset, with: folder.calls)
+                    try? file.truncate(to: follower.position.offset)
                     throw .system(call: "pwrite", path: file.path, errno: EIO)
                 }
             }
-            return follower.everything(of: name)
+            return follower.everything(of: name, in: folder.system.boot)
         }
     }
 
@@ -112,7 +112,7 @@ extension Journal {
                 try folder.setAside(file, from: start, to: size)
             }
         }
-        try file.truncate(to: start, with: folder.calls)
+        try file.truncate(to: start)
     }
 
     /// How far other journals are on disk, of those of which this one has not said that yet. Where it is long ago, of all:
@@ -140,11 +140,11 @@ extension Journal {
         position.put(lines, synced: record.synced, into: &group)
         while true {
             do {
-                try file.write(group, at: start, with: folder.calls)
+                try file.write(group, at: start)
                 break
             } catch {
                 // What was written of it is cut off now or, where that fails too, by the next writer.
-                try? file.truncate(to: start, with: folder.calls)
+                try? file.truncate(to: start)
                 guard mayUseReserve, error.isForRoom, folder.reserve?.giveBack() ?? false else { throw error }
             }
         }

@@ -1,5 +1,3 @@
-internal import CLinux
-internal import Glibc
 internal import Synchronization
 
 /// One append-only file of events, followed by many processes and appended to by one at a time.
@@ -86,8 +84,8 @@ public final class Journal: Sendable {
         func canFollow(_ record: SyncRecord) -> Bool { synced(by: record) != nil && record.failure == 0 }
 
         /// What the record has to say when all that was told is on disk.
-        func everything(of name: String) -> SyncRecord {
-            SyncRecord(of: name, header, identity, synced: position.offset)
+        func everything(of name: String, in boot: [UInt8]) -> SyncRecord {
+            SyncRecord(of: name, header, identity, synced: position.offset, in: boot)
         }
     }
 
@@ -119,7 +117,7 @@ public final class Journal: Sendable {
     public init(opening name: String, in folder: JournalFolder) throws(JournalError) {
         self.name = name
         self.folder = folder
-        file = try File(opening: folder.path + "/" + name, owner: folder.owner)
+        file = try folder.open(folder.path + "/" + name)
         slot = ChangeMemory.slot(of: name)
         folder.look()
         follower = Mutex(try Follower(try JournalSource(file, name: name, folder)))
@@ -137,7 +135,7 @@ public final class Journal: Sendable {
     /// - Throws: ``JournalError``; the state holds then whole groups up to some point, and is not to be
     ///   trusted for a decision.
     public func follow(reset: Reset, apply: Apply, told: Told = {}) throws(JournalError) {
-        let now = Self.coarseTime()
+        let now = folder.system.coarseTime()
         let known = settledCount.load(ordering: .acquiring)
         if known != 0, now < nextLook.load(ordering: .relaxed), known == folder.changes.count(at: slot) { return }
         folder.look()
@@ -178,7 +176,7 @@ public final class Journal: Sendable {
 
     /// Lets `save` save what the file adds up to; only one at a time of all processes does.
     package func saving(_ save: (JournalSource) throws(JournalError) -> Void) throws(JournalError) {
-        let source = try JournalSource(try File(opening: file.path, owner: folder.owner), name: name, folder)
+        let source = try JournalSource(try folder.open(file.path), name: name, folder)
         try source.exclusively { () throws(JournalError) in try save(source) }
     }
 
@@ -204,7 +202,7 @@ public final class Journal: Sendable {
         _ progress: (Double) -> Void,
         _ makeChecker: (JournalSource) throws(JournalError) -> any JournalChecker
     ) throws(JournalError) {
-        let own = try File(opening: file.path, owner: folder.owner)
+        let own = try folder.open(file.path)
         let source = try JournalSource(own, name: name, folder)
         var checker = try makeChecker(source)
         var reader = try Follower(source)
@@ -240,13 +238,6 @@ public final class Journal: Sendable {
     /// Bytes that were told.
     public var size: Int64 { follower.withLock { $0.position.offset } }
 
-    /// Milliseconds of a clock that costs next to nothing and ticks some hundred times a second.
-    static func coarseTime() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
-        return Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000
-    }
-
     // MARK: Reading
 
     /// Tells what the file holds beyond what was told.
@@ -269,7 +260,7 @@ public final class Journal: Sendable {
         if follower.needsReset || isReplaced {
             let handover = isReplaced ? try handover(to: &follower, apply) : nil
             follower.needsReset = true
-            try file.become(try File(opening: file.path, owner: folder.owner))
+            try file.become(try folder.open(file.path))
             if isReplaced { hasFailed.store(false, ordering: .releasing) }
             var source = try JournalSource(file, name: name, folder, handover)
             try expectWhole(source, follower.standing)
@@ -277,7 +268,7 @@ public final class Journal: Sendable {
             try reset(&source)
             let standing = follower.standing
             follower = try Follower(source)
-            folder.claims.begin(name, at: file.path, follower.identity)
+            folder.claims.begin(name, at: file.path, follower.identity, folder.system)
             if source.position != start {
                 let marks = try file.marks(before: source.position)
                 folder.claims.note(marks, by: name)
@@ -290,7 +281,7 @@ public final class Journal: Sendable {
         }
         // Before the file: what was synced by then is in the file for good.
         let known = try knowledge()
-        let now = Timestamp.now()
+        let now = Timestamp(microseconds: folder.system.realTime())
         let status = try file.status()
         let tail: [UInt8]
         do {
@@ -332,7 +323,7 @@ public final class Journal: Sendable {
     private func expectWhole(_ source: JournalSource, _ standing: Standing?) throws(JournalError) {
         let status = try file.status()
         guard let standing, standing.identity == status.identity, standing.fileID != source.fileID else { return }
-        let age = Timestamp.now().microseconds &* 1000 &- status.changed
+        let age = folder.system.realTime() &* 1000 &- status.changed
         guard age > Self.quietTime else { throw .foreignFile(path: file.path) }
     }
 
@@ -369,7 +360,7 @@ public final class Journal: Sendable {
     /// - Returns: How to go on in the file that took its place; nil where all of that has to be told.
     private func handover(to follower: inout Follower, _ apply: Apply) throws(JournalError) -> Handover? {
         guard !follower.needsReset, let handover = try folder.lockFile.handover(of: name) else { return nil }
-        let new = try JournalSource(try File(opening: file.path, owner: folder.owner), name: name, folder)
+        let new = try JournalSource(try folder.open(file.path), name: name, folder)
         guard handover.leads(from: follower.header, to: new.header),
             (try? tell(&follower, upTo: handover.oldEnd, apply)) != nil, handover.isEnd(follower.position)
         else { return nil }

@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Glibc
 
 /// Copies a folder as it is at one moment, while others go on reading and writing.
@@ -24,12 +23,12 @@ extension JournalFolder {
         finish: (_ path: String) throws -> Void = { _ in }
     ) throws {
         let target = Self.withoutSlashes(path)
-        guard access(target, F_OK) != 0 else { throw JournalError.notEmpty(path: target) }
+        guard system.access(target, F_OK) != 0 else { throw JournalError.notEmpty(path: target) }
         let files = [LockFile.name, Self.versionFile, ChangeMemory.fileName, Reserve.name]
-        Leftovers.removeFolders(besides: target, of: journals + folders + files)
-        let path = Leftovers.name(besides: target)
-        try Folder.make(path, owner: owner, group: group)
-        let hold = Leftovers.Hold(of: path)
+        Leftovers.removeFolders(besides: target, of: journals + folders + files, system)
+        let path = Leftovers.name(besides: target, system)
+        try Folder.make(path, owner: owner, group: group, system)
+        let hold = Leftovers.Hold(of: path, system)
         defer { _ = hold }
         do {
             try copy(to: path, journals, folders, progress)
@@ -39,21 +38,21 @@ extension JournalFolder {
                 (Self.versionFile, Array("\(kind) \(version)\n".utf8)),
             ]
             for (name, bytes) in contents { try write(bytes, to: path + "/" + name) }
-            try File.syncFolder(path)
+            try Folder.sync(path, system)
             try finish(path)
-            try Self.move(path, to: target)
+            try move(path, to: target)
         } catch {
-            Folder.removeTree(path)
+            system.removeTree(path)
             throw error
         }
     }
 
     /// Lets a folder have another name, which nothing has yet.
-    private static func move(_ path: String, to target: String) throws(JournalError) {
-        guard linux_rename_new(path, target) == 0 else {
+    private func move(_ path: String, to target: String) throws(JournalError) {
+        guard system.rename(path, to: target, isNew: true) == 0 else {
             throw errno == EEXIST ? .notEmpty(path: target) : File.error("rename", target)
         }
-        try File.syncFolder(parent(of: target))
+        try Folder.sync(Self.parent(of: target), system)
     }
 
     private func copy(
@@ -65,7 +64,7 @@ extension JournalFolder {
         var files: [(name: String, file: File, size: Int64)] = []
         try lockFile.withLock { lock throws(JournalError) in
             for name in journals {
-                let file = try File(opening: self.path + "/" + name, owner: owner)
+                let file = try open(self.path + "/" + name)
                 let status = try file.status()
                 let record = try lock.record(of: name)
                 // What a killed writer left beyond that may be written over while we copy.
@@ -77,11 +76,11 @@ extension JournalFolder {
         for name in folders {
             let source = try FileFolder(opening: name, in: self)
             let target = path + "/" + name
-            try Folder.make(target, owner: owner, group: group)
+            try Folder.make(target, owner: owner, group: group, system)
             for name in try source.names(endingWith: "") where !name.hasPrefix(".") {
                 try write(try source.read(name), to: target + "/" + name)
             }
-            try File.syncFolder(target)
+            try Folder.sync(target, system)
         }
     }
 
@@ -93,13 +92,13 @@ extension JournalFolder {
         to path: String,
         _ progress: (String, Double) -> Void
     ) throws(JournalError) {
-        let copy = try File(creating: path + "/" + name, owner: owner, group: group)
+        let copy = try make(path + "/" + name)
         var offset: Int64 = 0
         while offset < size {
             progress(name, Double(offset) / Double(size))
             let chunk = try file.read(Int(min(size - offset, File.chunk)), at: offset)
             guard !chunk.isEmpty else { break }
-            try copy.write(chunk, at: offset, with: calls)
+            try copy.write(chunk, at: offset)
             offset += Int64(chunk.count)
         }
         guard let header = FileHeader(name: name, parsing: try copy.read(256, at: 0)[...]) else {
@@ -110,13 +109,13 @@ extension JournalFolder {
         guard position.greatestMark(in: tail[...]) <= position.offset else {
             throw .damaged(path: file.path, line: try file.lineNumber(at: position.offset), offset: position.offset)
         }
-        if !tail.isEmpty { try copy.truncate(to: position.offset, with: calls) }
-        try copy.sync(with: calls)
+        if !tail.isEmpty { try copy.truncate(to: position.offset) }
+        try copy.sync()
     }
 
     private func write(_ bytes: [UInt8], to path: String) throws(JournalError) {
-        let file = try File(creating: path, owner: owner, group: group)
-        try file.write(bytes, at: 0, with: calls)
-        try file.sync(with: calls)
+        let file = try make(path)
+        try file.write(bytes, at: 0)
+        try file.sync()
     }
 }

@@ -19,7 +19,7 @@ extension JournalFolder {
     }
 
     private func redate(_ name: String, to now: Timestamp, _ lock: LockFile) throws(JournalError) -> Int {
-        let file = try File(opening: path + "/" + name, owner: owner)
+        let file = try open(path + "/" + name)
         let source = try JournalSource(file, name: name, self)
         var (later, marks): (Int, [String: SyncMark]) = (0, [:])
         func read(_ body: (EventLine) throws(JournalError) -> Void) throws(JournalError) {

@@ -57,7 +57,7 @@ extension JournalFolder {
         _ heard: (String, EventLine) -> Void
     ) throws(JournalError) {
         guard let patient = try Patient(name, in: self) else { return }
-        claims.begin(name, at: path + "/" + name, patient.identity)
+        claims.begin(name, at: path + "/" + name, patient.identity, system)
         let salvage = try patient.salvage { progress(name, $0 / 3) }
         claims.note(salvage.marks, by: name)
         try salvage.read({ heard(name, $0) }, progress: { _ in })
@@ -94,7 +94,7 @@ extension JournalFolder {
         let isWhole = patient.isWhole && !hasLostEnd
         var sideFile: String?
         if !isWhole, !isDryRun {
-            sideFile = try put(salvage, in: Leftovers.nameOfDropped(besides: path))
+            sideFile = try put(salvage, in: Leftovers.nameOfDropped(besides: path, system))
             let lineages = Self.lineages(patient.lineages, claimed)
             try put(name, replacing: lineages, salvage.marks, lock) { copy throws(JournalError) in
                 try salvage.read(
@@ -140,20 +140,22 @@ extension JournalFolder {
         let copy = try CompactedFile(
             header,
             replacing: lineages,
-            path: Leftovers.name(besides: path),
+            path: Leftovers.name(besides: path, system),
             self
         )
         do throws(JournalError) {
             try fill(copy)
             let record = try copy.finish(saying: marks ?? [])
             try lock.withSyncLock(of: name) { lock throws(JournalError) in
-                guard rename(copy.path, path) == 0 else { throw File.error("rename", copy.path) }
+                guard system.rename(copy.path, to: path, isNew: false) == 0 else {
+                    throw File.error("rename", copy.path)
+                }
                 changed(name)
-                try File.syncFolder(self.path)
+                try Folder.sync(self.path, system)
                 try lock.setRecord(record)
             }
         } catch {
-            unlink(copy.path)
+            system.unlink(copy.path)
             throw error
         }
         SavedFile.removeAll(of: name, in: self, but: header)
@@ -162,13 +164,13 @@ extension JournalFolder {
     /// - Returns: The path of the file in which it is now; nil when there is nothing.
     private func put(_ salvage: Salvage, in path: String) throws(JournalError) -> String? {
         guard !salvage.dropped.isEmpty else { return nil }
-        let side = try File(creating: path, owner: owner, group: group)
+        let side = try make(path)
         var size: Int64 = 0
         for range in salvage.dropped {
-            try side.write(Array(salvage.text.bytes[range]), at: size, with: calls)
+            try side.write(Array(salvage.text.bytes[range]), at: size)
             size += Int64(range.count)
         }
-        try side.sync(with: calls)
+        try side.sync()
         return path
     }
 }

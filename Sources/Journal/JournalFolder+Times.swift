@@ -4,7 +4,7 @@ extension JournalFolder {
     ///
     /// - Returns: nil where there is no event, or none near the beginning and the end, where one belongs.
     public func times(of journal: String) throws(JournalError) -> (first: Timestamp, last: Timestamp)? {
-        let file = try File(opening: path + "/" + journal, owner: owner)
+        let file = try open(path + "/" + journal)
         let size = try file.status().size
         let start = try file.read(Self.reach, at: 0)
         let end = size <= Self.reach ? start : try file.read(Self.reach, at: size - Int64(Self.reach))

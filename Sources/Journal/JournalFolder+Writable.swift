@@ -10,11 +10,10 @@ extension JournalFolder {
     package func checkWritable(_ journals: [String]) throws(JournalError) {
         for name in [""] + journals.map({ "/" + $0 }) {
             // Also of a file system that has become one that can only be read.
-            guard access(path + name, W_OK) == 0 else { throw File.error("access", path + name) }
+            guard system.access(path + name, W_OK) == 0 else { throw File.error("access", path + name) }
         }
-        var system = statvfs()
-        guard statvfs(path, &system) == 0 else { throw File.error("statvfs", path) }
-        guard UInt64(system.f_bavail) * UInt64(system.f_frsize) >= Self.neededRoom else {
+        guard let space = system.space(at: path) else { throw File.error("statvfs", path) }
+        guard space.free >= Self.neededRoom else {
             throw .system(call: "statvfs", path: path, errno: ENOSPC)
         }
     }

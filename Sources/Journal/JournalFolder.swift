@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Glibc
 internal import Synchronization
 
@@ -8,7 +7,7 @@ public final class JournalFolder: Sendable {
     let lockFile: LockFile
     let owner: uid_t
     let group: gid_t
-    let calls: DiskCalls
+    package let system: any System
     private let unsaved: Int64
     let lookInterval: Int64
     let clock: StoreClock
@@ -59,8 +58,20 @@ public final class JournalFolder: Sendable {
         journals: [String],
         folders: [String] = []
     ) throws(JournalError) {
+        try create(at: path, kind: kind, version: version, journals: journals, folders: folders, Linux())
+    }
+
+    /// As ``create(at:kind:version:journals:folders:)``, on another system.
+    package static func create(
+        at path: String,
+        kind: String,
+        version: Int,
+        journals: [String],
+        folders: [String],
+        _ system: any System
+    ) throws(JournalError) {
         let path = withoutSlashes(path)
-        let isNew = mkdir(path, 0o700) == 0
+        let isNew = system.makeFolder(path) == 0
         guard isNew || errno == EEXIST else { throw File.error("mkdir", path) }
         let contents =
             journals.map { ($0, FileHeader(new: $0).line) } + [
@@ -71,25 +82,25 @@ public final class JournalFolder: Sendable {
         var made: [String] = []
         var madeFolders: [String] = []
         do throws(JournalError) {
-            guard try isNew ? true : isEmptyFolder(path) else { throw .notEmpty(path: path) }
-            guard chmod(path, 0o700) == 0 else { throw File.error("chmod", path) }
-            let status = try checkedStatus(of: path)
+            guard try isNew ? true : isEmptyFolder(path, system) else { throw .notEmpty(path: path) }
+            guard system.setMode(at: path, 0o700) == 0 else { throw File.error("chmod", path) }
+            let status = try checkedStatus(of: path, system)
             for name in folders {
                 madeFolders.append(path + "/" + name)
-                try Folder.make(path + "/" + name, owner: status.st_uid, group: status.st_gid)
+                try Folder.make(path + "/" + name, owner: status.owner, group: status.group, system)
             }
             for (name, bytes) in contents {
-                let file = try File(creating: path + "/" + name, owner: status.st_uid, group: status.st_gid)
+                let file = try File(creating: path + "/" + name, owner: status.owner, group: status.group, system)
                 made.append(file.path)
-                try file.write(bytes, at: 0, with: DiskCalls())
-                try file.sync(with: DiskCalls())
+                try file.write(bytes, at: 0)
+                try file.sync()
             }
-            try File.syncFolder(path)
-            try File.syncFolder(parent(of: path))
+            try Folder.sync(path, system)
+            try Folder.sync(parent(of: path), system)
         } catch {
-            for path in made { unlink(path) }
-            for path in madeFolders { rmdir(path) }
-            if isNew { rmdir(path) }
+            for path in made { system.unlink(path) }
+            for path in madeFolders { system.removeFolder(path) }
+            if isNew { system.removeFolder(path) }
             throw error
         }
     }
@@ -115,7 +126,7 @@ public final class JournalFolder: Sendable {
                 if isKnown || isNamed { throw .missing(path: folder.path + "/" + name) }
             }
             for name in folders where try !folder.has(name) {
-                try Folder.make(folder.path + "/" + name, owner: folder.owner, group: folder.group)
+                try Folder.make(folder.path + "/" + name, owner: folder.owner, group: folder.group, folder.system)
                 made.append(name)
             }
             for name in journals {
@@ -126,7 +137,7 @@ public final class JournalFolder: Sendable {
                 // Also of one that was made by somebody who was killed before he noted it.
                 try lock.learn(name)
             }
-            try File.syncFolder(folder.path)
+            try Folder.sync(folder.path, folder.system)
         }
         return made
     }
@@ -135,18 +146,20 @@ public final class JournalFolder: Sendable {
     private func makeJournal(_ name: String) throws(JournalError) {
         let temporary = path + "/." + name + ".new"
         // A leftover. Whoever made it held the lock and is gone.
-        unlink(temporary)
-        let file = try File(creating: temporary, owner: owner, group: group)
-        try file.write(FileHeader(new: name).line, at: 0, with: calls)
-        try file.sync(with: calls)
-        guard linux_rename_new(temporary, path + "/" + name) == 0 else { throw File.error("rename", temporary) }
+        system.unlink(temporary)
+        let file = try make(temporary)
+        try file.write(FileHeader(new: name).line, at: 0)
+        try file.sync()
+        guard system.rename(temporary, to: path + "/" + name, isNew: true) == 0 else {
+            throw File.error("rename", temporary)
+        }
     }
 
     /// Whether another journal has said something of it, in what was written last.
     private func isNamed(_ name: String, by journals: [String]) throws(JournalError) -> Bool {
         for other in journals where other != name {
             guard try has(other) else { continue }
-            let file = try File(opening: path + "/" + other, owner: owner)
+            let file = try open(path + "/" + other)
             var end = try JournalSource(file, name: other, self).position
             end.offset = try file.status().size
             if try file.marks(before: end).contains(where: { $0.journal == name }) { return true }
@@ -155,7 +168,7 @@ public final class JournalFolder: Sendable {
     }
 
     private func has(_ name: String) throws(JournalError) -> Bool {
-        if access(path + "/" + name, F_OK) == 0 { return true }
+        if system.access(path + "/" + name, F_OK) == 0 { return true }
         guard errno == ENOENT else { throw File.error("access", path + "/" + name) }
         return false
     }
@@ -184,36 +197,35 @@ public final class JournalFolder: Sendable {
             unsaved: unsaved,
             lookInterval: lookInterval,
             reserve: reserve,
-            calls: DiskCalls()
+            system: Linux()
         )
     }
 
-    init(
+    package init(
         opening path: String,
         kind: String,
         version: Int,
-        patience: Duration,
+        patience: Duration = .seconds(5),
         unsaved: Int64 = 1 << 20,
         lookInterval: Int64 = 10,
         reserve: Int64 = 0,
-        calls: DiskCalls,
-        clocks: StoreClock.Sources = StoreClock.Sources()
+        system: any System
     ) throws(JournalError) {
         let path = Self.withoutSlashes(path)
-        let status = try Self.checkedStatus(of: path)
-        try Self.checkVersion(in: path, kind: kind, version: version, owner: status.st_uid)
+        let status = try Self.checkedStatus(of: path, system)
+        try Self.checkVersion(in: path, kind: kind, version: version, owner: status.owner, system)
         self.path = path
-        self.calls = calls
+        self.system = system
         self.unsaved = unsaved
         self.lookInterval = lookInterval
-        owner = status.st_uid
-        group = status.st_gid
+        owner = status.owner
+        group = status.group
         self.reserve =
-            reserve > 0 ? Reserve(in: path, size: reserve, owner: status.st_uid, group: status.st_gid) : nil
-        lockFile = try LockFile(in: path, owner: status.st_uid, patience: patience)
-        Leftovers.remove(in: path, owner: status.st_uid)
+            reserve > 0 ? Reserve(in: path, size: reserve, owner: status.owner, group: status.group, system) : nil
+        lockFile = try LockFile(in: path, owner: status.owner, patience: patience, system)
+        Leftovers.remove(in: path, owner: status.owner, system)
         let known = try lockFile.clock()
-        clock = StoreClock(clocks, known)
+        clock = StoreClock(system, known)
         // Whoever comes later knows by it how much time has passed. Where it cannot be written nobody knows.
         if known == nil { try? lockFile.setClock(clock.anchorNow()) }
     }
@@ -259,7 +271,7 @@ public final class JournalFolder: Sendable {
     /// Looks at all paths of what is mapped: at that of the changes each time, at the others once a second.
     func look() {
         changes.look(in: self)
-        let now = Journal.coarseTime()
+        let now = system.coarseTime()
         let due = nextCare.load(ordering: .relaxed)
         guard now >= due, nextCare.compareExchange(expected: due, desired: now &+ 1000, ordering: .relaxed).exchanged
         else { return }
@@ -274,9 +286,17 @@ public final class JournalFolder: Sendable {
 
     func isFar(_ saved: Int64, behind size: Int64) -> Bool { size - saved > max(unsaved, size / 24) }
 
+    /// Opens a file in the folder, or beside it.
+    func open(_ path: String) throws(JournalError) -> File { try File(opening: path, owner: owner, system) }
+
+    /// Makes a new file likewise, which belongs to the owner of the folder.
+    func make(_ path: String) throws(JournalError) -> File {
+        try File(creating: path, owner: owner, group: group, system)
+    }
+
     /// Names of files in the folder, none where it cannot be read.
     func names(startingWith prefix: String) -> [String] {
-        Folder.names(in: path)?.filter { $0.hasPrefix(prefix) } ?? []
+        system.names(in: path)?.filter { $0.hasPrefix(prefix) } ?? []
     }
 
     /// Calls `body` after each sync of a journal, on the thread that did it.
@@ -305,19 +325,19 @@ public final class JournalFolder: Sendable {
 
     /// Keeps the end of a journal's file in a file beside it.
     func setAside(_ file: File, from start: Int64, to end: Int64) throws(JournalError) {
-        let path = Leftovers.nameOfDropped(besides: file.path)
-        let side = try File(creating: path, owner: owner, group: group)
+        let path = Leftovers.nameOfDropped(besides: file.path, system)
+        let side = try make(path)
         do throws(JournalError) {
             var offset = start
             while offset < end {
                 let bytes = try file.read(Int(min(File.chunk, end - offset)), at: offset)
                 guard !bytes.isEmpty else { break }
-                try side.write(bytes, at: offset - start, with: calls)
+                try side.write(bytes, at: offset - start)
                 offset += Int64(bytes.count)
             }
-            try side.sync(with: calls)
+            try side.sync()
         } catch {
-            unlink(path)
+            system.unlink(path)
             throw error
         }
         notice("\(end - start) bytes at the end of \(file.path) could not be read, and were moved to \(path).")
@@ -325,17 +345,16 @@ public final class JournalFolder: Sendable {
 
     /// Names of files in the folder that a person should look at and remove: what was taken out of journals, and what killed
     /// processes left that could not be removed.
-    public var leftovers: [String] { Leftovers.names(in: path) }
+    public var leftovers: [String] { Leftovers.names(in: path, system) }
 
     /// Syncs a journal's file, and tells whoever wants to know how long that took.
     func sync(_ file: File) throws(JournalError) {
-        let began = ContinuousClock.now
+        let began = system.elapsedTime()
         var isGood = false
         defer {
-            let nanoseconds = (ContinuousClock.now - began) / .nanoseconds(1)
-            syncObserver.withLock { $0 }?.call(UInt64(max(0, nanoseconds)), isGood)
+            syncObserver.withLock { $0 }?.call(UInt64(max(0, system.elapsedTime() - began)) * 1000, isGood)
         }
-        try file.sync(with: calls)
+        try file.sync()
         isGood = true
     }
 
@@ -346,28 +365,31 @@ public final class JournalFolder: Sendable {
     static let versionFile = "VERSION"
 
     /// Of a folder that only its owner can get at and nobody else can put another in the place of.
-    private static func checkedStatus(of path: String) throws(JournalError) -> stat {
-        var status = stat()
-        guard lstat(path, &status) == 0 else { throw File.error("lstat", path) }
-        guard status.st_mode & S_IFMT == S_IFDIR else { throw .wrongType(path: path) }
-        guard status.st_uid == geteuid() || geteuid() == 0 else { throw .foreignOwner(path: path) }
-        guard status.st_mode & 0o077 == 0 else { throw .tooOpen(path: path, mode: "700") }
-        var above = stat()
-        let (parent, sticky) = (parent(of: path), mode_t(0o1000))
-        guard stat(parent, &above) == 0 else { throw File.error("stat", parent) }
-        guard above.st_mode & 0o002 == 0 || above.st_mode & sticky != 0 else {
+    private static func checkedStatus(of path: String, _ system: any System) throws(JournalError) -> FileStatus {
+        guard let status = system.status(at: path, followsLinks: false) else { throw File.error("lstat", path) }
+        guard status.kind == .folder else { throw .wrongType(path: path) }
+        guard status.owner == system.user || system.user == 0 else { throw .foreignOwner(path: path) }
+        guard !status.isOpenToOthers else { throw .tooOpen(path: path, mode: "700") }
+        let (parent, sticky) = (parent(of: path), UInt32(0o1000))
+        guard let above = system.status(at: parent, followsLinks: true) else { throw File.error("stat", parent) }
+        guard above.mode & 0o002 == 0 || above.mode & sticky != 0 else {
             throw .tooOpen(path: parent, mode: "o-w")
         }
-        var fileSystem = statfs()
-        guard statfs(path, &fileSystem) == 0 else { throw File.error("statfs", path) }
-        guard isLocal(fileSystem: Int(fileSystem.f_type)) else { throw .networkFileSystem(path: path) }
+        guard let fileSystem = system.fileSystem(at: path) else { throw File.error("statfs", path) }
+        guard isLocal(fileSystem: fileSystem) else { throw .networkFileSystem(path: path) }
         return status
     }
 
-    private static func checkVersion(in path: String, kind: String, version: Int, owner: uid_t) throws(JournalError) {
+    private static func checkVersion(
+        in path: String,
+        kind: String,
+        version: Int,
+        owner: uid_t,
+        _ system: any System
+    ) throws(JournalError) {
         let file: File
         do {
-            file = try File(opening: path + "/" + versionFile, owner: owner)
+            file = try File(opening: path + "/" + versionFile, owner: owner, system)
         } catch .missing {
             throw .notAStore(path: path)
         } catch {
@@ -385,20 +407,16 @@ public final class JournalFolder: Sendable {
         return ![nfs, cifs, smb, smb2, plan9, fuse, ceph, lustre, afs, gpfs].contains(type & 0xFFFF_FFFF)
     }
 
-    private static func isEmptyFolder(_ path: String) throws(JournalError) -> Bool {
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    /// False for what is no folder.
+    private static func isEmptyFolder(_ path: String, _ system: any System) throws(JournalError) -> Bool {
+        let descriptor = system.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         guard descriptor >= 0 else {
             if errno == ENOTDIR { return false }
             throw File.error("open", path)
         }
-        guard let folder = fdopendir(descriptor) else {
-            close(descriptor)
-            throw File.error("fdopendir", path)
-        }
-        defer { closedir(folder) }
-        var count = 0
-        while readdir(folder) != nil { count += 1 }
-        return count <= 2
+        defer { system.close(descriptor) }
+        guard let names = system.names(in: path) else { throw File.error("opendir", path) }
+        return names.isEmpty
     }
 
     /// A slash at the end of a symbolic link's path would follow it.

@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Glibc
 
 /// What processes leave that are killed while they make a file or a folder which is to take its name when it is whole.
@@ -19,43 +18,43 @@ enum Leftovers {
     static let ownedByte: Int64 = 1 << 41
 
     /// The name that something has until it is whole.
-    static func name(besides path: String) -> String {
-        let random = (0..<randomLength).map { _ in digits.randomElement() ?? 0x30 }
+    static func name(besides path: String, _ system: any System) -> String {
+        let random = (0..<randomLength).map { _ in digits[Int(system.random() % UInt64(digits.count))] }
         return path + infix + String(decoding: random + check(random), as: UTF8.self)
     }
 
     /// Removes those in a folder of journals, or of whole files.
-    static func remove(in path: String, owner: uid_t) {
-        for name in Folder.names(in: path) ?? [] where isTemporary(name) {
+    static func remove(in path: String, owner: uid_t, _ system: any System) {
+        for name in system.names(in: path) ?? [] where isTemporary(name, system) {
             let path = path + "/" + name
-            guard let file = try? File(opening: path, owner: owner),
-                linux_lock_exclusive(file.descriptor, ownedByte, true) == 0
+            guard let file = try? File(opening: path, owner: owner, system),
+                system.lock(file.descriptor, byte: ownedByte, true) == 0
             else { continue }
-            unlink(path)
+            system.unlink(path)
         }
     }
 
     /// Names of what a person should look at: what was taken out of journals, and what nobody could remove.
-    static func names(in path: String) -> [String] {
-        (Folder.names(in: path) ?? []).filter { $0.contains(droppedInfix) || isTemporary($0) }.sorted()
+    static func names(in path: String, _ system: any System) -> [String] {
+        (system.names(in: path) ?? []).filter { $0.contains(droppedInfix) || isTemporary($0, system) }.sorted()
     }
 
     /// In the names of files with what was taken out of a journal.
     private static let droppedInfix = ".dropped-"
 
     /// The name of a file for what is taken out of a journal.
-    static func nameOfDropped(besides path: String) -> String {
-        path + droppedInfix + String(UInt64.random(in: .min ... .max), radix: 36)
+    static func nameOfDropped(besides path: String, _ system: any System) -> String {
+        path + droppedInfix + String(system.random(), radix: 36)
     }
 
-    private static func isTemporary(_ name: String) -> Bool {
+    private static func isTemporary(_ name: String, _ system: any System) -> Bool {
         if isOwn(name) { return true }
         // Of a key that a former version was writing: its process, and the name of the key.
         let parts = name.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, parts[0].first == ".", parts[1].hasSuffix(".jwk"),
             let process = Decimal.parse(Array(parts[0].dropFirst().utf8)[...]).flatMap({ pid_t(exactly: $0) })
         else { return false }
-        return kill(process, 0) != 0 && errno == ESRCH
+        return !system.isAlive(process)
     }
 
     private static func isOwn(_ name: String) -> Bool {
@@ -68,34 +67,35 @@ enum Leftovers {
 
     /// Removes folders that were to become the one at `path`.
     /// - Parameter contents: Names of what may be in one: of nothing else it is ours.
-    static func removeFolders(besides path: String, of contents: [String]) {
+    static func removeFolders(besides path: String, of contents: [String], _ system: any System) {
         guard let last = path.split(separator: "/").last else { return }
         let parent = JournalFolder.parent(of: path)
-        for name in Folder.names(in: parent) ?? [] where name.hasPrefix(last + infix) && isOwn(name) {
+        for name in system.names(in: parent) ?? [] where name.hasPrefix(last + infix) && isOwn(name) {
             let path = parent + "/" + name
-            guard Folder.names(in: path)?.allSatisfy(contents.contains) ?? false else { continue }
-            if Hold(of: path) != nil { Folder.removeTree(path) }
+            guard system.names(in: path)?.allSatisfy(contents.contains) ?? false else { continue }
+            if Hold(of: path, system) != nil { system.removeTree(path) }
         }
     }
 
     /// A lock on a folder, for as long as this is there.
     struct Hold: ~Copyable {
         private let descriptor: Int32
+        private let system: any System
 
         /// nil when another has it, or it is no folder of ours.
-        init?(of path: String) {
-            let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        init?(of path: String, _ system: any System) {
+            let descriptor = system.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
             guard descriptor >= 0 else { return nil }
-            var status = stat()
-            guard fstat(descriptor, &status) == 0, status.st_uid == geteuid() || geteuid() == 0,
-                flock(descriptor, LOCK_EX | LOCK_NB) == 0
+            guard let status = system.status(of: descriptor), status.owner == system.user || system.user == 0,
+                system.lockFolder(descriptor) == 0
             else {
-                close(descriptor)
+                system.close(descriptor)
                 return nil
             }
             self.descriptor = descriptor
+            self.system = system
         }
 
-        deinit { close(descriptor) }
+        deinit { system.close(descriptor) }
     }
 }

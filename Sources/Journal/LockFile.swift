@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Dispatch
 internal import Glibc
 internal import Synchronization
@@ -19,17 +18,19 @@ final class LockFile: Sendable {
 
     private let file: File
     private let owner: uid_t
+    private var system: any System { file.system }
     /// How long a writer waits.
     let patience: Duration
     private let turn = DispatchSemaphore(value: 1)
     private let makingTurn = DispatchSemaphore(value: 1)
     /// By the coarse clock in milliseconds.
-    private let nextSync = Atomic<Int64>(Journal.coarseTime() &+ syncInterval)
+    private let nextSync: Atomic<Int64>
     private static let syncInterval: Int64 = 60_000
     private let syncTurns = Mutex<[String: DispatchSemaphore]>([:])
 
-    init(in folder: String, owner: uid_t, patience: Duration) throws(JournalError) {
-        file = try File(opening: folder + "/" + Self.name, owner: owner)
+    init(in folder: String, owner: uid_t, patience: Duration, _ system: any System) throws(JournalError) {
+        file = try File(opening: folder + "/" + Self.name, owner: owner, system)
+        nextSync = Atomic(system.coarseTime() &+ Self.syncInterval)
         self.owner = owner
         self.patience = patience
     }
@@ -48,7 +49,7 @@ final class LockFile: Sendable {
         _ body: (LockFile) throws(JournalError) -> Void
     ) throws(JournalError) {
         try hold(0, turn, for: isAwaited ? patience : .zero) { () throws(JournalError) in
-            try writeSlot(0, Array("holder\t\(getpid())".utf8))
+            try writeSlot(0, Array("holder\t\(system.process)".utf8))
             try body(self)
         }
     }
@@ -78,17 +79,17 @@ final class LockFile: Sendable {
         unless isDone: () -> Bool = { false },
         _ body: () throws(JournalError) -> Void
     ) throws(JournalError) {
-        let deadline = ContinuousClock.now + patience
+        let deadline = system.deadline(in: patience)
         guard turn.wait(timeout: .now() + .milliseconds(Int(patience / .milliseconds(1)))) == .success else {
-            throw .locked(path: file.path, holder: getpid())
+            throw .locked(path: file.path, holder: system.process)
         }
         defer { turn.signal() }
         if isDone() { return }
-        defer { _ = linux_lock_exclusive(file.descriptor, byte, false) }
+        defer { system.lock(file.descriptor, byte: byte, false) }
         try lockInTurn(byte, until: deadline)
         // Where a store was copied over another, the file at the path is the lock of those who came later.
         while try file.statusAtPath().identity != file.status().identity {
-            try file.become(try File(opening: file.path, owner: owner))
+            try file.become(try File(opening: file.path, owner: owner, system))
             try lockInTurn(byte, until: deadline)
         }
         try body()
@@ -96,11 +97,11 @@ final class LockFile: Sendable {
 
     /// Who waits for a lock holds another one meanwhile, of whoever is next: a process whose threads follow on each other
     /// cannot take the lock again and again while another one sleeps between two tries.
-    private func lockInTurn(_ byte: Int64, until deadline: ContinuousClock.Instant) throws(JournalError) {
+    private func lockInTurn(_ byte: Int64, until deadline: Int64) throws(JournalError) {
         let next = byte + Self.nextOffset
-        defer { _ = linux_lock_exclusive(file.descriptor, next, false) }
+        defer { system.lock(file.descriptor, byte: next, false) }
         // Not for long: who is next may have been stopped, and the lock be free.
-        let turnDeadline = min(deadline, ContinuousClock.now + .milliseconds(500))
+        let turnDeadline = min(deadline, system.deadline(in: .milliseconds(500)))
         do throws(JournalError) {
             try lock(next, for: byte, until: turnDeadline, longestPause: 2000)
         } catch .locked {
@@ -131,11 +132,11 @@ final class LockFile: Sendable {
         for _ in 0..<Self.readings {
             let slots = try slots()
             look.clock = slots.firstIndex(of: StoreClock.Anchor.slotName)
-                .flatMap { StoreClock.Anchor(parsing: slots[$0], in: SyncRecord.boot) }
+                .flatMap { StoreClock.Anchor(parsing: slots[$0], in: system.boot) }
             guard let slot = slots.firstIndex(of: journal).map({ slots[$0] }) else { break }
             let record = SyncRecord(parsing: slot)
             look.mark = record?.mark
-            guard SyncRecord.isOfThisBoot(slot) else { break }
+            guard SyncRecord.isOfBoot(system.boot, slot) else { break }
             look.record = record
             if record != nil { break }
             // It is being written.
@@ -146,28 +147,28 @@ final class LockFile: Sendable {
 
     /// What the store's clock was at some moment of this boot; nil where nobody has said.
     func clock() throws(JournalError) -> StoreClock.Anchor? {
-        try text(ofSlot: StoreClock.Anchor.slotName).flatMap { StoreClock.Anchor(parsing: $0, in: SyncRecord.boot) }
+        try text(ofSlot: StoreClock.Anchor.slotName).flatMap { StoreClock.Anchor(parsing: $0, in: system.boot) }
     }
 
     func setClock(_ anchor: StoreClock.Anchor) throws(JournalError) {
-        try setText(anchor.text(in: SyncRecord.boot), ofSlot: StoreClock.Anchor.slotName)
+        try setText(anchor.text(in: system.boot), ofSlot: StoreClock.Anchor.slotName)
     }
 
     /// How far all journals but one are on disk, as far as that is known in this boot.
     func marks(but journal: String) throws(JournalError) -> [SyncMark] {
-        try slots().filter(SyncRecord.isOfThisBoot).compactMap { SyncRecord(parsing: $0)?.mark }
+        try slots().filter { SyncRecord.isOfBoot(system.boot, $0) }.compactMap { SyncRecord(parsing: $0)?.mark }
             .filter { $0.journal != journal }
     }
 
     /// Goes on with the file that is at the path now.
     func refresh() throws(JournalError) {
         guard try file.statusAtPath().identity != file.status().identity else { return }
-        try file.become(try File(opening: file.path, owner: owner))
+        try file.become(try File(opening: file.path, owner: owner, system))
     }
 
     static let readings = 100
 
-    func pause() { usleep(50) }
+    func pause() { system.pause(microseconds: 50) }
 
     /// Whether the folder has, or had, a journal of this name.
     func knows(_ journal: String) throws(JournalError) -> Bool { try slots().firstIndex(of: journal) != nil }
@@ -188,12 +189,12 @@ final class LockFile: Sendable {
 
     /// Lets what is known by now be known after a power cut, if that was not done just before: no write waits for it.
     func syncNowAndThen() {
-        let now = Journal.coarseTime()
+        let now = system.coarseTime()
         let due = nextSync.load(ordering: .relaxed)
         guard now >= due,
             nextSync.compareExchange(expected: due, desired: now &+ Self.syncInterval, ordering: .relaxed).exchanged
         else { return }
-        try? file.sync(with: DiskCalls())
+        try? file.sync()
     }
 
     func setText(_ text: [UInt8], ofSlot name: String) throws(JournalError) {
@@ -236,18 +237,18 @@ final class LockFile: Sendable {
     private func lock(
         _ byte: Int64,
         for lock: Int64,
-        until deadline: ContinuousClock.Instant,
+        until deadline: Int64,
         longestPause: UInt32
     ) throws(JournalError) {
         var pause: UInt32 = 50
-        while linux_lock_exclusive(file.descriptor, byte, true) != 0 {
+        while system.lock(file.descriptor, byte: byte, true) != 0 {
             switch errno {
             case EINTR: continue
             case EAGAIN, EACCES:
-                guard ContinuousClock.now < deadline else {
+                guard system.elapsedTime() < deadline else {
                     throw .locked(path: file.path, holder: lock == 0 ? holder() : 0)
                 }
-                usleep(pause)
+                system.pause(microseconds: pause)
                 pause = min(pause * 2, longestPause)
             default: throw File.error("fcntl", file.path)
             }
@@ -274,7 +275,7 @@ final class LockFile: Sendable {
     }
 
     private func writeSlot(_ number: Int, _ text: [UInt8]) throws(JournalError) {
-        try file.write(Self.bytes(ofSlot: text), at: Int64(number * Self.slotLength), with: DiskCalls())
+        try file.write(Self.bytes(ofSlot: text), at: Int64(number * Self.slotLength))
     }
 
     private static func bytes(ofSlot text: [UInt8]) -> [UInt8] {

@@ -52,6 +52,7 @@ package final class MappedFile: Sendable {
         let owner: uid_t
         let group: gid_t
         let lockFile: LockFile
+        let system: any System
         let size: Int
         /// What every such file begins with.
         let magic: [UInt8]
@@ -78,6 +79,7 @@ package final class MappedFile: Sendable {
             owner: folder.owner,
             group: folder.group,
             lockFile: folder.lockFile,
+            system: folder.system,
             size: size,
             magic: magic,
             header: Header(make: header)
@@ -108,11 +110,8 @@ package final class MappedFile: Sendable {
 
     /// Milliseconds since the file was made or took its name; nil for memory of this process alone.
     var age: Int64? {
-        var status = stat()
-        guard let place, lstat(place.path, &status) == 0 else { return nil }
-        return Timestamp.now().microseconds / 1000 &- Int64(status.st_ctim.tv_sec) &* 1000 &- Int64(
-            status.st_ctim.tv_nsec
-        ) / 1_000_000
+        guard let place, let status = place.system.status(at: place.path, followsLinks: false) else { return nil }
+        return (place.system.realTime() &* 1000 &- status.changed) / 1_000_000
     }
 
     /// Sees to it that the memory is that of the file which is at the path now, and makes one where there is none that is
@@ -144,9 +143,8 @@ package final class MappedFile: Sendable {
 extension MappedFile.Place {
     /// Whether this file is at the path, with its size.
     fileprivate func isThere(_ identity: File.Identity?) -> Bool {
-        var status = stat()
-        return lstat(path, &status) == 0 && status.st_size == size
-            && File.Identity(inode: status.st_ino, device: status.st_dev) == identity
+        guard let status = system.status(at: path, followsLinks: false) else { return false }
+        return status.size == size && File.Identity(status) == identity
     }
 
     fileprivate func openOrMake() throws(JournalError) -> (File, File.Identity) {
@@ -167,7 +165,7 @@ extension MappedFile.Place {
     private func openGood() throws(JournalError) -> (File, File.Identity)? {
         let file: File
         do {
-            file = try File(opening: path, owner: owner)
+            file = try File(opening: path, owner: owner, system)
         } catch .missing {
             return nil
         } catch {
@@ -179,15 +177,15 @@ extension MappedFile.Place {
     }
 
     private func make() throws(JournalError) {
-        let temporary = Leftovers.name(besides: path)
-        let file = try File(creating: temporary, owner: owner, group: group)
+        let temporary = Leftovers.name(besides: path, system)
+        let file = try File(creating: temporary, owner: owner, group: group, system)
         do throws(JournalError) {
-            let result = posix_fallocate(file.descriptor, 0, off_t(size))
+            let result = system.allocate(file.descriptor, Int64(size))
             guard result == 0 else { throw .system(call: "posix_fallocate", path: temporary, errno: result) }
-            try file.write(magic + header.make(), at: 0, with: DiskCalls())
-            guard rename(temporary, path) == 0 else { throw File.error("rename", path) }
+            try file.write(magic + header.make(), at: 0)
+            guard system.rename(temporary, to: path, isNew: false) == 0 else { throw File.error("rename", path) }
         } catch {
-            unlink(temporary)
+            system.unlink(temporary)
             throw error
         }
     }

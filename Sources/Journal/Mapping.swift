@@ -16,7 +16,7 @@ final class Mapping: @unchecked Sendable {
 
     init(_ file: File, count: Int, isWritable: Bool) throws(JournalError) {
         var address: UnsafeMutableRawPointer?
-        guard count > 0, let entry = linux_map(file.descriptor, count, isWritable, &address),
+        guard count > 0, let entry = linux_map(file.system.mappable(file.descriptor), count, isWritable, &address),
             let note = linux_mapping_note(entry)
         else { throw count > 0 ? File.error("mmap", file.path) : .foreignFile(path: file.path) }
         self.entry = entry
@@ -36,7 +36,9 @@ final class Mapping: @unchecked Sendable {
     /// Puts another file of this size in the place of the one that is mapped, in one step: a thread that looks meanwhile
     /// sees the one or the other.
     func become(_ file: File) throws(JournalError) {
-        guard linux_map_again(entry, file.descriptor) == 0 else { throw File.error("mmap", file.path) }
+        guard linux_map_again(entry, file.system.mappable(file.descriptor)) == 0 else {
+            throw File.error("mmap", file.path)
+        }
     }
 
     /// How many there are in this process.

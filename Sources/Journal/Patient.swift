@@ -17,7 +17,7 @@ struct Patient {
     init?(_ name: String, in folder: JournalFolder) throws(JournalError) {
         let file: File
         do {
-            file = try File(opening: folder.path + "/" + name, owner: folder.owner)
+            file = try folder.open(folder.path + "/" + name)
         } catch .missing {
             return nil
         } catch {

@@ -10,6 +10,7 @@ final class Reserve: Sendable {
     static let name = "reserve"
 
     private let path: String
+    private let system: any System
     private let size: Int64
     private let owner: uid_t
     private let group: gid_t
@@ -20,12 +21,10 @@ final class Reserve: Sendable {
     private static let part: Int64 = 1 << 16
 
     /// - Parameter size: Of a small disk it is an eighth, if that is less.
-    init(in folder: String, size: Int64, owner: uid_t, group: gid_t) {
+    init(in folder: String, size: Int64, owner: uid_t, group: gid_t, _ system: any System) {
         path = folder + "/" + Self.name
-        var system = statvfs()
-        let isKnown = statvfs(folder, &system) == 0
-        let disk = UInt64(system.f_blocks).multipliedReportingOverflow(by: UInt64(system.f_frsize))
-        self.size = isKnown && !disk.overflow ? min(size, Int64(clamping: disk.partialValue / 8)) : size
+        self.system = system
+        self.size = system.space(at: folder).map { min(size, Int64(clamping: $0.size / 8)) } ?? size
         self.owner = owner
         self.group = group
     }
@@ -33,23 +32,22 @@ final class Reserve: Sendable {
     /// Makes it whole where it is not.
     /// - Throws: ``JournalError`` when there is no room for that. What else may be wrong with it keeps nobody from writing.
     func fill() throws(JournalError) {
-        var status = stat()
-        let isThere = lstat(path, &status) == 0
-        let blocks = Int64(status.st_blocks) * 512
-        if isThere, Int64(status.st_size) == size, blocks >= size || known.load(ordering: .relaxed) == status.st_ino {
+        let status = system.status(at: path, followsLinks: false)
+        if let status, status.size == size,
+            status.room >= size || known.load(ordering: .relaxed) == status.inode
+        {
             return
         }
-        var system = statvfs()
-        let room = UInt64(max(0, size - (isThere ? blocks : 0)))
-        if statvfs(JournalFolder.parent(of: path), &system) == 0,
-            UInt64(system.f_bavail) * UInt64(system.f_frsize) < room
-        {
+        let room = UInt64(max(0, size - (status?.room ?? 0)))
+        if let space = system.space(at: JournalFolder.parent(of: path)), space.free < room {
             throw .system(call: "posix_fallocate", path: path, errno: ENOSPC)
         }
         let opened =
-            isThere ? try? File(opening: path, owner: owner) : try? File(creating: path, owner: owner, group: group)
+            status != nil
+            ? try? File(opening: path, owner: owner, system)
+            : try? File(creating: path, owner: owner, group: group, system)
         guard let file = opened else { return }
-        let result = posix_fallocate(file.descriptor, 0, off_t(size))
+        let result = system.allocate(file.descriptor, size)
         if result == ENOSPC || result == EDQUOT { throw .system(call: "posix_fallocate", path: path, errno: result) }
         guard result == 0, let inode = try? file.status().identity.inode else { return }
         known.store(inode, ordering: .relaxed)
@@ -58,13 +56,14 @@ final class Reserve: Sendable {
     /// Gives a part of it back to the disk.
     /// - Returns: false when there was nothing left.
     func giveBack() -> Bool {
-        guard let file = try? File(opening: path, owner: owner), let size = try? file.status().size, size > 0 else {
+        guard let file = try? File(opening: path, owner: owner, system), let size = try? file.status().size, size > 0
+        else {
             return false
         }
         known.store(0, ordering: .relaxed)
         // Synced, for some file systems give the blocks to others only then.
-        return (try? file.truncate(to: max(0, size - Self.part), with: DiskCalls())) != nil
-            && (try? file.sync(with: DiskCalls())) != nil
+        return (try? file.truncate(to: max(0, size - Self.part))) != nil
+            && (try? file.sync()) != nil
     }
 }
 

@@ -15,7 +15,7 @@ enum SavedFile {
     /// Removes those of files that are gone.
     static func removeAll(of journal: String, in folder: JournalFolder, but header: FileHeader) {
         for name in folder.names(startingWith: journal + infix) where name != self.name(of: header) {
-            unlink(folder.path + "/" + name)
+            folder.system.unlink(folder.path + "/" + name)
         }
     }
 }
@@ -23,7 +23,7 @@ enum SavedFile {
 extension JournalSource {
     /// What was saved beside the file; nil when nothing was, or it cannot be read.
     package func saved() -> ReadOnlyMap? {
-        guard let file = try? File(opening: savedPath, owner: folder.owner), let size = try? file.status().size,
+        guard let file = try? folder.open(savedPath), let size = try? file.status().size,
             let count = Int(exactly: size)
         else { return nil }
         return try? ReadOnlyMap(file, count: count)
@@ -48,19 +48,21 @@ extension JournalSource {
     ) throws(JournalError) {
         let temporary = savedPath + ".new"
         // A leftover. Whoever made it is gone.
-        unlink(temporary)
-        let saved = try File(creating: temporary, owner: folder.owner, group: folder.group)
+        folder.system.unlink(temporary)
+        let saved = try folder.make(temporary)
         do throws(JournalError) {
             // Before it is mapped: writing into a hole on a full disk would be the end of the process.
-            let result = posix_fallocate(saved.descriptor, 0, off_t(count))
+            let result = folder.system.allocate(saved.descriptor, Int64(count))
             guard result == 0 else { throw .system(call: "posix_fallocate", path: temporary, errno: result) }
             let mapping = try Mapping(saved, count: count, isWritable: true)
             fill(mapping.bytes)
             guard !mapping.isLost else { throw .wrongIndex(path: temporary) }
-            try saved.sync(with: folder.calls)
-            guard rename(temporary, savedPath) == 0 else { throw File.error("rename", temporary) }
+            try saved.sync()
+            guard folder.system.rename(temporary, to: savedPath, isNew: false) == 0 else {
+                throw File.error("rename", temporary)
+            }
         } catch {
-            unlink(temporary)
+            folder.system.unlink(temporary)
             throw error
         }
     }

@@ -1,5 +1,3 @@
-internal import CLinux
-internal import Glibc
 internal import Synchronization
 
 /// The clock by which a folder's events are dated and expiry is judged.
@@ -9,20 +7,6 @@ internal import Synchronization
 /// the kernel does not say that it follows a time server, time goes on in the same way: one event of a wrong clock would make
 /// all that comes later look old. An operator who knows better says so, see ``JournalFolder/setClock(of:)``.
 final class StoreClock: Sendable {
-    /// The clocks of the system. Tests put others in their place.
-    struct Sources: Sendable {
-        /// Microseconds since 1970, which anybody may set.
-        var real: @Sendable () -> Int64 = { Timestamp.now().microseconds }
-        /// Microseconds since the boot, which nobody may set.
-        var elapsed: @Sendable () -> Int64 = {
-            var time = timespec()
-            clock_gettime(CLOCK_BOOTTIME, &time)
-            return Int64(time.tv_sec) &* 1_000_000 &+ Int64(time.tv_nsec) / 1000
-        }
-        /// Whether the kernel says that the real one follows a time server.
-        var isSynchronized: @Sendable () -> Bool = { linux_clock_is_synchronized() }
-    }
-
     /// What it was at some moment of this boot.
     struct Anchor: Equatable {
         /// Microseconds since 1970, and since the boot.
@@ -33,7 +17,7 @@ final class StoreClock: Sendable {
         func time(at elapsed: Int64) -> Int64 { time &+ max(0, elapsed &- self.elapsed) }
     }
 
-    private let sources: Sources
+    private let system: any System
     private let anchor: Mutex<Anchor>
     /// No time before it is told; up to a second less than what was told.
     private let floor: Atomic<Int64>
@@ -45,18 +29,18 @@ final class StoreClock: Sendable {
     private static let second: Int64 = 1_000_000
 
     /// - Parameter known: What it was before in this boot; nil: nobody knows.
-    init(_ sources: Sources, _ known: Anchor?) {
-        self.sources = sources
-        let first = known ?? Anchor(time: sources.real(), elapsed: sources.elapsed())
+    init(_ system: any System, _ known: Anchor?) {
+        self.system = system
+        let first = known ?? Anchor(time: system.realTime(), elapsed: system.elapsedTime())
         anchor = Mutex(first)
         floor = Atomic(.min)
         ceiling = Atomic(.min)
         // Small differences are those of the two clocks.
-        if let known { floor.store(known.time(at: sources.elapsed()) &- Self.second, ordering: .relaxed) }
+        if let known { floor.store(known.time(at: system.elapsedTime()) &- Self.second, ordering: .relaxed) }
     }
 
     func now() -> Timestamp {
-        let real = sources.real()
+        let real = system.realTime()
         let floor = floor.load(ordering: .relaxed)
         guard real >= floor, real <= ceiling.load(ordering: .relaxed) else { return judge(real) }
         if real &- floor > Self.second { self.floor.max(real, ordering: .relaxed) }
@@ -69,13 +53,13 @@ final class StoreClock: Sendable {
     /// By how many seconds the system's clock is behind or ahead of this one, where it is not believed; 0: it is.
     var difference: Int64 {
         let now = now().microseconds
-        return (now &- sources.real()) / Self.second
+        return (now &- system.realTime()) / Self.second
     }
 
     /// What is worth telling others of this boot.
     func anchorNow() -> Anchor {
         let now = now().microseconds
-        return anchor.withLock { Anchor(time: now, elapsed: sources.elapsed(), generation: $0.generation) }
+        return anchor.withLock { Anchor(time: now, elapsed: system.elapsedTime(), generation: $0.generation) }
     }
 
     /// Goes on from what another process has told, where it knows more.
@@ -83,7 +67,7 @@ final class StoreClock: Sendable {
         anchor.withLock { anchor in
             guard told.generation > anchor.generation else { return }
             anchor = told
-            floor.store(told.time(at: sources.elapsed()) &- Self.second, ordering: .relaxed)
+            floor.store(told.time(at: system.elapsedTime()) &- Self.second, ordering: .relaxed)
             ceiling.store(.min, ordering: .relaxed)
         }
     }
@@ -92,7 +76,7 @@ final class StoreClock: Sendable {
     /// - Returns: What others have to know of that.
     func set() -> Anchor {
         anchor.withLock { anchor in
-            anchor = Anchor(time: sources.real(), elapsed: sources.elapsed(), generation: anchor.generation + 1)
+            anchor = Anchor(time: system.realTime(), elapsed: system.elapsedTime(), generation: anchor.generation + 1)
             floor.store(anchor.time, ordering: .relaxed)
             ceiling.store(.min, ordering: .relaxed)
             return anchor
@@ -102,13 +86,13 @@ final class StoreClock: Sendable {
     /// What it is where the system's clock says something that is not expected.
     private func judge(_ real: Int64) -> Timestamp {
         anchor.withLock { anchor in
-            let elapsed = sources.elapsed()
+            let elapsed = system.elapsedTime()
             let floor = floor.load(ordering: .relaxed)
             // An event may be later than all that was known.
             if floor > anchor.time(at: elapsed) { (anchor.time, anchor.elapsed) = (floor, elapsed) }
             let expected = anchor.time(at: elapsed)
             guard real >= floor else { return Timestamp(microseconds: expected) }
-            guard real &- expected <= Self.greatestStep || sources.isSynchronized() else {
+            guard real &- expected <= Self.greatestStep || system.isClockSynchronized else {
                 self.floor.max(expected &- Self.second, ordering: .relaxed)
                 return Timestamp(microseconds: expected)
             }

@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// How far a journal is on disk, as the last holder of its lock left it.
 struct SyncRecord: Equatable {
     /// In which it was written, 32 digits.
@@ -16,8 +14,8 @@ struct SyncRecord: Equatable {
     /// made it was killed, and the system may have told nobody but him that it failed.
     var isSyncing = false
 
-    init(of journal: String, _ header: FileHeader, _ identity: File.Identity, synced: Int64) {
-        self.init(boot: Self.boot, journal: journal, fileID: header.fileID, inode: identity.inode, synced: synced)
+    init(of journal: String, _ header: FileHeader, _ identity: File.Identity, synced: Int64, in boot: [UInt8]) {
+        self.init(boot: boot, journal: journal, fileID: header.fileID, inode: identity.inode, synced: synced)
     }
 
     private init(boot: [UInt8], journal: String, fileID: [UInt8], inode: UInt, synced: Int64) {
@@ -63,8 +61,8 @@ struct SyncRecord: Equatable {
     /// nil after a failure: the file itself may be gone with a power cut.
     var mark: SyncMark? { failure == 0 ? SyncMark(journal: journal, fileID: fileID, synced: synced) : nil }
 
-    /// Whether it was begun in this boot, whole or not.
-    static func isOfThisBoot(_ text: ArraySlice<UInt8>) -> Bool {
+    /// Whether it was begun in that boot, whole or not.
+    static func isOfBoot(_ boot: [UInt8], _ text: ArraySlice<UInt8>) -> Bool {
         text.split(separator: 0x09, omittingEmptySubsequences: false).dropFirst().first?.elementsEqual(boot) ?? false
     }
 
@@ -78,16 +76,4 @@ struct SyncRecord: Equatable {
             + Array("\tx\(String(inode, radix: 16))\t\(synced)\t\(isSyncing ? Self.syncing : String(failure))".utf8)
         return content + Line.checksum(content, seed: 0).dropLast()
     }
-
-    /// The id that Linux gives to each boot, its 32 digits. Where it cannot be read no record is believed.
-    static let boot: [UInt8] = {
-        // Not of the process's number, which a process of the next boot may have.
-        let unknown = Array("unknown \(UInt64.random(in: .min ... .max))".utf8)
-        let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return unknown }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 36)
-        guard read(descriptor, &bytes, bytes.count) == bytes.count else { return unknown }
-        return bytes.filter { $0 != UInt8(ascii: "-") }
-    }()
 }

@@ -1,6 +1,3 @@
-internal import CLinux
-internal import Glibc
-
 /// A moment of UTC to the microsecond, written as RFC 3339 does.
 public struct Timestamp: Sendable, Hashable, Comparable {
     /// Since 1970-01-01T00:00:00Z, without leap seconds.
@@ -9,11 +6,7 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     public init(microseconds: Int64) { self.microseconds = microseconds }
 
     /// What the system's clock says.
-    public static func now() -> Timestamp {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(microseconds: Int64(time.tv_sec) &* 1_000_000 &+ Int64(time.tv_nsec) / 1000)
-    }
+    public static func now() -> Timestamp { Timestamp(microseconds: Linux().realTime()) }
 
     /// The last second of the year 9999, the last one that RFC 3339 can write.
     public static let lastSecond: Int64 = 253_402_300_799

@@ -41,8 +41,8 @@ struct ClaimTests {
 
     private func set(_ name: String, _ bytes: [UInt8]) throws {
         let file = try File(opening: folder.path + "/" + name, owner: geteuid())
-        try file.truncate(to: 0, with: DiskCalls())
-        try file.write(bytes, at: 0, with: DiskCalls())
+        try file.truncate(to: 0)
+        try file.write(bytes, at: 0)
     }
 
     @Test("A file that lost its end in another boot is refused wherever it was cut, and so is one whose end is zeros")
@@ -118,7 +118,7 @@ struct ClaimTests {
         for bytes in [old, FileHeader(new: "events").line, fork] {
             unlink(folder.path + "/events")
             let file = try File(creating: folder.path + "/events", owner: geteuid(), group: getegid())
-            try file.write(bytes, at: 0, with: DiskCalls())
+            try file.write(bytes, at: 0)
             try boot()
             #expect(throws: JournalError.replaced(path: folder.path + "/events")) { try Process(folder).read() }
         }
@@ -219,7 +219,7 @@ struct ClaimTests {
                         let copy = folder.path + "/lock.copy"
                         let bytes = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/lock"))
                         let file = try File(creating: copy, owner: geteuid(), group: getegid())
-                        try file.write(Array(bytes), at: 0, with: DiskCalls())
+                        try file.write(Array(bytes), at: 0)
                         rename(copy, folder.path + "/lock")
                         usleep(2000)
                     }
@@ -255,8 +255,8 @@ struct ClaimTests {
     func noisyLock() throws {
         for byte in [0x00, 0x41, 0x20, 0xFF] as [UInt8] {
             let lock = try File(opening: folder.path + "/lock", owner: geteuid())
-            try lock.truncate(to: 0, with: DiskCalls())
-            try lock.write([UInt8](repeating: byte, count: 5000), at: 0, with: DiskCalls())
+            try lock.truncate(to: 0)
+            try lock.write([UInt8](repeating: byte, count: 5000), at: 0)
             let process = try Process(folder)
             try process.events.append(["a"])
             try process.others.append(["x"])
@@ -267,11 +267,14 @@ struct ClaimTests {
 
     @Test("Whoever opens the folder removes what no living process is making, and nothing else")
     func leftovers() throws {
-        let dead = [Leftovers.name(besides: "events"), Leftovers.name(besides: ".key.jwk"), ".4194305-key.jwk"]
+        let dead = [
+            Leftovers.name(besides: "events", Linux()), Leftovers.name(besides: ".key.jwk", Linux()),
+            ".4194305-key.jwk",
+        ]
         let others = ["events.new", "events.new-2026113019000", "events.new-2026113019000abcdef12", ".back", ".12-key"]
         for name in dead + others { try Data([1]).write(to: URL(fileURLWithPath: folder.path + "/" + name)) }
         for name in dead + others { chmod(folder.path + "/" + name, 0o600) }
-        let kept = Leftovers.name(besides: "others")
+        let kept = Leftovers.name(besides: "others", Linux())
         let alive = try File(creating: folder.path + "/" + kept, owner: geteuid(), group: getegid())
         _ = try Process(folder)
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)

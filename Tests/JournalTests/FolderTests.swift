@@ -107,10 +107,10 @@ struct FolderTests {
         let lock = try JournalFolder(opening: folder.path, kind: "test", version: 1).lockFile
         // Of one that was killed before the journal had its name, and of one before it was noted.
         let leftover = try File(creating: folder.path + "/.later.new", owner: geteuid(), group: getegid())
-        try leftover.write([0x58], at: 0, with: DiskCalls())
+        try leftover.write([0x58], at: 0)
         let header = FileHeader(name: "last", fileID: JournalFolder.randomID()).line
         try File(creating: folder.path + "/last", owner: geteuid(), group: getegid())
-            .write(header, at: 0, with: DiskCalls())
+            .write(header, at: 0)
         #expect(try complete() == ["later"])
         #expect(access(leftover.path, F_OK) != 0)
         for name in ["later", "last"] {
@@ -146,7 +146,7 @@ struct FolderTests {
                 kind: "test",
                 version: 1,
                 patience: .seconds(1),
-                calls: calls
+                system: ReplacedCalls(calls)
             )
             try Reader(try Journal(opening: "events", in: folder), folder).append(["a"])
         }

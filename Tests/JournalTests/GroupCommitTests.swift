@@ -136,9 +136,15 @@ struct GroupCommitTests {
         let (old, identity) = (
             FileHeader(new: "events"), File.Identity(inode: 1, device: 1)
         )
-        let needed = SyncRecord(of: "events", old, identity, synced: 100)
+        let needed = SyncRecord(of: "events", old, identity, synced: 100, in: Linux().boot)
         func covers(_ header: FileHeader, inode: UInt = 1, synced: Int64, failure: Int32 = 0) -> Bool {
-            var record = SyncRecord(of: "events", header, File.Identity(inode: inode, device: 1), synced: synced)
+            var record = SyncRecord(
+                of: "events",
+                header,
+                File.Identity(inode: inode, device: 1),
+                synced: synced,
+                in: Linux().boot
+            )
             record.failure = failure
             return record.covers(needed)
         }

@@ -180,7 +180,7 @@ struct JournalTests {
             unlink(path)
             if act != "removed" {
                 let file = try File(creating: path, owner: geteuid(), group: getegid())
-                try file.write([UInt8](repeating: 0, count: act == "short" ? 100 : 4096), at: 0, with: DiskCalls())
+                try file.write([UInt8](repeating: 0, count: act == "short" ? 100 : 4096), at: 0)
             }
             let before = try reader.read()
             try writer.append([act])

@@ -16,7 +16,7 @@ struct MappingTests {
         unlink(path)
         let file = try File(creating: path, owner: geteuid(), group: getegid())
         unlink(path)
-        try file.write(bytes, at: 0, with: DiskCalls())
+        try file.write(bytes, at: 0)
         return file
     }
 
@@ -25,7 +25,7 @@ struct MappingTests {
         let file = try file([UInt8](repeating: 7, count: 5 * 4096))
         let mapping = try Mapping(file, count: 5 * 4096, isWritable: isWritable)
         #expect(mapping.bytes[0] == 7 && mapping.bytes[5 * 4096 - 1] == 7)
-        try file.truncate(to: 4096, with: DiskCalls())
+        try file.truncate(to: 4096)
         #expect(!mapping.isLost && mapping.bytes[0] == 7)
         #expect(mapping.bytes[3 * 4096] == 0)
         #expect(mapping.isLost && mapping.bytes.allSatisfy { $0 == 0 })
@@ -37,7 +37,7 @@ struct MappingTests {
     func becomes() throws {
         let (one, other) = (try file([1]), try file([2]))
         let mapping = try Mapping(one, count: 1, isWritable: true)
-        try one.truncate(to: 0, with: DiskCalls())
+        try one.truncate(to: 0)
         #expect(mapping.bytes[0] == 0 && mapping.isLost)
         try mapping.become(other)
         #expect(mapping.bytes[0] == 2 && !mapping.isLost)
@@ -66,8 +66,8 @@ struct MappingTests {
             }
         }
         for _ in 0..<500 {
-            try mapped.truncate(to: Int64.random(in: 0..<Int64(size)), with: DiskCalls())
-            try mapped.write(whole, at: 0, with: DiskCalls())
+            try mapped.truncate(to: Int64.random(in: 0..<Int64(size)))
+            try mapped.write(whole, at: 0)
             if mapping.isLost { try mapping.become(mapped) }
         }
         isOver.store(true, ordering: .relaxed)
@@ -83,10 +83,10 @@ struct MappingTests {
             let path = "/tmp/journal-test-\(getpid())"
             let file = try File(creating: path, owner: geteuid(), group: getegid())
             unlink(path)
-            try file.write([UInt8](repeating: 7, count: 16), at: 0, with: DiskCalls())
+            try file.write([UInt8](repeating: 7, count: 16), at: 0)
             let mapping = try Mapping(file, count: 16, isWritable: false)
             let other = mmap(nil, 4096, PROT_READ, MAP_SHARED, file.descriptor, 0)
-            try file.truncate(to: 0, with: DiskCalls())
+            try file.truncate(to: 0)
             precondition(mapping.bytes[0] == 0 && mapping.isLost)
             precondition(other?.load(as: UInt8.self) == 1)
         }
@@ -215,11 +215,11 @@ struct MappingTests {
     }
 
     private func overwrite(_ path: String, _ bytes: [UInt8]) throws {
-        try File(opening: path, owner: geteuid()).write(bytes, at: 0, with: DiskCalls())
+        try File(opening: path, owner: geteuid()).write(bytes, at: 0)
     }
 
     private func makeFile(_ path: String, _ bytes: [UInt8]) throws {
-        try File(creating: path, owner: geteuid(), group: getegid()).write(bytes, at: 0, with: DiskCalls())
+        try File(creating: path, owner: geteuid(), group: getegid()).write(bytes, at: 0)
     }
 }
 
@@ -236,7 +236,7 @@ struct LongLifeTests {
                 kind: "test",
                 version: 1,
                 patience: .seconds(5),
-                calls: calls
+                system: ReplacedCalls(calls)
             )
             let count = Atomic(0)
             folder.whenSynced { _, _ in count.add(1, ordering: .relaxed) }

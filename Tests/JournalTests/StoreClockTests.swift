@@ -5,18 +5,16 @@ import Testing
 @testable import Journal
 
 /// The system's clocks, which a test sets.
-private final class SystemClocks: Sendable {
+private final class SystemClocks: LinuxCalls {
     let real = Atomic<Int64>(1_800_000_000_000_000)
     let elapsed = Atomic<Int64>(5_000_000)
     let isSynchronized = Atomic(false)
 
-    var sources: StoreClock.Sources {
-        StoreClock.Sources(
-            real: { [self] in real.load(ordering: .relaxed) },
-            elapsed: { [self] in elapsed.load(ordering: .relaxed) },
-            isSynchronized: { [self] in isSynchronized.load(ordering: .relaxed) }
-        )
-    }
+    func realTime() -> Int64 { real.load(ordering: .relaxed) }
+
+    func elapsedTime() -> Int64 { elapsed.load(ordering: .relaxed) }
+
+    var isClockSynchronized: Bool { isSynchronized.load(ordering: .relaxed) }
 
     /// Lets seconds pass.
     func pass(_ seconds: Int64) {
@@ -34,7 +32,7 @@ struct StoreClockTests {
     private let system = SystemClocks()
     private let start: Int64 = 1_800_000_000
 
-    private func clock(_ known: StoreClock.Anchor? = nil) -> StoreClock { StoreClock(system.sources, known) }
+    private func clock(_ known: StoreClock.Anchor? = nil) -> StoreClock { StoreClock(system, known) }
 
     /// Since the start of the test.
     private func seconds(_ clock: StoreClock) -> Int64 { clock.now().seconds - start }
@@ -131,8 +129,7 @@ struct StoreClockTests {
                 version: 1,
                 patience: .seconds(5),
                 lookInterval: 0,
-                calls: DiskCalls(),
-                clocks: system.sources
+                system: system
             )
             return (open, try Journal(opening: "events", in: open))
         }

@@ -40,7 +40,7 @@ final class TemporaryFolder: Sendable {
             patience: patience,
             lookInterval: lookInterval,
             reserve: reserve,
-            calls: calls
+            system: ReplacedCalls(calls)
         )
         return Reader(try Journal(opening: "events", in: folder), folder)
     }
@@ -60,28 +60,28 @@ final class TemporaryFolder: Sendable {
     func setBytes(_ bytes: [UInt8], sameBoot: Bool = false) throws {
         if !sameBoot { try forgetSyncs() }
         let file = try File(opening: journalPath, owner: geteuid())
-        try file.truncate(to: 0, with: DiskCalls())
-        try file.write(bytes, at: 0, with: DiskCalls())
+        try file.truncate(to: 0)
+        try file.write(bytes, at: 0)
     }
 
     /// Replaces what is in the file without making it shorter meanwhile.
     func overwrite(_ bytes: [UInt8]) throws {
         let file = try File(opening: journalPath, owner: geteuid())
-        try file.write(bytes, at: 0, with: DiskCalls())
+        try file.write(bytes, at: 0)
     }
 
     /// Puts another lock file in the place of the first, as a copied store has it.
     func replaceLock() throws {
         unlink(path + "/lock")
         let file = try File(creating: path + "/lock", owner: geteuid(), group: getegid())
-        try file.write(LockFile.initialText(journals: ["events"]), at: 0, with: DiskCalls())
+        try file.write(LockFile.initialText(journals: ["events"]), at: 0)
     }
 
     /// Writes what is there to another file, which takes the place of the first.
     func replaceFile(with bytes: [UInt8]) throws {
         rename(journalPath, path + "/events.old")
         let file = try File(creating: journalPath, owner: geteuid(), group: getegid())
-        try file.write(bytes, at: 0, with: DiskCalls())
+        try file.write(bytes, at: 0)
     }
 
     /// What the holders of the lock left about the journal.
@@ -89,13 +89,15 @@ final class TemporaryFolder: Sendable {
 
     func setRecord(_ record: SyncRecord) throws { try lockFile().setRecord(record) }
 
-    private func lockFile() throws -> LockFile { try LockFile(in: path, owner: geteuid(), patience: .seconds(5)) }
+    private func lockFile() throws -> LockFile {
+        try LockFile(in: path, owner: geteuid(), patience: .seconds(5), Linux())
+    }
 
     /// As after a boot: nobody knows what was synced.
     func forgetSyncs(of journals: [String] = ["events"]) throws {
         let file = try File(opening: path + "/lock", owner: geteuid())
-        try file.truncate(to: 0, with: DiskCalls())
-        try file.write(LockFile.initialText(journals: journals), at: 0, with: DiskCalls())
+        try file.truncate(to: 0)
+        try file.write(LockFile.initialText(journals: journals), at: 0)
     }
 
     /// Names of files with what was taken out of a journal.

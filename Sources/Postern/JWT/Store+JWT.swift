@@ -54,7 +54,7 @@ extension Store {
     }
 
     /// Whether a single token or its family was revoked.
-    func isRevoked(_ token: [UInt8], _ family: [UInt8] = []) throws(StoreError) -> Bool {
+    package func isRevoked(_ token: [UInt8], _ family: [UInt8] = []) throws(StoreError) -> Bool {
         try revocations.read { $0.isRevoked(token) || token != family && $0.isRevoked(family) }
     }
 

@@ -4,7 +4,7 @@ extension Store {
     /// Sessions that a user may have at once; with another one, the oldest ends.
     public static let maximumSessions = 64
 
-    func session(_ digest: SecretDigest) throws(StoreError) -> Session? { try sessions.read { $0[digest] } }
+    package func session(_ digest: SecretDigest) throws(StoreError) -> Session? { try sessions.read { $0[digest] } }
 
     /// In the order in which they began; those that are over may be among them.
     public func allSessions() throws(StoreError) -> [Session] { try sessions.read { $0.all } }

@@ -1,4 +1,4 @@
-internal import Journal
+package import Journal
 
 extension Store {
     /// Copies the store as it is at one moment into a folder that is not there yet; servers may run.
@@ -10,7 +10,9 @@ extension Store {
     ///   other methods that may take long.
     public func backUp(to path: String, progress: Progress = noProgress) throws(StoreError) {
         // As whoever will need it: from the files.
-        try backUp(to: path, progress: progress) { path throws(StoreError) in _ = try Store(opening: path) }
+        try backUp(to: path, progress: progress) { path throws(StoreError) in
+            _ = try Store(opening: path, system: folder.system)
+        }
     }
 
     private func backUp(
@@ -47,8 +49,18 @@ extension Store {
         revokingAll: Bool,
         progress: Progress = noProgress
     ) throws(StoreError) {
-        try Store(opening: backup).backUp(to: path, progress: progress) { path throws(StoreError) in
-            try Store(opening: path).begin(revokingAll: revokingAll)
+        try restore(backup, to: path, revokingAll: revokingAll, Linux(), progress: progress)
+    }
+
+    package static func restore(
+        _ backup: String,
+        to path: String,
+        revokingAll: Bool,
+        _ system: any System,
+        progress: Progress = noProgress
+    ) throws(StoreError) {
+        try Store(opening: backup, system: system).backUp(to: path, progress: progress) { path throws(StoreError) in
+            try Store(opening: path, system: system).begin(revokingAll: revokingAll)
         }
     }
 }

@@ -34,7 +34,7 @@ extension Store {
     }
 
     /// Compacts journals of which more than half is of no use by now: also what has ended, which no event tells of.
-    func compactWhatHasEnded(beyond events: Int) throws(StoreError) {
+    package func compactWhatHasEnded(beyond events: Int) throws(StoreError) {
         let isAlive = try judgeOfEpochs()
         try compactIfWorthIt("tokens", tokens, events, isAlive)
         try compactIfWorthIt("sessions", sessions, events, isAlive)

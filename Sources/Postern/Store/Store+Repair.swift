@@ -1,4 +1,4 @@
-internal import Journal
+package import Journal
 
 extension Store {
     /// What becomes of a journal when a store is repaired.
@@ -93,14 +93,17 @@ extension Store {
     /// been forgotten as if it had expired.
     ///
     /// - Returns: How many events were dated anew.
-    public static func setClock(at path: String) throws(StoreError) -> Int {
+    public static func setClock(at path: String) throws(StoreError) -> Int { try setClock(at: path, Linux()) }
+
+    package static func setClock(at path: String, _ system: any System) throws(StoreError) -> Int {
         let count: Int
         do {
-            count = try JournalFolder(opening: path, kind: kind, version: version).setClock(of: journals)
+            count = try JournalFolder(opening: path, kind: kind, version: version, system: system)
+                .setClock(of: journals)
         } catch {
             throw StoreError(error)
         }
-        let store = try Store(opening: path)
+        let store = try Store(opening: path, system: system)
         // A key of that time would sign from then on.
         if try store.keyRing().signer(at: store.now()) == nil { _ = try store.generateKey(.hs256) }
         guard count > 0 else { return 0 }
@@ -121,9 +124,19 @@ extension Store {
         revokingAll: Bool = false,
         progress: Progress = noProgress
     ) throws(StoreError) -> [Repaired] {
+        try repair(at: path, isDryRun: isDryRun, revokingAll: revokingAll, Linux(), progress: progress)
+    }
+
+    package static func repair(
+        at path: String,
+        isDryRun: Bool = false,
+        revokingAll: Bool = false,
+        _ system: any System,
+        progress: Progress = noProgress
+    ) throws(StoreError) -> [Repaired] {
         let results: [Repaired]
         do {
-            let folder = try JournalFolder(opening: path, kind: kind, version: version)
+            let folder = try JournalFolder(opening: path, kind: kind, version: version, system: system)
             var kept = KeptIDs()
             let repairs = try folder.repair(
                 journals,
@@ -138,7 +151,7 @@ extension Store {
         }
         // A journal of users that is made anew ends them itself, before anybody reads it.
         guard !isDryRun, revokingAll, results.first?.wasWhole ?? false else { return results }
-        try Store(opening: path).begin(revokingAll: true)
+        try Store(opening: path, system: system).begin(revokingAll: true)
         return results
     }
 

@@ -25,19 +25,22 @@ public final class Store: Sendable {
     let log = WriteOnce<StoreLog>()
 
     /// Makes the folder of an empty store: mode 0700, with a key for JSON Web Tokens and no account in it.
-    public static func create(at path: String) throws(StoreError) {
+    public static func create(at path: String) throws(StoreError) { try create(at: path, Linux()) }
+
+    package static func create(at path: String, _ system: any System) throws(StoreError) {
         do {
             try JournalFolder.create(
                 at: path,
                 kind: kind,
                 version: version,
                 journals: journals,
-                folders: folders
+                folders: folders,
+                system
             )
         } catch {
             throw StoreError(error)
         }
-        _ = try Store(opening: path).generateKey(.hs256)
+        _ = try Store(opening: path, system: system).generateKey(.hs256)
     }
 
     /// Gives a store that an older version made what it lacks.
@@ -77,11 +80,12 @@ public final class Store: Sendable {
     /// - Parameters:
     ///   - unsaved: See ``JournalFolder/init(opening:kind:version:patience:unsaved:lookInterval:)``.
     ///   - lookInterval: Likewise.
-    init(
+    package init(
         opening path: String,
         unsaved: Int64 = 1 << 20,
         lookInterval: Int64 = 10,
-        progress: Progress
+        system: any System = Linux(),
+        progress: Progress = noProgress
     ) throws(StoreError) {
         do {
             folder = try JournalFolder(
@@ -90,7 +94,8 @@ public final class Store: Sendable {
                 version: Self.version,
                 unsaved: unsaved,
                 lookInterval: lookInterval,
-                reserve: Self.reserve
+                reserve: Self.reserve,
+                system: system
             )
             users = try Replica(of: "users", in: folder)
             tokens = try Replica(of: "tokens", in: folder)

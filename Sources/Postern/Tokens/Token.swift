@@ -50,7 +50,7 @@ public struct Token: Sendable, Equatable {
         return CredentialFault.of(owner, .epoch(epoch))
     }
 
-    func isGood(for owner: User, at now: Timestamp) -> Bool { fault(of: owner, at: now) == nil }
+    package func isGood(for owner: User, at now: Timestamp) -> Bool { fault(of: owner, at: now) == nil }
 }
 
 /// How many tokens of one source a user may have that are still good, and what happens with one more.
