@@ -50,6 +50,7 @@ test: swift
 	@./install-missing $(TO_BUILD) $(TO_TEST)
 	swift build -c release --static-swift-stdlib --product postern
 	swift build -c release --static-swift-stdlib --product parser-cost
+	swift build -c release --static-swift-stdlib --product store-simulation
 	swift build --build-tests
 	@Tests/Fuzzing/run 30 >.build/fuzzing.log 2>&1 || { tail -40 .build/fuzzing.log; exit 1; }
 	@set -o pipefail; RELEASE_BUILDS=$$PWD/.build/release swift test --skip-build 2>&1 | tee .build/test.log || \
@@ -57,11 +58,12 @@ test: swift
 	@[ -z "$$POSTERN_LONG_TESTS" ] || $(MAKE) test-example
 
 # Those suites whose figures POSTERN_LONG_TESTS changes.
-LONG := Crash|Compact|PowerCut|Fault|Damage|Contention|TokenIndex|Soak
+LONG := Crash|Compact|PowerCut|Fault|Damage|Contention|TokenIndex|Soak|StoreSimulation
 
 test-long: swift
 	@./install-missing $(TO_BUILD) $(TO_TEST)
 	swift build -c release --static-swift-stdlib --product postern
+	swift build -c release --static-swift-stdlib --product store-simulation
 	swift build --build-tests
 	POSTERN_LONG_TESTS=1 RELEASE_BUILDS=$$PWD/.build/release swift test --skip-build --filter '$(LONG)'
 

@@ -83,6 +83,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "store-simulation",
+            dependencies: ["CLinux", "Journal", "Postern"],
+            path: "Tests/StoreSimulation",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "parser-cost",
             dependencies: ["FastCGI", "Postern", .product(name: "Logging", package: "swift-log")],
             path: "Tests/ParserCost",
@@ -99,7 +105,7 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: [
                 "Hello", "Journal", "Postern", "PosternCommand", "WebServerConfiguration", "parser-cost",
-                "store-exerciser",
+                "store-exerciser", "store-simulation",
             ],
             exclude: ["Peer"],
             swiftSettings: settings

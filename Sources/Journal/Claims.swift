@@ -24,6 +24,9 @@ final class Claims: Sendable {
         claimants.withLock { $0[journal] = Claimant(path: path, identity: identity, system: system) }
     }
 
+    /// What was said of files that a person has repaired since.
+    func forget() { claimants.withLock { $0 = [:] } }
+
     func note(_ marks: [SyncMark], by journal: String) {
         claimants.withLock { claimants in
             for mark in marks { claimants[journal]?.marks[mark.journal] = mark }

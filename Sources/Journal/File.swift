@@ -119,6 +119,13 @@ final class File: Sendable {
         return true
     }
 
+    /// Takes that lock.
+    /// - Returns: false when another file has taken its place at the path.
+    func isLockedAtPath(for patience: Duration) throws(JournalError) -> Bool {
+        guard try lock(for: patience) else { return false }
+        return try statusAtPath().identity == status().identity
+    }
+
     func unlock() { system.lock(descriptor, byte: 0, false) }
 
     func status() throws(JournalError) -> Status {

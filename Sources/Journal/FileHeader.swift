@@ -38,14 +38,18 @@ struct FileHeader: Equatable {
     }
 
     /// Of a file that is made of no other one.
-    init(new name: String) {
-        self.init(name: name, lineage: JournalFolder.randomID().prefix(Self.lineageLength), generation: 0)
+    init(new name: String, _ system: any System) {
+        self.init(name: name, lineage: Self.randomID(system).prefix(Self.lineageLength), generation: 0, system)
     }
 
-    private init(name: String, lineage: ArraySlice<UInt8>, generation: UInt32) {
+    private init(name: String, lineage: ArraySlice<UInt8>, generation: UInt32, _ system: any System) {
         let count = Hexadecimal.digits(generation).suffix(Self.generationLength)
-        let random = JournalFolder.randomID().suffix(Self.idLength - Self.lineageLength - Self.generationLength)
+        let random = Self.randomID(system).suffix(Self.idLength - Self.lineageLength - Self.generationLength)
         self.init(name: name, fileID: Array(lineage) + count + random)
+    }
+
+    static func randomID(_ system: any System) -> [UInt8] {
+        (0..<idLength / 8).flatMap { _ in Hexadecimal.digits(UInt32(truncatingIfNeeded: system.random())) }
     }
 
     static func isID(_ text: some Collection<UInt8>) -> Bool {
@@ -63,10 +67,10 @@ struct FileHeader: Equatable {
     }
 
     /// Of a new file that is to hold everything of this one that counts. nil where there have been too many.
-    var compacted: FileHeader? {
+    func compacted(_ system: any System) -> FileHeader? {
         let next = Self.generation(of: fileID) + 1
         guard next >> (4 * Self.generationLength) == 0 else { return nil }
-        return FileHeader(name: name, lineage: lineage, generation: next)
+        return FileHeader(name: name, lineage: lineage, generation: next, system)
     }
 
     /// Whether one of the files was made of the other by compaction.

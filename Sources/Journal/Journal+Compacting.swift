@@ -32,9 +32,9 @@ extension Journal {
             return (capture(), follower)
         }
         let path = Leftovers.name(besides: file.path, folder.system)
-        let next = seen.header.compacted
+        let next = seen.header.compacted(folder.system)
         let copy = try CompactedFile(
-            next ?? FileHeader(new: name),
+            next ?? FileHeader(new: name, folder.system),
             replacing: try folder.lineages(of: name, next == nil ? seen.lineages : seen.replaced),
             path: path,
             folder

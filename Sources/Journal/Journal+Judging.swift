@@ -7,12 +7,20 @@ extension Journal {
         /// What they left in this boot or an earlier one.
         let mark: SyncMark?
         let claims: [(claimant: Claims.Claimant, mark: SyncMark)]
+        /// As ``LockFile/Look/repaired``.
+        let repaired: Int64?
     }
 
-    func knowledge() throws(JournalError) -> Knowledge {
-        let look = try folder.lockFile.look(at: name)
+    func knowledge(_ lock: LockFile) throws(JournalError) -> Knowledge {
+        let look = try lock.look(at: name)
         if let told = look.clock { folder.clock.adopt(told) }
-        return Knowledge(record: look.record, mark: look.mark, claims: folder.claims.claimants(of: name))
+        folder.heed(repair: look.repaired)
+        return Knowledge(
+            record: look.record,
+            mark: look.mark,
+            claims: folder.claims.claimants(of: name),
+            repaired: look.repaired
+        )
     }
 
     /// Judges the end of a file by itself and by what is known in this boot.
@@ -35,8 +43,7 @@ extension Journal {
         }.map(\.mark)
         if let mark = known.mark, !mark.isAnswered(by: follower.header, follower.replaced, end: start) {
             // Where another store was put there its lock file was, too.
-            try folder.lockFile.refresh()
-            if try folder.lockFile.look(at: name).mark == mark { unanswered.append(mark) }
+            if try folder.lockFile.atPath().look(at: name).mark == mark { unanswered.append(mark) }
         }
         guard let claim = unanswered.max(by: { $1.isLater(than: $0) }) else { return }
         guard claim.fileID == follower.header.fileID else { throw .replaced(path: file.path) }

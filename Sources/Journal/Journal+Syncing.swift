@@ -69,11 +69,19 @@ extension Journal {
             }
             if !record.covers(needed) {
                 // Together with all that others have appended by now.
-                let end = try follower.withLock { follower throws(JournalError) in
+                let end = try follower.withLock { follower throws(JournalError) -> ChainPosition? in
                     _ = try catchUp(&follower, reset, apply, told)
-                    guard follower.canFollow(record) else { throw failure(record) }
+                    guard follower.canFollow(record) else {
+                        // Another lock file may say something of another file.
+                        guard record.failure == 0 || !record.isAbout(needed) else { throw failure(record) }
+                        return nil
+                    }
                     if record.isSyncing { try writeAgain(from: record.synced, to: follower.position) }
                     return follower.position
+                }
+                guard let end else {
+                    isDone = false
+                    return
                 }
                 record.isSyncing = true
                 try lock.setRecord(record)
@@ -98,9 +106,10 @@ extension Journal {
         try lock.withSyncLock(of: name) { lock throws(JournalError) in
             try follower.withLock { follower throws(JournalError) in
                 var known = try catchUp(&follower, reset, apply, told)
-                if let failed = known, failed.fileID == follower.header.fileID,
-                    failed.failure != 0 || hasFailed.load(ordering: .acquiring)
-                {
+                let hasFailed = hasFailed.load(ordering: .acquiring)
+                // Where the note of it is lost, whoever had the failure still knows.
+                let noted = known ?? (hasFailed ? follower.everything(of: name, in: folder.system.boot) : nil)
+                if let failed = noted, failed.fileID == follower.header.fileID, failed.failure != 0 || hasFailed {
                     try rewrite(failed, follower, lock)
                     known = try catchUp(&follower, reset, apply, told)
                 }
@@ -149,17 +158,17 @@ extension Journal {
         .system(call: "fdatasync", path: file.path, errno: record.map(\.failure).flatMap { $0 == 0 ? nil : $0 } ?? EIO)
     }
 
-    /// The way back from a failed sync: the page cache may show lines that the disk does not have, so what
-    /// was known to be synced before goes to a new file, which takes the place of the old one. It may have
-    /// done so already, and only the sync of the folder failed: then all of that file is taken.
+    /// The way back from a failed sync: the page cache may show lines that the disk does not have, and the system writes them no
+    /// more. So all groups that are whole go to a new file, which takes the place of the old one. What was acknowledged is among
+    /// them, whoever noted that; what was not is there as well, as after a crash.
     private func rewrite(_ failed: SyncRecord, _ follower: Follower, _ lock: LockFile) throws(JournalError) {
-        let end = follower.synced(by: failed) ?? follower.position.offset
+        let end = follower.position.offset
         let new = file.path + ".new"
         do {
             // A leftover. Whoever made it held the lock and is gone.
             folder.system.unlink(new)
             let copy = try CompactedFile(
-                FileHeader(new: name),
+                FileHeader(new: name, folder.system),
                 replacing: try folder.lineages(of: name, follower.lineages),
                 path: new,
                 folder

@@ -24,6 +24,8 @@ public final class Journal: Sendable {
     private let settledSize = Atomic<Int64>(-1)
     /// Which file that was. It cannot be given to another one while we have it open.
     private let settledInode = Atomic<UInt>(0)
+    /// When it had been changed last. A file whose times are the same has been changed within the same tick at most.
+    private let settledChange = Atomic<Int64>(0)
     /// When to look at the path again, by the coarse clock in milliseconds, for what is changed by hand. Writers look each
     /// time.
     private let nextLook = Atomic<Int64>(0)
@@ -65,10 +67,20 @@ public final class Journal: Sendable {
         }
 
         /// Notes that all was told, and that so much of it is on disk.
-        mutating func stand(by record: SyncRecord?) {
+        mutating func stand(by record: SyncRecord?, at elapsed: Int64) {
             // Without a record nobody has appended since the boot, or since the file was put there: all of it stays.
             let synced = synced(by: record) ?? position.offset
-            standing = Standing(fileID: header.fileID, identity: identity, end: max(end, min(synced, position.offset)))
+            standing = Standing(
+                fileID: header.fileID,
+                identity: identity,
+                end: max(end, min(synced, position.offset)),
+                noted: elapsed
+            )
+        }
+
+        /// What this process has seen itself counts as long as nobody has repaired the folder since.
+        mutating func heed(repair: Int64?) {
+            if let repair, let standing, repair >= standing.noted { self.standing = nil }
         }
 
         /// Of this file, and of all that it stands in the place of.
@@ -94,23 +106,30 @@ public final class Journal: Sendable {
         let fileID: [UInt8]
         let identity: File.Identity
         let end: Int64
+        /// When it was, in microseconds since the boot.
+        let noted: Int64
     }
 
     /// Why the file was refused, and what it was like then: until something changes nobody has to read it again.
     struct Verdict {
         let error: JournalError
         let status: File.Status
-        let record: SyncRecord?
+        private let record: SyncRecord?
+        private let repaired: Int64?
 
         /// nil for a file that had been changed just before: by the clock of its times the next change may be at the same
         /// time.
         /// - Parameter now: When `status` was asked for.
-        init?(_ error: JournalError, _ status: File.Status, _ record: SyncRecord?, now: Timestamp) {
+        init?(_ error: JournalError, _ status: File.Status, _ known: Knowledge, now: Timestamp) {
             guard now.microseconds &* 1000 &- status.changed > 2_000_000_000 else { return nil }
             self.error = error
             self.status = status
-            self.record = record
+            record = known.record
+            repaired = known.repaired
         }
+
+        /// Whether nobody knows more now.
+        func stands(_ look: LockFile.Look) -> Bool { record == look.record && repaired == look.repaired }
     }
 
     /// - Throws: ``JournalError/foreignFile(path:)`` when the file is not the journal of this name.
@@ -143,7 +162,8 @@ public final class Journal: Sendable {
         let status = try file.statusAtPath()
         // Where nothing was known before but could be, a closer look makes it known.
         if known != 0 || count == 0, status.size == settledSize.load(ordering: .acquiring),
-            status.identity.inode == settledInode.load(ordering: .relaxed)
+            status.identity.inode == settledInode.load(ordering: .relaxed),
+            status.changed == settledChange.load(ordering: .relaxed)
         {
             // Unless another thread has begun to look closer.
             if known != 0 { _ = settledCount.compareExchange(expected: known, desired: count, ordering: .releasing) }
@@ -169,7 +189,7 @@ public final class Journal: Sendable {
         _ = follower.withLockIfAvailable { follower in
             guard let record = try? folder.lockFile.record(of: name) else { return }
             guard follower.verdict == nil, !follower.needsReset else { return }
-            follower.stand(by: record)
+            follower.stand(by: record, at: folder.system.elapsedTime())
             standing.store(follower.end, ordering: .relaxed)
         }
     }
@@ -206,7 +226,7 @@ public final class Journal: Sendable {
         let source = try JournalSource(own, name: name, folder)
         var checker = try makeChecker(source)
         var reader = try Follower(source)
-        let known = try knowledge()
+        let known = try knowledge(folder.lockFile)
         let size = try own.status().size
         var reported: Int64 = 0
         let tail = try own.readGroups(from: &reader.position, to: size) { group, position throws(JournalError) in
@@ -241,17 +261,19 @@ public final class Journal: Sendable {
     // MARK: Reading
 
     /// Tells what the file holds beyond what was told.
+    /// - Parameter lock: Who knows how far the file is on disk; nil: the lock file that is open.
     /// - Returns: What the holders of the locks left about the journal of this name.
     func catchUp(
         _ follower: inout Follower,
         _ reset: Reset,
         _ apply: Apply,
-        _ told: Told
+        _ told: Told,
+        by lock: LockFile? = nil
     ) throws(JournalError) -> SyncRecord? {
         // Before anything is looked at: what is counted later is seen later.
         let count = folder.changes.count(at: slot) ?? 0
         let isReplaced = try isReplaced(follower)
-        if !isReplaced, let verdict = follower.verdict, verdict.record == (try folder.lockFile.record(of: name)),
+        if !isReplaced, let verdict = follower.verdict, verdict.stands(try folder.lockFile.atPath().look(at: name)),
             verdict.status == (try file.status())
         {
             throw verdict.error
@@ -263,7 +285,9 @@ public final class Journal: Sendable {
             try file.become(try folder.open(file.path))
             if isReplaced { hasFailed.store(false, ordering: .releasing) }
             var source = try JournalSource(file, name: name, folder, handover)
-            try expectWhole(source, follower.standing)
+            let look = try folder.lockFile.atPath().look(at: name)
+            follower.heed(repair: look.repaired)
+            try expectWhole(source, follower.standing, look.record)
             let start = source.position
             try reset(&source)
             let standing = follower.standing
@@ -280,7 +304,7 @@ public final class Journal: Sendable {
             follower.standing = standing?.identity == follower.identity ? standing : nil
         }
         // Before the file: what was synced by then is in the file for good.
-        let known = try knowledge()
+        let known = try knowledge(lock ?? folder.lockFile)
         let now = Timestamp(microseconds: folder.system.realTime())
         let status = try file.status()
         let tail: [UInt8]
@@ -291,12 +315,15 @@ public final class Journal: Sendable {
             guard follower.needsReset, follower.hasGoneOn else { throw error }
             return try catchUp(&follower, reset, apply, told)
         }
+        follower.heed(repair: known.repaired)
         do {
             try judge(tail, follower, known)
         } catch {
             // While we read it, another file took its place.
             if try self.isReplaced(follower) { return try catchUp(&follower, reset, apply, told) }
-            follower.verdict = Verdict(error, status, known.record, now: now)
+            // Where another lock file was put there, that one knows.
+            if lock == nil, let other = try otherLock() { return try catchUp(&follower, reset, apply, told, by: other) }
+            follower.verdict = Verdict(error, status, known, now: now)
             throw error
         }
         follower.verdict = nil
@@ -304,24 +331,38 @@ public final class Journal: Sendable {
             try judgeClaims(tail, follower, known)
         } catch {
             if try self.isReplaced(follower) { return try catchUp(&follower, reset, apply, told) }
+            if lock == nil, let other = try otherLock() { return try catchUp(&follower, reset, apply, told, by: other) }
             throw error
         }
-        follower.stand(by: known.record)
+        follower.stand(by: known.record, at: folder.system.elapsedTime())
         standing.store(follower.end, ordering: .relaxed)
         told()
         // The file may have been cut meanwhile.
         if tail.isEmpty, follower.position.offset == status.size {
             settledInode.store(follower.identity.inode, ordering: .relaxed)
+            settledChange.store(status.changed, ordering: .relaxed)
             settledSize.store(status.size, ordering: .releasing)
             settledCount.store(count, ordering: .releasing)
         }
         return known.record
     }
 
+    /// The lock file at the path, where it is not the one that is open.
+    private func otherLock() throws(JournalError) -> LockFile? {
+        let lock = try folder.lockFile.atPath()
+        return lock === folder.lockFile ? nil : lock
+    }
+
     /// Where another journal is written into the file of the one that was told, that takes a while: until it is quiet, half of
     /// it would be told as if it were all.
-    private func expectWhole(_ source: JournalSource, _ standing: Standing?) throws(JournalError) {
+    /// Somebody who has synced it since knows that it is whole.
+    private func expectWhole(
+        _ source: JournalSource,
+        _ standing: Standing?,
+        _ record: SyncRecord?
+    ) throws(JournalError) {
         let status = try file.status()
+        if let record, record.fileID == source.fileID, record.inode == status.identity.inode { return }
         guard let standing, standing.identity == status.identity, standing.fileID != source.fileID else { return }
         let age = folder.system.realTime() &* 1000 &- status.changed
         guard age > Self.quietTime else { throw .foreignFile(path: file.path) }

@@ -9,6 +9,7 @@ extension JournalFolder {
     ///   - path: Where there is nothing yet. When this throws nothing is left of it; of a process that is killed something is,
     ///     beside that path, which the next copy to it removes.
     ///   - kind: As given to ``create(at:kind:version:journals:folders:)``, likewise the others.
+    ///   - end: Called under the lock with the name of a journal; returns how many bytes of it are whole groups.
     ///   - progress: Called now and then with the name of a journal and which part of it has been copied.
     ///   - finish: Called with the path at which the copy is before it has its name.
     /// - Throws: ``JournalError``; among others ``JournalError/damaged(path:line:offset:)`` for a journal that would be no
@@ -19,6 +20,7 @@ extension JournalFolder {
         version: Int,
         journals: [String],
         folders: [String],
+        end: (_ journal: String) throws(JournalError) -> Int64,
         progress: (String, Double) -> Void = { _, _ in },
         finish: (_ path: String) throws -> Void = { _ in }
     ) throws {
@@ -31,7 +33,7 @@ extension JournalFolder {
         let hold = Leftovers.Hold(of: path, system)
         defer { _ = hold }
         do {
-            try copy(to: path, journals, folders, progress)
+            try copy(to: path, journals, folders, end, progress)
             let contents = [
                 (LockFile.name, LockFile.initialText(journals: journals)),
                 // Last, so that what a crash leaves is no store.
@@ -59,17 +61,18 @@ extension JournalFolder {
         to path: String,
         _ journals: [String],
         _ folders: [String],
+        _ end: (String) throws(JournalError) -> Int64,
         _ progress: (String, Double) -> Void
     ) throws(JournalError) {
         var files: [(name: String, file: File, size: Int64)] = []
-        try lockFile.withLock { lock throws(JournalError) in
-            for name in journals {
-                let file = try open(self.path + "/" + name)
-                let status = try file.status()
-                let record = try lock.record(of: name)
-                // What a killed writer left beyond that may be written over while we copy.
-                let synced = record.flatMap { $0.inode == status.identity.inode ? $0.synced : nil }
-                files.append((name, file, min(status.size, synced ?? status.size)))
+        var isAtOnce = false
+        while !isAtOnce {
+            try lockFile.withLock { lock throws(JournalError) in
+                files = []
+                defer { for (_, file, _) in files { file.unlock() } }
+                for name in journals { files.append(try measure(name, lock, end)) }
+                // Where another lock file was put there, others may have written meanwhile.
+                isAtOnce = try lock.isAtPath()
             }
         }
         for (name, file, size) in files { try copy(file, name, size, to: path, progress) }
@@ -82,6 +85,18 @@ extension JournalFolder {
             }
             try Folder.sync(target, system)
         }
+    }
+
+    private func measure(
+        _ name: String,
+        _ lock: LockFile,
+        _ end: (String) throws(JournalError) -> Int64
+    ) throws(JournalError) -> (name: String, file: File, size: Int64) {
+        // Whoever holds the lock of a lock file that is there no more has this one, too.
+        var file = try open(path + "/" + name)
+        while try !file.isLockedAtPath(for: lock.patience) { file = try open(path + "/" + name) }
+        // What a killed writer left beyond that may be written over while we copy.
+        return (name, file, try end(name))
     }
 
     /// The groups of a journal that are whole, which are all but what a killed writer left.

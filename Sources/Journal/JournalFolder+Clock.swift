@@ -31,7 +31,8 @@ extension JournalFolder {
                 }
                 for line in group { try body(line) }
             }
-            guard tail.isEmpty else {
+            // What a killed writer left is no event.
+            guard position.greatestMark(in: tail[...]) <= position.offset else {
                 throw .damaged(path: file.path, line: try file.lineNumber(at: position.offset), offset: position.offset)
             }
         }

@@ -46,6 +46,7 @@ extension JournalFolder {
                 results.append(try repair(name, lock, isDryRun, progress, closing))
                 progress(name, 1)
             }
+            if !isDryRun { try lock.setRepaired() }
         }
         return results
     }
@@ -136,7 +137,7 @@ extension JournalFolder {
         _ fill: (CompactedFile) throws(JournalError) -> Void
     ) throws(JournalError) {
         let path = path + "/" + name
-        let header = FileHeader(new: name)
+        let header = FileHeader(new: name, system)
         let copy = try CompactedFile(
             header,
             replacing: lineages,

@@ -15,6 +15,7 @@ public final class JournalFolder: Sendable {
     private let toldClock = Mutex<StoreClock.Anchor?>(nil)
     let changes = ChangeMemory()
     let claims = Claims()
+    private let knownRepair = Atomic<Int64>(0)
     let reserve: Reserve?
     private let syncObserver = Mutex<Observer?>(nil)
     private let noticeObserver = Mutex<NoticeObserver?>(nil)
@@ -74,7 +75,7 @@ public final class JournalFolder: Sendable {
         let isNew = system.makeFolder(path) == 0
         guard isNew || errno == EEXIST else { throw File.error("mkdir", path) }
         let contents =
-            journals.map { ($0, FileHeader(new: $0).line) } + [
+            journals.map { ($0, FileHeader(new: $0, system).line) } + [
                 (LockFile.name, LockFile.initialText(journals: journals)),
                 // Last, so that a crash before leaves what is no store.
                 (versionFile, Array("\(kind) \(version)\n".utf8)),
@@ -148,7 +149,7 @@ public final class JournalFolder: Sendable {
         // A leftover. Whoever made it held the lock and is gone.
         system.unlink(temporary)
         let file = try make(temporary)
-        try file.write(FileHeader(new: name).line, at: 0)
+        try file.write(FileHeader(new: name, system).line, at: 0)
         try file.sync()
         guard system.rename(temporary, to: path + "/" + name, isNew: true) == 0 else {
             throw File.error("rename", temporary)
@@ -225,6 +226,7 @@ public final class JournalFolder: Sendable {
         lockFile = try LockFile(in: path, owner: status.owner, patience: patience, system)
         Leftovers.remove(in: path, owner: status.owner, system)
         let known = try lockFile.clock()
+        knownRepair.store(try lockFile.repaired() ?? 0, ordering: .relaxed)
         clock = StoreClock(system, known)
         // Whoever comes later knows by it how much time has passed. Where it cannot be written nobody knows.
         if known == nil { try? lockFile.setClock(clock.anchorNow()) }
@@ -275,7 +277,7 @@ public final class JournalFolder: Sendable {
         let due = nextCare.load(ordering: .relaxed)
         guard now >= due, nextCare.compareExchange(expected: due, desired: now &+ 1000, ordering: .relaxed).exchanged
         else { return }
-        if let told = (try? lockFile.clock()) ?? nil { clock.adopt(told) }
+        if let told = (try? lockFile.atPath().clock()) ?? nil { clock.adopt(told) }
         tellClock()
         noticeClock()
         for file in mappedFiles.withLock({ $0 }) {
@@ -358,6 +360,12 @@ public final class JournalFolder: Sendable {
         isGood = true
     }
 
+    /// Notes when somebody has repaired the folder in this boot: what was said before of files that were whole then counts no more.
+    func heed(repair: Int64?) {
+        guard let repair, knownRepair.max(repair, ordering: .relaxed).oldValue < repair else { return }
+        claims.forget()
+    }
+
     func saw(_ time: Timestamp) {
         clock.saw(time)
     }
@@ -428,10 +436,5 @@ public final class JournalFolder: Sendable {
     static func parent(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
-
-    static func randomID() -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<FileHeader.idLength / 2).flatMap { _ in Hexadecimal.digits(generator.next() as UInt8) }
     }
 }

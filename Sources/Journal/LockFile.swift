@@ -88,7 +88,7 @@ final class LockFile: Sendable {
         defer { system.lock(file.descriptor, byte: byte, false) }
         try lockInTurn(byte, until: deadline)
         // Where a store was copied over another, the file at the path is the lock of those who came later.
-        while try file.statusAtPath().identity != file.status().identity {
+        while try !isAtPath() {
             try file.become(try File(opening: file.path, owner: owner, system))
             try lockInTurn(byte, until: deadline)
         }
@@ -115,6 +115,9 @@ final class LockFile: Sendable {
     private static let nextOffset: Int64 = 1 << 40
     private static let makingByte: Int64 = 1 << 32 + 1
 
+    /// Whether the file at the path is still the one that is locked.
+    func isAtPath() throws(JournalError) -> Bool { try file.statusAtPath().identity == file.status().identity }
+
     /// What is known about the journal of this name; nil when there is no record of it from this boot.
     func record(of journal: String) throws(JournalError) -> SyncRecord? { try look(at: journal).record }
 
@@ -125,6 +128,8 @@ final class LockFile: Sendable {
         /// What that, or one of an earlier boot, counts as on disk.
         var mark: SyncMark?
         var clock: StoreClock.Anchor?
+        /// When somebody has repaired the folder in this boot, in microseconds since it began.
+        var repaired: Int64?
     }
 
     func look(at journal: String) throws(JournalError) -> Look {
@@ -133,6 +138,7 @@ final class LockFile: Sendable {
             let slots = try slots()
             look.clock = slots.firstIndex(of: StoreClock.Anchor.slotName)
                 .flatMap { StoreClock.Anchor(parsing: slots[$0], in: system.boot) }
+            look.repaired = repaired(slots)
             guard let slot = slots.firstIndex(of: journal).map({ slots[$0] }) else { break }
             let record = SyncRecord(parsing: slot)
             look.mark = record?.mark
@@ -154,16 +160,31 @@ final class LockFile: Sendable {
         try setText(anchor.text(in: system.boot), ofSlot: StoreClock.Anchor.slotName)
     }
 
+    private static let repairSlot = "repaired"
+
+    private func repaired(_ slots: [ArraySlice<UInt8>]) -> Int64? {
+        slots.firstIndex(of: Self.repairSlot).flatMap { BootNote.numbers(slots[$0], in: system.boot)?.first }
+    }
+
+    /// As ``Look/repaired``.
+    func repaired() throws(JournalError) -> Int64? { repaired(try slots()) }
+
+    /// Lets everybody of this boot know that what they have seen of the files themselves counts no more.
+    func setRepaired() throws(JournalError) {
+        let text = BootNote.text(Self.repairSlot, [system.elapsedTime()], in: system.boot)
+        try setText(text, ofSlot: Self.repairSlot)
+    }
+
     /// How far all journals but one are on disk, as far as that is known in this boot.
     func marks(but journal: String) throws(JournalError) -> [SyncMark] {
         try slots().filter { SyncRecord.isOfBoot(system.boot, $0) }.compactMap { SyncRecord(parsing: $0)?.mark }
             .filter { $0.journal != journal }
     }
 
-    /// Goes on with the file that is at the path now.
-    func refresh() throws(JournalError) {
-        guard try file.statusAtPath().identity != file.status().identity else { return }
-        try file.become(try File(opening: file.path, owner: owner, system))
+    /// The lock file that is at the path now. Only whoever takes a lock goes on with it: others are not to lose one that they have.
+    func atPath() throws(JournalError) -> LockFile {
+        guard try !isAtPath() else { return self }
+        return try LockFile(in: JournalFolder.parent(of: file.path), owner: owner, patience: patience, system)
     }
 
     static let readings = 100

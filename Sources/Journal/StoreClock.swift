@@ -21,7 +21,8 @@ final class StoreClock: Sendable {
     private let anchor: Mutex<Anchor>
     /// No time before it is told; up to a second less than what was told.
     private let floor: Atomic<Int64>
-    /// Up to which the system's clock needs no other look.
+    /// Up to which the system's clock needs no other look: two seconds beyond the last one. So who sets it back is noticed also
+    /// where nobody has asked for a while.
     private let ceiling: Atomic<Int64>
 
     /// By how much the system's clock may go ahead at once.
@@ -35,15 +36,13 @@ final class StoreClock: Sendable {
         anchor = Mutex(first)
         floor = Atomic(.min)
         ceiling = Atomic(.min)
-        // Small differences are those of the two clocks.
-        if let known { floor.store(known.time(at: system.elapsedTime()) &- Self.second, ordering: .relaxed) }
+        if let known { floor.store(known.time &- Self.second, ordering: .relaxed) }
     }
 
     func now() -> Timestamp {
         let real = system.realTime()
         let floor = floor.load(ordering: .relaxed)
         guard real >= floor, real <= ceiling.load(ordering: .relaxed) else { return judge(real) }
-        if real &- floor > Self.second { self.floor.max(real, ordering: .relaxed) }
         return Timestamp(microseconds: real)
     }
 
@@ -67,7 +66,7 @@ final class StoreClock: Sendable {
         anchor.withLock { anchor in
             guard told.generation > anchor.generation else { return }
             anchor = told
-            floor.store(told.time(at: system.elapsedTime()) &- Self.second, ordering: .relaxed)
+            floor.store(told.time &- Self.second, ordering: .relaxed)
             ceiling.store(.min, ordering: .relaxed)
         }
     }
@@ -91,16 +90,14 @@ final class StoreClock: Sendable {
             // An event may be later than all that was known.
             if floor > anchor.time(at: elapsed) { (anchor.time, anchor.elapsed) = (floor, elapsed) }
             let expected = anchor.time(at: elapsed)
-            guard real >= floor else { return Timestamp(microseconds: expected) }
-            guard real &- expected <= Self.greatestStep || system.isClockSynchronized else {
-                self.floor.max(expected &- Self.second, ordering: .relaxed)
-                return Timestamp(microseconds: expected)
-            }
-            anchor.time = real
-            anchor.elapsed = elapsed
-            ceiling.store(real &+ Self.greatestStep, ordering: .relaxed)
-            self.floor.max(real &- Self.second, ordering: .relaxed)
-            return Timestamp(microseconds: real)
+            // Small differences are those of the two clocks.
+            let isBehind = real < max(floor, expected &- Self.second)
+            let isFarAhead = real &- expected > Self.greatestStep && !system.isClockSynchronized
+            let time = isBehind || isFarAhead ? expected : real
+            if time == real { (anchor.time, anchor.elapsed) = (real, elapsed) }
+            self.floor.max(time &- Self.second, ordering: .relaxed)
+            ceiling.store(time == real ? real &+ 2 &* Self.second : .min, ordering: .relaxed)
+            return Timestamp(microseconds: time)
         }
     }
 }
@@ -108,20 +105,12 @@ final class StoreClock: Sendable {
 extension StoreClock.Anchor {
     static let slotName = "clock"
 
-    /// How it stands in the lock file: name, boot, microseconds since the boot and since 1970, how often it was set, checksum.
-    func text(in boot: [UInt8]) -> [UInt8] {
-        let content =
-            Array("\(Self.slotName)\t".utf8) + boot + Array("\t\(elapsed)\t\(time)\t\(generation)".utf8)
-        return content + Line.checksum(content, seed: 0).dropLast()
-    }
+    /// How it stands in the lock file: microseconds since the boot and since 1970, and how often it was set.
+    func text(in boot: [UInt8]) -> [UInt8] { BootNote.text(Self.slotName, [elapsed, time, generation], in: boot) }
 
     /// nil for what was not written like this, or in another boot.
     init?(parsing text: ArraySlice<UInt8>, in boot: [UInt8]) {
-        let columns = text.split(separator: 0x09, omittingEmptySubsequences: false)
-        guard columns.count == 6, columns[1].elementsEqual(boot), let elapsed = Decimal.parse(columns[2]),
-            let time = Decimal.parse(columns[3]), let generation = Decimal.parse(columns[4])
-        else { return nil }
-        self.init(time: time, elapsed: elapsed, generation: generation)
-        guard self.text(in: boot).elementsEqual(text) else { return nil }
+        guard let numbers = BootNote.numbers(text, in: boot), numbers.count == 3 else { return nil }
+        self.init(time: numbers[1], elapsed: numbers[0], generation: numbers[2])
     }
 }

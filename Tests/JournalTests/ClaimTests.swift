@@ -114,8 +114,8 @@ struct ClaimTests {
         #expect(try process.events.compact { $0 })
         let compacted = try bytes("events")
         try process.others.append(["x"])
-        let fork = try #require(FileHeader(name: "events", parsing: old[...])?.compacted).line
-        for bytes in [old, FileHeader(new: "events").line, fork] {
+        let fork = try #require(FileHeader(name: "events", parsing: old[...])?.compacted(Linux())).line
+        for bytes in [old, FileHeader(new: "events", Linux()).line, fork] {
             unlink(folder.path + "/events")
             let file = try File(creating: folder.path + "/events", owner: geteuid(), group: getegid())
             try file.write(bytes, at: 0)
@@ -133,7 +133,7 @@ struct ClaimTests {
         let short = try bytes("events")
         try process.events.append(["c"])
         try process.others.append(["x"])
-        for bytes in [short, FileHeader(new: "events").line, []] {
+        for bytes in [short, FileHeader(new: "events", Linux()).line, []] {
             try set("events", bytes)
             try boot()
             #expect(throws: JournalError.self) { try Process(folder).read() }

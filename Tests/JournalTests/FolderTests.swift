@@ -108,7 +108,7 @@ struct FolderTests {
         // Of one that was killed before the journal had its name, and of one before it was noted.
         let leftover = try File(creating: folder.path + "/.later.new", owner: geteuid(), group: getegid())
         try leftover.write([0x58], at: 0)
-        let header = FileHeader(name: "last", fileID: JournalFolder.randomID()).line
+        let header = FileHeader(name: "last", fileID: FileHeader.randomID(Linux())).line
         try File(creating: folder.path + "/last", owner: geteuid(), group: getegid())
             .write(header, at: 0)
         #expect(try complete() == ["later"])

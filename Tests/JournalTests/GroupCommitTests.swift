@@ -134,7 +134,7 @@ struct GroupCommitTests {
     @Test("A record covers what is on disk of its file, or of one that its file was made of, and no other")
     func covers() throws {
         let (old, identity) = (
-            FileHeader(new: "events"), File.Identity(inode: 1, device: 1)
+            FileHeader(new: "events", Linux()), File.Identity(inode: 1, device: 1)
         )
         let needed = SyncRecord(of: "events", old, identity, synced: 100, in: Linux().boot)
         func covers(_ header: FileHeader, inode: UInt = 1, synced: Int64, failure: Int32 = 0) -> Bool {
@@ -152,11 +152,11 @@ struct GroupCommitTests {
         #expect(!covers(old, synced: 99))
         #expect(covers(old, synced: 100, failure: EIO))
         #expect(!covers(old, inode: 2, synced: 100))
-        let compacted = try #require(old.compacted)
+        let compacted = try #require(old.compacted(Linux()))
         #expect(covers(compacted, inode: 2, synced: 50))
-        #expect(covers(try #require(compacted.compacted), inode: 2, synced: 50))
+        #expect(covers(try #require(compacted.compacted(Linux())), inode: 2, synced: 50))
         #expect(!covers(compacted, inode: 2, synced: 100, failure: EIO))
-        #expect(!covers(FileHeader(new: "events"), inode: 2, synced: 100))
+        #expect(!covers(FileHeader(new: "events", Linux()), inode: 2, synced: 100))
     }
 }
 

@@ -124,7 +124,7 @@ struct RepairTests {
 
     @Test("What has nothing of a journal, or is the journal of another name, stays as it is")
     func foreign() throws {
-        let other = FileHeader(new: "others").line
+        let other = FileHeader(new: "others", Linux()).line
         for bytes in [Array("root:x:0:0::/root:/bin/sh\n".utf8), other] {
             try folder.setBytes(bytes)
             #expect(throws: JournalError.foreignFile(path: folder.journalPath)) { try repair() }

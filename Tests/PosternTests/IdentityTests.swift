@@ -115,9 +115,9 @@ struct IdentityTests {
     @Test("Two copies of a store whose clock is behind go on with other epochs")
     func behind() {
         let last: Int64 = 4_000_000_000_000_000
-        let epochs = Set((0..<64).map { _ in Store.epoch(after: last, at: .now()) })
+        let epochs = Set((0..<64).map { Store.epoch(after: last, at: .now(), $0) })
         #expect(epochs.count == 64 && epochs.allSatisfy { $0 > last })
-        #expect(Store.epoch(after: 1, at: Timestamp(seconds: 5)) == 5_000_000)
+        #expect(Store.epoch(after: 1, at: Timestamp(seconds: 5), 0) == 5_000_000)
     }
 
     @Test("A repair that is ended before it says anything has kept what must not be given again")

@@ -62,7 +62,7 @@ struct ImportCarrier<Source: ImportSource> {
         var reserved: (id: User.ID, epoch: Int64) = (0, 0)
         try store.users.write { table in
             // A project has deleted users, whose ids its tokens may still name.
-            let first = plan.greatestID > 0 ? Store.idAfterLoss(plan.greatestID) + 1 : 1
+            let first = plan.greatestID > 0 ? Store.idAfterLoss(plan.greatestID, 0) + 1 : 1
             reserved = (max(table.nextID(beyond: named), first), store.nextEpoch(in: table))
             return [UserTable.lastID(reserved.id + User.ID(withoutID) - 1, epoch: reserved.epoch)]
         }

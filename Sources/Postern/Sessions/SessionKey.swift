@@ -6,6 +6,8 @@ public struct SessionKey: Sendable {
     /// ASCII.
     public let text: String
 
+    package init(text: String) { self.text = text }
+
     /// Makes a new one.
     public static func random() -> SessionKey {
         SessionKey(text: "pss_" + Base62.random(count: randomLength))

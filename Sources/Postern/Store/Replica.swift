@@ -202,6 +202,13 @@ final class Replica<State: EventSourced>: Sendable {
         if let refusal { throw refusal }
     }
 
+    /// Reads what there is.
+    /// - Returns: Bytes of the file that were read: a whole number of groups.
+    func end() throws(StoreError) -> Int64 {
+        try confirm()
+        return journal.size
+    }
+
     /// Bytes of the file as far as it was read.
     var size: Int64 { journal.size }
 

@@ -27,12 +27,29 @@ extension Store {
                 version: Self.version,
                 journals: Self.journals,
                 folders: Self.folders,
+                end: end(of:),
                 progress: progress,
                 finish: finish
             )
         } catch {
             if let error = error as? JournalError { throw StoreError(error) }
             throw error as? StoreError ?? .conflict
+        }
+    }
+
+    /// How many bytes of a journal are whole groups now.
+    private func end(of journal: String) throws(JournalError) -> Int64 {
+        do throws(StoreError) {
+            switch journal {
+            case "users": return try users.end()
+            case "tokens": return try tokens.end()
+            case "sessions": return try sessions.end()
+            default: return try revocations.end()
+            }
+        } catch .journal(let error) {
+            throw error
+        } catch {
+            throw .missing(path: folder.path + "/" + journal)
         }
     }
 

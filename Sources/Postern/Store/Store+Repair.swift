@@ -143,7 +143,7 @@ extension Store {
                 isDryRun: isDryRun,
                 progress: progress,
                 heard: { name, line in kept.note(name, line) },
-                closing: { name in kept.closing(name, revokingAll: revokingAll, at: folder.now()) }
+                closing: { kept.closing($0, revokingAll: revokingAll, at: folder.now(), system.random()) }
             )
             results = zip(journals, repairs).map { Repaired($0, $1) }
         } catch {
@@ -184,12 +184,12 @@ extension Store {
             }
         }
 
-        func closing(_ journal: String, revokingAll: Bool, at now: Timestamp) -> [Event] {
+        func closing(_ journal: String, revokingAll: Bool, at now: Timestamp, _ random: UInt64) -> [Event] {
             switch journal {
             case "users":
-                return users.eventsAfterLoss(named: user, revokingAll: revokingAll, at: now)
-            case "tokens": return [TokenTable.lastID(Store.idAfterLoss(token))]
-            case "sessions": return [SessionTable.lastID(Store.idAfterLoss(session))]
+                return users.eventsAfterLoss(named: user, revokingAll: revokingAll, at: now, random)
+            case "tokens": return [TokenTable.lastID(Store.idAfterLoss(token, random))]
+            case "sessions": return [SessionTable.lastID(Store.idAfterLoss(session, random))]
             default: return []
             }
         }

@@ -14,6 +14,10 @@ struct TokenChecker: JournalChecker {
     init(_ index: TokenIndex?, path: String) {
         self.index = index
         self.path = path
+        // One of no group at all.
+        if let index, index.checkpoint.sequence == 0 {
+            agrees = index.isMade(by: builder, greatestTime: greatestTime)
+        }
     }
 
     mutating func apply(_ line: EventLine) throws(EventError) {
@@ -30,9 +34,6 @@ struct TokenChecker: JournalChecker {
     }
 
     func finish() throws(JournalError) {
-        guard let index else { return }
-        // One of no group at all.
-        let agrees = agrees ?? (index.checkpoint.sequence == 0 && index.isMade(by: builder, greatestTime: greatestTime))
-        if !agrees { throw .wrongIndex(path: path) }
+        if index != nil, !(agrees ?? false) { throw .wrongIndex(path: path) }
     }
 }

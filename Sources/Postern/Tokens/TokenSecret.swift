@@ -15,6 +15,8 @@ public struct TokenSecret: Sendable {
     /// The text of the token, in ASCII.
     public let text: String
 
+    package init(text: String) { self.text = text }
+
     /// Makes a new one.
     public static func random() -> TokenSecret {
         var bytes = prefix + Base62.random(count: randomLength).utf8

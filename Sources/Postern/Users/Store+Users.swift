@@ -104,16 +104,20 @@ extension Store {
     func begin(revokingAll: Bool) throws(StoreError) {
         let named = try greatestNamedUser()
         try users.write { table in
-            table.eventsAfterLoss(named: named, revokingAll: revokingAll, at: now())
+            table.eventsAfterLoss(named: named, revokingAll: revokingAll, at: now(), random())
         }
-        try tokens.write { table in [TokenTable.lastID(Self.idAfterLoss(table.nextID - 1))] }
-        try sessions.write { table in [SessionTable.lastID(Self.idAfterLoss(table.nextID - 1))] }
+        try tokens.write { table in [TokenTable.lastID(Self.idAfterLoss(table.nextID - 1, random()))] }
+        try sessions.write { table in [SessionTable.lastID(Self.idAfterLoss(table.nextID - 1, random()))] }
     }
 
-    static func idAfterLoss(_ last: Int64) -> Int64 { min(last, .max - 1 - idsLost) + idsLost }
+    /// More than any site gives between two copies, and a random number more: what is gone may have followed on a loss as well.
+    static func idAfterLoss(_ last: Int64, _ random: UInt64) -> Int64 {
+        let lost = 1_000_000 + Int64(random % (1 << 28))
+        return min(last, .max - 1 - lost) + lost
+    }
 
-    /// More than any site gives between two copies.
-    private static let idsLost: Int64 = 1_000_000
+    /// For what nobody else is to draw.
+    func random() -> UInt64 { folder.system.random() }
 
     /// Gives or takes flags; nil leaves one as it is.
     public func grant(_ id: User.ID, staff: Bool? = nil, superuser: Bool? = nil) throws(StoreError) {
@@ -175,11 +179,11 @@ extension Store {
     /// Where the clock is behind the last one, as after one that was ahead, the next is a random number later: what two copies of
     /// a store go on with is not the same.
     func nextEpoch(in table: borrowing UserTable) -> Int64 {
-        Self.epoch(after: table.lastEpoch, at: now())
+        Self.epoch(after: table.lastEpoch, at: now(), random())
     }
 
-    static func epoch(after last: Int64, at now: Timestamp) -> Int64 {
-        now.microseconds > last ? now.microseconds : last &+ Int64.random(in: 1...1 << 32)
+    static func epoch(after last: Int64, at now: Timestamp, _ random: UInt64) -> Int64 {
+        now.microseconds > last ? now.microseconds : last &+ 1 &+ Int64(random % (1 << 32))
     }
 
     /// The greatest id of a user that a credential names: the journal of users may have lost them, and nobody gets their id.

@@ -133,14 +133,14 @@ struct UserTable: EventSourced {
     /// - Parameters:
     ///   - named: The greatest id of a user that is known from elsewhere.
     ///   - revokingAll: Whether to end every credential, of every user, too.
-    func eventsAfterLoss(named: User.ID, revokingAll: Bool, at now: Timestamp) -> [Event] {
-        let epoch = Store.epoch(after: lastEpoch, at: now)
+    func eventsAfterLoss(named: User.ID, revokingAll: Bool, at now: Timestamp, _ random: UInt64) -> [Event] {
+        let epoch = Store.epoch(after: lastEpoch, at: now, random)
         let revoked = (revokingAll ? all : []).map { user in
             var user = user
             user.epoch = epoch
             return Self.event(.revoked, user)
         }
-        return revoked + [Self.lastID(Store.idAfterLoss(max(lastID, named)), epoch: epoch)]
+        return revoked + [Self.lastID(Store.idAfterLoss(max(lastID, named), random), epoch: epoch)]
     }
 
     private static let lastIDCause = "last-id"

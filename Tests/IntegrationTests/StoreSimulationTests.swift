@@ -1,0 +1,43 @@
+import Foundation
+import Testing
+
+/// What may happen to a store, played through in memory: see `Tests/StoreSimulation`.
+@Suite("The store in a simulation", .timeLimit(.minutes(LongTests.are ? 600 : 20)))
+struct StoreSimulationTests {
+    @Test("Whatever disks, clocks, kills and people do in any order, nobody gets in who must not, and no remedy fails")
+    func seeds() async throws {
+        let first = Self.firstSeed
+        let count = LongTests.are ? 1_000_000 : 5000
+        async let one = play(count, from: first)
+        async let other = play(count, from: first + UInt64(count))
+        for run in try await [one, other] {
+            #expect(run.code == 0, "\(run.output)\nTo repeat one of them: \(Self.binary) SEED")
+        }
+    }
+
+    @Test("A seed leads to the same calls each time")
+    func repeats() throws {
+        for seed in 0..<20 {
+            let lines = try (0..<2).map { _ in
+                try Child.run(Self.binary, ["\(seed)"]).output.split(separator: "\n").last
+            }
+            #expect(lines[0] == lines[1] && lines[0]?.hasPrefix("seed \(seed): ") ?? false)
+        }
+    }
+
+    /// POSTERN_SEED, or another one each time.
+    private static let firstSeed =
+        ProcessInfo.processInfo.environment["POSTERN_SEED"].flatMap { UInt64($0) }
+        ?? UInt64.random(in: 0..<1 << 40)
+
+    /// The release build, which is much faster, where there is one.
+    private static let binary =
+        Site.releases.map { $0 + "/store-simulation" }
+        ?? URL(fileURLWithPath: Site.binary).deletingLastPathComponent().appendingPathComponent("store-simulation").path
+
+    private func play(_ count: Int, from first: UInt64) async throws -> Child.Finished {
+        try await onThread {
+            try Child.run(Self.binary, ["\(count)", "\(first)"], timeout: LongTests.are ? 36_000 : 1000)
+        }
+    }
+}
