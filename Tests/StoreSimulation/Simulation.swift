@@ -266,8 +266,8 @@ final class Simulation {
         case .jump(let seconds):
             machine.real += seconds * 1_000_000
             model.jumps += 1
-            // Whoever believes a clock that is far ahead forgets revocations which have ended by then.
-            if machine.isSynchronized, seconds > 86_400 { reviveClaims() }
+            // Whoever believes a clock that is far ahead, as the first of a boot does, forgets revocations which have ended by then.
+            if machine.isSynchronized || model.boots > 0, seconds > 86_400 { reviveClaims() }
         case .follow(let isSynchronized):
             machine.isSynchronized = isSynchronized
             model.jumps += 1
