@@ -74,6 +74,12 @@ struct AuthorizationWords {
         self.scheme.map { ASCII.equalsIgnoringCase($0, scheme) } ?? false
     }
 
+    /// Whether the first word is one of these, in this case.
+    func isScheme(among schemes: [ArraySlice<UInt8>]) -> Bool { scheme.map { schemes.contains($0) } ?? false }
+
+    /// The second word of two.
+    var onlyCredential: ArraySlice<UInt8>? { count == 2 ? second : nil }
+
     /// The one word after the scheme.
     /// - Throws: With DRF's text, when there is none or there are several.
     func credential(_ scheme: CredentialTexts) throws(APIError) -> ArraySlice<UInt8> {

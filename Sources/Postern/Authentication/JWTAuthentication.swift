@@ -15,8 +15,8 @@ struct JWTAuthentication: Authenticator {
     func authenticate(_ request: APIRequest) throws(APIError) -> Identity? {
         let authorization = request.authorizationWords
         // In this case only, as simplejwt since 5.5.1.
-        if let scheme = authorization.scheme, tokens.settings.keywords.contains(scheme) {
-            guard let text = authorization.second, authorization.count == 2 else {
+        if authorization.isScheme(among: tokens.settings.keywords) {
+            guard let text = authorization.onlyCredential else {
                 throw Self.refused(
                     "Authorization header must contain two space-delimited values",
                     "bad_authorization_header"

@@ -14,7 +14,7 @@ public struct JWTClaims: Sendable {
     }
 
     /// Checks what PyJWT checks for simplejwt, in its order.
-    init(_ contents: JWTContents, _ checks: JWTChecks, now: Timestamp) throws(JWTError) {
+    init(_ contents: JWTContents, _ checks: borrowing JWTChecks, now: Timestamp) throws(JWTError) {
         let last = now.adding(seconds: checks.leeway).seconds
         for date in [contents.issued, contents.notBefore] {
             switch date {
@@ -106,7 +106,7 @@ public struct JWTClaims: Sendable {
     }
 
     /// One that is there counts, whatever else is (RFC 7519, section 4.1.3).
-    private static func audience(_ contents: JWTContents, _ checks: JWTChecks) -> JSONValue? {
+    private static func audience(_ contents: JWTContents, _ checks: borrowing JWTChecks) -> JSONValue? {
         if let audience = contents.audience { return audience }
         guard contents.origin == .foreign, let claim = checks.audienceClaim else { return nil }
         return contents.object[claim]

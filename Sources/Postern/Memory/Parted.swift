@@ -90,5 +90,9 @@ extension Username: PartKey {
 
 extension [UInt8]: PartKey {
     /// Names that were drawn at random are so at their ends as well.
-    var partNumber: UInt64 { suffix(4).reduce(0) { $0 &* 31 &+ UInt64($1) } }
+    var partNumber: UInt64 {
+        var number: UInt64 = 0
+        for place in Swift.max(0, count - 4)..<count { number = number &* 31 &+ UInt64(self[place]) }
+        return number
+    }
 }
