@@ -62,20 +62,66 @@ enum ByteSearch {
         (word ^ ones &* byte) &+ ones &* 0x7F | word
     }
 
+    /// The highest bit of each byte that is zero, and no other bit: no sum of seven bits reaches the byte beside it.
+    @inline(__always)
+    static func zeros(_ word: UInt64) -> UInt64 { ~((word & ~highBits &+ ~highBits) | word) & highBits }
+
+    // MARK: Thirty-two bytes at a time
+
+    /// Bytes of a block.
+    static let block = 32
+
+    /// Where the first block begins that has a marked byte; the end of the text where there is none. Less than a block from
+    /// `start` on is not looked at.
+    ///
+    /// - Parameter marks: Gets where a byte is, and is not zero where that is marked. It is made of comparisons and has no
+    ///   branch, so that the compiler looks at sixteen bytes together.
+    @inline(__always)
+    static func endOfBlocks(
+        of text: UnsafeRawBufferPointer,
+        from start: Int,
+        _ marks: (UnsafePointer<UInt8>) -> UInt8
+    ) -> Int {
+        guard let first = text.baseAddress, text.count - start >= block else { return start }
+        // Raw memory is bytes. No sum of places in a text overflows.
+        let bytes = first.assumingMemoryBound(to: UInt8.self)
+        var place = start
+        let last = text.count &- block
+        while true {
+            var marked: UInt8 = 0
+            for offset in 0..<block { marked |= marks(bytes + (place &+ offset)) }
+            guard marked == 0 else { return place }
+            if place == last { return text.count }
+            // The last block begins in the one before.
+            place = min(place &+ block, last)
+        }
+    }
+
+    /// Where the first marked byte is; the end of the text where there is none. Most texts end soon; what is
+    /// long is looked at in blocks.
+    ///
+    /// - Parameters:
+    ///   - marks: As for ``end(of:from:_:)``.
+    ///   - isMarked: The same of one byte, as for ``endOfBlocks(of:from:_:)``.
+    @inline(__always)
+    static func end(
+        of text: UnsafeRawBufferPointer,
+        from start: Int,
+        _ marks: (UInt64) -> UInt64,
+        _ isMarked: (UInt8) -> UInt8
+    ) -> Int {
+        let near = min(text.count, start + 16)
+        let end = end(of: UnsafeRawBufferPointer(start: text.baseAddress, count: near), from: start, marks)
+        guard end == near, near < text.count else { return end }
+        return Self.end(of: text, from: endOfBlocks(of: text, from: near) { isMarked($0[0]) }, marks)
+    }
+
     // MARK: Counting
 
     /// How often a byte comes.
     static func count(of byte: UInt8, in text: UnsafeRawBufferPointer) -> Int {
         let pattern = ones &* UInt64(byte)
-        // The highest bit of each byte that is zero: no sum of seven bits reaches the byte beside it.
-        return count(
-            in: text,
-            where: { $0 == byte },
-            marked: { word in
-                let difference = word ^ pattern
-                return ~((difference & ~highBits &+ ~highBits) | difference) & highBits
-            }
-        )
+        return count(in: text, where: { $0 == byte }, marked: { zeros($0 ^ pattern) })
     }
 
     /// How many characters a text of UTF-8 has: its bytes but for those that go on with one (RFC 3629, section 3).
@@ -124,4 +170,11 @@ enum ByteSearch {
         while end > 0, text[end - 1] != byte { end -= 1 }
         return end
     }
+}
+
+extension Bool {
+    /// 1 or 0, which is what a `Bool` is in memory. There is no branch, which would keep the compiler from comparing sixteen
+    /// bytes together.
+    @inline(__always)
+    var bit: UInt8 { unsafeBitCast(self, to: UInt8.self) }
 }

@@ -65,12 +65,23 @@ enum Multipart {
                 if position <= last, isThere(position) { return position }
                 // The end of a line, two hyphens and the first byte of the boundary: few texts have them. No sum of places
                 // in a text overflows.
-                let start = UInt32(delimiter[2]) << 24 | UInt32(delimiter[1]) << 16 | UInt32(delimiter[0]) << 8 | 0x0A
+                let (lineFeed, hyphen, letter) = (UInt8(0x0A), delimiter[0], delimiter[2])
+                let start = UInt32(letter) << 24 | UInt32(hyphen) << 16 | UInt32(hyphen) << 8 | UInt32(lineFeed)
                 let word = UInt32(littleEndian: start)
+                let places = UnsafeRawBufferPointer(rebasing: body[..<max(position, last)])
                 var place = position
                 while place < last {
-                    if (text + place).loadUnaligned(as: UInt32.self) == word, isThere(place + 1) { return place + 1 }
-                    place &+= 1
+                    place = ByteSearch.endOfBlocks(of: places, from: place) { byte in
+                        (byte[0] == lineFeed).bit & (byte[1] == hyphen).bit & (byte[2] == hyphen).bit
+                            & (byte[3] == letter).bit
+                    }
+                    let end = min(place &+ ByteSearch.block, last)
+                    while place < end {
+                        if (text + place).loadUnaligned(as: UInt32.self) == word, isThere(place + 1) {
+                            return place + 1
+                        }
+                        place &+= 1
+                    }
                 }
                 return nil
             }

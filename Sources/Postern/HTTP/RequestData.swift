@@ -10,8 +10,8 @@ struct RequestData {
     enum Value {
         /// UTF-8. Halves of surrogate pairs have become U+FFFD: the first is in `surrogate`.
         case text(ArraySlice<UInt8>, surrogate: UInt16?)
-        /// A list of JSON, whose elements are texts or something else.
-        case list([Value])
+        /// A list of JSON: the texts in it; nil where an element is something else, or a text with half of a surrogate pair.
+        case list([ArraySlice<UInt8>]?)
         /// Neither of both; an object without what is in it.
         case other(JSONValue)
 
@@ -39,7 +39,11 @@ struct RequestData {
             case bytes
             /// Likewise, in base64 if it is.
             case base64
-            /// JSON that is no text.
+            /// In ``RequestData/elements``.
+            case texts
+            /// A list of JSON with something else in it.
+            case list
+            /// JSON that is neither.
             case json
             case file
         }
@@ -64,15 +68,24 @@ struct RequestData {
     private let body: [UInt8]
     /// Texts that stand nowhere in the body as they are meant.
     private let decoded: [UInt8]
+    /// Of all lists of texts.
+    private let elements: [JSONReader.Text]
     private let fields: [Field]
 
     /// - Parameter body: In UTF-8, where it is JSON.
-    init(_ body: [UInt8], _ fields: [Field], decoded: [UInt8] = [], shape: JSONValue = .object([]), isForm: Bool = true)
-    {
+    init(
+        _ body: [UInt8],
+        _ fields: [Field],
+        decoded: [UInt8] = [],
+        elements: [JSONReader.Text] = [],
+        shape: JSONValue = .object([]),
+        isForm: Bool = true
+    ) {
         self.shape = shape
         self.isForm = isForm
         self.body = body
         self.decoded = decoded
+        self.elements = elements
         self.fields = fields
     }
 
@@ -87,10 +100,19 @@ struct RequestData {
         let fields = object.members.map { name, value in
             switch value {
             case .text(let text): Field(name: piece(name), value: piece(text))
+            case .list(let places?): Field(name: piece(name), value: Piece(places, .texts))
+            case .list(nil): Field(name: piece(name), value: Piece(0..<0, .list))
             case .other(let place): Field(name: piece(name), value: Piece(place, .json))
             }
         }
-        self.init(json, fields, decoded: object.decoded, shape: object.shape, isForm: false)
+        self.init(
+            json,
+            fields,
+            decoded: object.decoded,
+            elements: object.elements,
+            shape: object.shape,
+            isForm: false
+        )
     }
 
     // MARK: What a view asks for
@@ -135,31 +157,23 @@ struct RequestData {
                 UTF8Text.repaired(Base64.decodeLeniently(body[piece.place])?[...] ?? body[piece.place]),
                 surrogate: nil
             )
-        case .json:
-            switch body[piece.place.lowerBound] {
-            case UInt8(ascii: "["): list(at: piece.place)
-            // No view asks for what is in one.
-            case UInt8(ascii: "{"): .other(.object([]))
-            default: .other(JSONReader.value(at: piece.place, in: body))
-            }
+        case .texts: .list(texts(elements[piece.place]))
+        case .list: .list(nil)
+        // No view asks for what is in an object.
+        case .json where body[piece.place.lowerBound] == UInt8(ascii: "{"): .other(.object([]))
+        case .json: .other(JSONReader.value(at: piece.place, in: body))
         case .file: .other(.object([]))
         }
     }
 
-    private func list(at place: Range<Int>) -> Value {
-        let (elements, decoded) = JSONReader.elements(at: place, in: body)
-        var values: [Value] = []
-        values.reserveCapacity(elements.count)
+    private func texts(_ elements: ArraySlice<JSONReader.Text>) -> [ArraySlice<UInt8>]? {
+        var texts: [ArraySlice<UInt8>] = []
+        texts.reserveCapacity(elements.count)
         for element in elements {
-            if case .text(let text) = element {
-                let source = text.isDecoded ? decoded : body
-                values.append(.text(source[text.place], surrogate: text.surrogate))
-            } else {
-                // No view asks what it is.
-                values.append(.other(.null))
-            }
+            guard element.surrogate == nil else { return nil }
+            texts.append((element.isDecoded ? decoded : body)[element.place])
         }
-        return .list(values)
+        return texts
     }
 
     private static func isName(

@@ -2,6 +2,8 @@
 extension JSONReader {
     enum UnreadValue {
         case text(Text)
+        /// A list of texts, and where they stand among those of all lists; nil where an element is something else.
+        case list(Range<Int>?)
         /// Where it stands.
         case other(Range<Int>)
     }
@@ -9,6 +11,8 @@ extension JSONReader {
     struct UnreadObject {
         /// In order, and all of a name.
         var members: [(name: Text, value: UnreadValue)] = []
+        /// Of lists.
+        var elements: [Text] = []
         /// What texts with escapes mean.
         var decoded: [UInt8] = []
         /// What was read: an object, or another value without what is in it.
@@ -24,24 +28,40 @@ extension JSONReader {
             var object = UnreadObject()
             try reader.countValue()
             try reader.members { reader, name throws(JSONError) in
-                object.members.append((name, try reader.unreadValue()))
+                object.members.append((name, try reader.unreadValue(&object.elements)))
             }
-            object.decoded = reader.decoded
+            object.decoded = Array(UnsafeBufferPointer(start: reader.scratch, count: reader.scratchEnd))
             return object
         }
     }
 
-    private mutating func unreadValue() throws(JSONError) -> UnreadValue {
-        guard isNext(UInt8(ascii: "\"")) else {
-            let start = position
+    private mutating func unreadValue(_ elements: inout [Text]) throws(JSONError) -> UnreadValue {
+        if let text = try unreadText() { return .text(text) }
+        let start = position
+        guard isNext(UInt8(ascii: "[")) else {
             _ = try value(isKept: false)
             return .other(start..<position)
         }
         try countValue()
-        return .text(try string())
+        let first = elements.count
+        var areTexts = true
+        try self.elements { reader throws(JSONError) in
+            if let text = try reader.unreadText() {
+                if areTexts { elements.append(text) }
+            } else {
+                areTexts = false
+                _ = try reader.value(isKept: false)
+            }
+        }
+        return .list(areTexts ? first..<elements.count : nil)
     }
 
-    private var decoded: [UInt8] { Array(UnsafeBufferPointer(start: scratch, count: scratchEnd)) }
+    /// nil where another value begins.
+    private mutating func unreadText() throws(JSONError) -> Text? {
+        guard isNext(UInt8(ascii: "\"")) else { return nil }
+        try countValue()
+        return try string()
+    }
 
     // MARK: What ``object(in:_:)`` has found, which needs no other check
 
@@ -49,15 +69,5 @@ extension JSONReader {
     static func value(at place: Range<Int>, in bytes: [UInt8]) -> JSONValue {
         (try? read(bytes, from: place.lowerBound) { reader throws(JSONError) in try reader.value(isKept: true) })
             ?? .null
-    }
-
-    /// The elements of a list, and what those with escapes mean.
-    static func elements(at place: Range<Int>, in bytes: [UInt8]) -> (elements: [UnreadValue], decoded: [UInt8]) {
-        let list = try? read(bytes, from: place.lowerBound) { reader throws(JSONError) in
-            var elements: [UnreadValue] = []
-            try reader.elements { reader throws(JSONError) in elements.append(try reader.unreadValue()) }
-            return (elements, reader.decoded)
-        }
-        return list ?? ([], [])
     }
 }

@@ -91,13 +91,23 @@ public struct JSONReader {
 
     func isNext(_ byte: UInt8) -> Bool { position < bytes.count && bytes[position] == byte }
 
+    @inline(__always)
     private mutating func skipWhiteSpace() {
-        guard position < bytes.count, bytes[position] <= 0x20 else { return }
-        position = ByteSearch.end(of: UnsafeRawBufferPointer(bytes), from: position) { word in
-            // The highest bit of each byte that is none of the four. A carry goes to bytes behind one that is marked.
-            ByteSearch.differs(word, from: 0x20) & ByteSearch.differs(word, from: 0x09)
-                & ByteSearch.differs(word, from: 0x0A) & ByteSearch.differs(word, from: 0x0D)
-        }
+        if position < bytes.count, bytes[position] <= 0x20 { skipSpaces() }
+    }
+
+    @inline(never)
+    private mutating func skipSpaces() {
+        position = ByteSearch.end(
+            of: UnsafeRawBufferPointer(bytes),
+            from: position,
+            { word in
+                // The highest bit of each byte that is none of the four. A carry goes to bytes behind one that is marked.
+                ByteSearch.differs(word, from: 0x20) & ByteSearch.differs(word, from: 0x09)
+                    & ByteSearch.differs(word, from: 0x0A) & ByteSearch.differs(word, from: 0x0D)
+            },
+            { ($0 != 0x20).bit & ($0 != 0x09).bit & ($0 != 0x0A).bit & ($0 != 0x0D).bit }
+        )
     }
 
     /// - Parameter isKept: Otherwise it is only checked, and there is nothing in it.

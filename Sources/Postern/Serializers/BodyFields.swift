@@ -45,7 +45,7 @@ struct BodyFields {
     private mutating func list(_ name: String) -> [ArraySlice<UInt8>]? {
         guard let value = data[name] else { return nil }
         if data.isForm { return data.texts(name) }
-        guard case .list(let elements) = value else {
+        guard case .list(let texts) = value else {
             if case .other(.null) = value {
                 refuse(name, "This field may not be null.")
             } else {
@@ -53,11 +53,7 @@ struct BodyFields {
             }
             return nil
         }
-        let texts = elements.compactMap(\.text)
-        guard texts.count == elements.count else {
-            refuse(name, "Not a valid string.")
-            return nil
-        }
+        if texts == nil { refuse(name, "Not a valid string.") }
         return texts
     }
 

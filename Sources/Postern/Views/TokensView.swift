@@ -98,10 +98,7 @@ struct TokensView: APIView {
                 throw Serializer.nonFieldError(TokenLimitError.tooLong.description)
             }
             return text.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
-        case .list(let elements):
-            let texts = elements.compactMap { $0.text.map { String(decoding: $0, as: UTF8.self) } }
-            guard texts.count == elements.count else { fallthrough }
-            return texts
+        case .list(let texts?): return texts.map { String(decoding: $0, as: UTF8.self) }
         default: throw .invalid(.object([(name, .array([.string("Expected a list of texts.")]))]))
         }
     }

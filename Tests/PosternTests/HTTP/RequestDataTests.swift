@@ -8,16 +8,24 @@ struct RequestDataTests {
 
     @Test("Of a name that comes several times the last value counts, whatever the names are written with")
     func lastOfName() throws {
-        let data = try json(#"{"a":1,"\u0061":"b\u00e9","b":[1,"x","\u00e9",["y"]],"a\u0000":null,"":{"a":2}}"#)
+        let data = try json(
+            #"{"a":1,"c":["z"],"\u0061":"b\u00e9","b":["x","\u00e9","y"],"a\u0000":null,"":{"a":2},"d":[1,"x"]}"#
+        )
         #expect(data.string("a") == "bé" && data.contains("b") && data.contains("a\u{0}") && data.contains(""))
-        #expect(!data.contains("c") && data.text("b") == nil && data["c"] == nil)
-        guard case .list(let elements)? = data["b"], case .other(.null)? = data["a\u{0}"],
+        #expect(!data.contains("e") && data.text("b") == nil && data["e"] == nil)
+        guard case .list(let texts?)? = data["b"], case .list(nil)? = data["d"], case .other(.null)? = data["a\u{0}"],
             case .other(.object)? = data[""]
         else {
             Issue.record("not the values")
             return
         }
-        #expect(elements.map { $0.text.map(Array.init) } == [nil, [0x78], Array("é".utf8), nil])
+        #expect(texts.map(Array.init) == [[0x78], Array("é".utf8), [0x79]])
+        for element in ["1", "null", #"["y"]"#, "{}", #""\ud800""#] {
+            guard case .list(nil)? = try json("{\"a\":[\"x\",\(element)]}")["a"] else {
+                Issue.record("\(element) among texts")
+                continue
+            }
+        }
         #expect(try json(#"{"a":"x","a":1}"#).text("a") == nil)
         let body = Array("a=1&%61=%32&b".utf8)
         let form = RequestData(body, try Form.fields(in: body))
