@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Postern
 
 /// `postern`: serves requests, and administers users and tokens.
 @main

@@ -17,7 +17,7 @@ struct OpenAPIDocument {
             (
                 "info",
                 .object([
-                    ("title", .string("Postern")), ("version", .string("1")),
+                    ("title", .string("Postern")), ("version", .string(Version.current)),
                     (
                         "description",
                         .string(
