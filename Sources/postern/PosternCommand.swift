@@ -18,7 +18,7 @@ struct PosternCommand: ParsableCommand {
             ServeCommand.self, UserCommand.self, GroupCommand.self, TokenCommand.self, SessionCommand.self,
             KeyCommand.self,
             JWTCommand.self, StoreCommand.self, ImportCommand.self, ExportCommand.self, ExplainCommand.self,
-            LintCommand.self, SettingsCommand.self, DoctorCommand.self,
+            LintCommand.self, SettingsCommand.self, DoctorCommand.self, HealthCommand.self,
         ]
     )
 

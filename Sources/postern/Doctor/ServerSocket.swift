@@ -33,11 +33,12 @@ struct ServerSocket: ~Copyable {
     }
 
     /// Asks the view `health`, as from this machine.
+    /// - Parameter live: Whether to ask only that the process answers.
     /// - Returns: The answer with its header fields; nil when none comes in time.
-    func health() -> String? {
+    func health(live: Bool = false) -> String? {
         let parameters = [
             ("POSTERN_VIEW", "health"), ("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/health/"),
-            ("DOCUMENT_URI", "/health/"), ("QUERY_STRING", ""), ("SERVER_PROTOCOL", "HTTP/1.1"),
+            ("DOCUMENT_URI", "/health/"), ("QUERY_STRING", live ? "live" : ""), ("SERVER_PROTOCOL", "HTTP/1.1"),
             ("REMOTE_ADDR", "127.0.0.1"), ("HTTP_HOST", "localhost"),
         ]
         let pairs = parameters.flatMap { name, value in

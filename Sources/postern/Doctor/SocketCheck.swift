@@ -64,7 +64,7 @@ struct SocketCheck: DoctorCheck {
         return !head.hasPrefix("Status:") || head.hasPrefix("Status: 200")
     }
 
-    private static func body(of answer: String) -> String {
+    static func body(of answer: String) -> String {
         answer.split(omittingEmptySubsequences: false) { $0.isNewline }.last.map(String.init) ?? ""
     }
 }

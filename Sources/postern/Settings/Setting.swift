@@ -1,5 +1,6 @@
 import ArgumentParser
 import FastCGI
+import Glibc
 import Logging
 import Postern
 
@@ -67,6 +68,12 @@ enum Setting: String, CaseIterable {
         case .logFormat: "format"
         case .allowRemote, .withToken: "on|off"
         }
+    }
+
+    /// What the environment or the usual file says, for commands that are no server; nil: neither.
+    func configured() throws -> String? {
+        if let text = getenv(variable) { return String(cString: text) }
+        return try SettingsFile(at: SettingsFile.standardPath)?.values[self]?.text
     }
 
     /// Whether SIGHUP makes a change of it count.

@@ -23,10 +23,7 @@ struct StoreOptions: ParsableArguments {
     }
 
     /// What the environment or the file of settings says; nil: neither.
-    static func defaultPath() throws -> String? {
-        if let path = getenv("POSTERN_STORE") { return String(cString: path) }
-        return try SettingsFile(at: SettingsFile.standardPath)?.values[.store]?.text
-    }
+    static func defaultPath() throws -> String? { try Setting.store.configured() }
 
     static let noStore = Failure(
         .usage,
