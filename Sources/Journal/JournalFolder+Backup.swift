@@ -42,7 +42,7 @@ extension JournalFolder {
             for (name, bytes) in contents { try write(bytes, to: path + "/" + name) }
             try Folder.sync(path, system)
             try finish(path)
-            try move(path, to: target)
+            try Self.move(path, to: target, system)
         } catch {
             system.removeTree(path)
             throw error
@@ -50,11 +50,16 @@ extension JournalFolder {
     }
 
     /// Lets a folder have another name, which nothing has yet.
-    private func move(_ path: String, to target: String) throws(JournalError) {
+    /// - Throws: ``JournalError/notEmpty(path:)`` when something has it.
+    package static func move(
+        _ path: String,
+        to target: String,
+        _ system: any System = Linux()
+    ) throws(JournalError) {
         guard system.rename(path, to: target, isNew: true) == 0 else {
             throw errno == EEXIST ? .notEmpty(path: target) : File.error("rename", target)
         }
-        try Folder.sync(Self.parent(of: target), system)
+        try Folder.sync(parent(of: target), system)
     }
 
     private func copy(

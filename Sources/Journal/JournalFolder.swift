@@ -428,7 +428,7 @@ public final class JournalFolder: Sendable {
     }
 
     /// A slash at the end of a symbolic link's path would follow it.
-    static func withoutSlashes(_ path: String) -> String {
+    package static func withoutSlashes(_ path: String) -> String {
         let trimmed = String(path.reversed().drop { $0 == "/" }.reversed())
         return trimmed.isEmpty && !path.isEmpty ? "/" : trimmed
     }

@@ -11,20 +11,6 @@ struct StoreCommand: ParsableCommand {
         ]
     )
 
-    struct Init: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Make the folder of an empty store.",
-            discussion: "The folder must not exist or be empty. There is no account in a new store."
-        )
-
-        @Argument(help: "The folder.", completion: .directory)
-        var path: String
-
-        func run() throws {
-            try Store.create(at: path)
-        }
-    }
-
     struct Upgrade: StoreChangingCommand {
         static let configuration = CommandConfiguration(
             abstract: "Give a store that an older version made what it lacks, and print what that was.",
