@@ -7,8 +7,10 @@ SECONDS ?= 60
 FOR_SWIFT := ca-certificates curl g++ git libncurses6 libsqlite3-0 libxml2 tzdata
 TO_BUILD := libcrypt-dev libfcgi-dev libsodium-dev pkg-config
 TO_RUN := curl nginx spawn-fcgi
-TO_TEST := $(TO_RUN) apache2-utils lighttpd python3 python3-venv chromium chromium-driver caddy apache2-bin strace \
-	fail2ban prometheus libfaketime fish groff logrotate man-db mandoc systemd unicode-data valgrind zsh
+TO_MAKE_IMAGE := binutils python3
+TO_TEST := $(TO_RUN) $(TO_MAKE_IMAGE) apache2-utils lighttpd python3-venv chromium chromium-driver caddy apache2-bin strace \
+	fail2ban prometheus libfaketime fish groff logrotate man-db mandoc openssl python3-yaml systemd unicode-data \
+	valgrind zsh
 TO_INSTALL := python3
 TO_PACKAGE := dpkg-dev binutils lintian
 TO_TEST_PACKAGE := debootstrap
@@ -16,7 +18,7 @@ TO_BENCH := binutils gcc libssl-dev nginx openssl php-fpm php-sqlite3 python3 py
 	uwsgi-core uwsgi-plugin-python3 wrk
 
 .PHONY: help run build test test-long test-example fuzz lint docs bench bench-store clean install-dependencies swift
-.PHONY: install uninstall deb test-deb
+.PHONY: install uninstall deb test-deb image
 
 help:
 	@echo "make run      build, and run the example on 127.0.0.1:$(PORT) until Ctrl-C (PORT=8081 for another port)"
@@ -25,6 +27,7 @@ help:
 	@echo "make uninstall    take that away again"
 	@echo "make deb      build a Debian package, .build/deb/postern_*.deb"
 	@echo "make test-deb     install, upgrade, remove and purge the package in Debians of their own; minutes, as root"
+	@echo "make image    make a container's image without a container engine, .build/image/postern-*.tar"
 	@echo "make test     build and run all tests"
 	@echo "make test-long    crashes, power cuts, faults and contention in large numbers, for hours"
 	@echo "make test-example build the package in Tests/Example as its own, and everything that it needs once more"
@@ -141,6 +144,10 @@ deb: build
 test-deb: deb
 	@./install-missing $(TO_TEST_PACKAGE)
 	debian/test .build/deb
+
+image: build
+	@./install-missing $(TO_MAKE_IMAGE)
+	container/make-image .build/release/postern .build/image
 
 install-dependencies:
 	@./install-missing $(FOR_SWIFT) $(TO_BUILD) $(TO_TEST) $(TO_BENCH) $(TO_PACKAGE) $(TO_TEST_PACKAGE)
