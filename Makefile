@@ -18,7 +18,7 @@ TO_BENCH := binutils gcc libssl-dev nginx openssl php-fpm php-sqlite3 python3 py
 	uwsgi-core uwsgi-plugin-python3 wrk
 
 .PHONY: help run build test test-long test-example fuzz lint docs bench bench-store clean install-dependencies swift
-.PHONY: install uninstall deb test-deb image
+.PHONY: install uninstall deb test-deb image release
 
 help:
 	@echo "make run      build, and run the example on 127.0.0.1:$(PORT) until Ctrl-C (PORT=8081 for another port)"
@@ -28,6 +28,7 @@ help:
 	@echo "make deb      build a Debian package, .build/deb/postern_*.deb"
 	@echo "make test-deb     install, upgrade, remove and purge the package in Debians of their own; minutes, as root"
 	@echo "make image    make a container's image without a container engine, .build/image/postern-*.tar"
+	@echo "make release VERSION=1.2.3    make a release; DRY_RUN=1 changes nothing here; see docs/versions.md"
 	@echo "make test     build and run all tests"
 	@echo "make test-long    crashes, power cuts, faults and contention in large numbers, for hours"
 	@echo "make test-example build the package in Tests/Example as its own, and everything that it needs once more"
@@ -129,7 +130,7 @@ install:
 	install -m 644 systemd/postern.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/postern.conf
 	@chmod 644 $(addprefix $(DESTDIR),$(filter-out %/bin/postern,$(INSTALLED)))
 	@for file in $(INCLUDES); do install -D -m 644 $$file $(DESTDIR)$(SHARED)/$$file; done
-	@for file in README.md SECURITY.md Security/statement.md; do \
+	@for file in README.md CHANGELOG.md LICENSE NOTICE SECURITY.md Security/statement.md; do \
 		install -D -m 644 $$file $(DESTDIR)$(DOCUMENTS)/$$file; done
 
 # The store, the user and what was copied to a web server stay.
@@ -148,6 +149,11 @@ test-deb: deb
 image: build
 	@./install-missing $(TO_MAKE_IMAGE)
 	container/make-image .build/release/postern .build/image
+
+release: swift
+	@test -n "$(VERSION)" || { echo "Say which: make release VERSION=1.2.3" >&2; exit 1; }
+	@./install-missing $(TO_BUILD) $(TO_INSTALL) $(TO_PACKAGE) $(TO_MAKE_IMAGE)
+	./make-release $(VERSION) $(if $(DRY_RUN),--dry-run)
 
 install-dependencies:
 	@./install-missing $(FOR_SWIFT) $(TO_BUILD) $(TO_TEST) $(TO_BENCH) $(TO_PACKAGE) $(TO_TEST_PACKAGE)

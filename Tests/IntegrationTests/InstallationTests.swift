@@ -45,6 +45,7 @@ struct InstallationTests {
             "share/fish/vendor_completions.d/postern.fish", "share/postern/nginx/postern-gate.conf",
             "share/postern/nginx/example.conf", "share/postern/lighttpd/postern.conf",
             "share/postern/apache/postern.conf", "share/postern/caddy/Caddyfile", "share/doc/postern/README.md",
+            "share/doc/postern/LICENSE", "share/doc/postern/NOTICE", "share/doc/postern/CHANGELOG.md",
         ] {
             #expect(files.contains("usr/" + path), "\(path)")
         }
