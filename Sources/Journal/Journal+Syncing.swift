@@ -50,7 +50,7 @@ extension Journal {
     }
 
     /// So many lock files may be put there, one after the other, while somebody waits.
-    private static let greatestLocks = 16
+    static let greatestLocks = 16
 
     /// - Returns: false when nobody knows how much of the file is on disk.
     private func share(
@@ -158,11 +158,11 @@ extension Journal {
         .system(call: "fdatasync", path: file.path, errno: record.map(\.failure).flatMap { $0 == 0 ? nil : $0 } ?? EIO)
     }
 
-    /// The way back from a failed sync: the page cache may show lines that the disk does not have, and the system writes them no
-    /// more. So all groups that are whole go to a new file, which takes the place of the old one. What was acknowledged is among
-    /// them, whoever noted that; what was not is there as well, as after a crash.
+    /// The way back from a failed sync: the page cache may show lines that the disk does not have, so what
+    /// was known to be synced before goes to a new file, which takes the place of the old one. It may have
+    /// done so already, and only the sync of the folder failed: then all of that file is taken.
     private func rewrite(_ failed: SyncRecord, _ follower: Follower, _ lock: LockFile) throws(JournalError) {
-        let end = follower.position.offset
+        let end = follower.synced(by: failed) ?? follower.position.offset
         let new = file.path + ".new"
         do {
             // A leftover. Whoever made it held the lock and is gone.

@@ -30,9 +30,12 @@ extension Journal {
         let patience = isAwaited ? folder.lockFile.patience : .zero
         try folder.lockFile.withLock(isAwaited: isAwaited) { lock throws(JournalError) in
             needed = try appendGroup(patience, reset, apply, told, mayUseReserve, events)
-            guard needed == nil, isAwaited else { return }
-            try settle(lock, reset, apply, told)
-            needed = try appendGroup(patience, reset, apply, told, mayUseReserve, events)
+            guard isAwaited else { return }
+            // Once, but where other lock files are put there meanwhile.
+            for _ in 0..<Self.greatestLocks where needed == nil {
+                try settle(lock, reset, apply, told)
+                needed = try appendGroup(patience, reset, apply, told, mayUseReserve, events)
+            }
         }
         guard isAwaited else { return }
         guard let needed else { throw failure(nil) }

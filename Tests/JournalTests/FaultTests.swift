@@ -10,7 +10,7 @@ struct FaultTests {
 
     init() throws { folder = try TemporaryFolder() }
 
-    @Test("After a failed sync nothing is acknowledged, and the journal comes back with all that stands in it")
+    @Test("After a failed sync nothing is acknowledged, and the journal comes back as it was synced last")
     func failedSync() throws {
         let fault = Fault()
         let one = try folder.open(calls: fault.calls)
@@ -24,9 +24,9 @@ struct FaultTests {
         #expect(throws: JournalError.poisoned(path: folder.journalPath, errno: EIO)) { try one.append(["b"]) }
         fault.failsSync = false
         try other.append(["c"])
-        #expect(try other.read() == ["a", "lost", "c"])
-        #expect(try one.read() == ["a", "lost", "c"])
-        #expect(try folder.open().read() == ["a", "lost", "c"])
+        #expect(try other.read() == ["a", "c"])
+        #expect(try one.read() == ["a", "c"])
+        #expect(try folder.open().read() == ["a", "c"])
     }
 
     @Test("The first sync after a boot that fails loses nothing of what was there")

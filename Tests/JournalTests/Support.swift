@@ -56,6 +56,9 @@ final class TemporaryFolder: Sendable {
         return try file.read(Int(try file.status().size), at: 0)
     }
 
+    /// When the file was changed last, in nanoseconds since 1970.
+    func changed() throws -> Int64 { try File(opening: journalPath, owner: geteuid()).status().changed }
+
     /// Replaces what is in the file, in place; `sameBoot` decides whether it is still known what was synced.
     func setBytes(_ bytes: [UInt8], sameBoot: Bool = false) throws {
         if !sameBoot { try forgetSyncs() }

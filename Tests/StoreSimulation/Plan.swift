@@ -78,6 +78,8 @@ extension Plan {
             var round = Round(seed: random.next(), steps: [])
             let count = together ? 1 + random.below(3) : 1
             round.steps = (0..<count).map { _ in (0..<1 + random.below(7)).map { _ in Self.step(&random) } }
+            // What a lock file knew that is there no more, nobody knows after a failed sync.
+            if fails { round.steps = round.steps.map { $0.map { $0 == .replaceLock ? .look(0) : $0 } } }
             if number == 0 { round.steps[0] = [.add(name: 0), .issue(0, seconds: nil), .start(0)] + round.steps[0] }
             if count > 1 { round.switching = [20, 100, 400][random.below(3)] }
             if dies, random.happens(350) { round.kill = (random.below(count), random.below(400)) }
