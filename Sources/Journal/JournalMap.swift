@@ -76,6 +76,11 @@ package final class JournalMap: Sendable {
         }
     }
 
+    /// Whether a line ends just before `offset`.
+    package func beginsLine(at offset: Int64) -> Bool {
+        offset > 0 && offset < bytes.bytes.count && bytes.bytes[Int(offset) - 1] == 0x0A
+    }
+
     /// - Parameter offset: Where something stands that cannot be.
     package func damage(at offset: Int64) -> JournalError {
         let line = known.withLock { known in

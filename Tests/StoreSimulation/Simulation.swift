@@ -167,6 +167,11 @@ final class Simulation {
                 for slot in slots { if let store = slot.store { try lookAtAll(store) } }
                 isDamaged = false
                 return
+            } catch StoreError.journal(.wrongIndex(let path)) where isDamaged {
+                // As the message says.
+                said.append(path)
+                machine.disk.unlink(path)
+                machine.disk.sync(Self.store)
             } catch {
                 said.append("\(error)")
                 guard isDamaged else { return model.violated("a store that nobody has damaged is refused: \(error)") }

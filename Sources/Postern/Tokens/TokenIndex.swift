@@ -206,6 +206,7 @@ final class TokenIndex: Sendable {
         } catch .damaged(let path, let line, let offset) {
             // The line is what it was, and the index leads to where it is not.
             try expectUnchanged()
+            guard journal.beginsLine(at: offset) else { throw .wrongIndex(path: self.path) }
             throw .damaged(path: path, line: line, offset: offset)
         } catch {
             throw error
