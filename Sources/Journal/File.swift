@@ -111,7 +111,7 @@ final class File: Sendable {
             case EINTR: continue
             case EAGAIN, EACCES:
                 guard system.elapsedTime() < deadline else { throw .locked(path: path, holder: 0) }
-                guard try statusAtPath().identity == status().identity else { return false }
+                guard try isAtPath() else { return false }
                 system.pause(microseconds: 200)
             default: throw Self.error("fcntl", path)
             }
@@ -123,8 +123,11 @@ final class File: Sendable {
     /// - Returns: false when another file has taken its place at the path.
     func isLockedAtPath(for patience: Duration) throws(JournalError) -> Bool {
         guard try lock(for: patience) else { return false }
-        return try statusAtPath().identity == status().identity
+        return try isAtPath()
     }
+
+    /// Whether no other file has taken its place at the path.
+    func isAtPath() throws(JournalError) -> Bool { try statusAtPath().identity == status().identity }
 
     func unlock() { system.lock(descriptor, byte: 0, false) }
 

@@ -95,22 +95,16 @@ extension LinuxCalls {
 
     package var boot: [UInt8] { Linux.boot }
 
-    package func realTime() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) &* 1_000_000 &+ Int64(time.tv_nsec) / 1000
-    }
+    package func realTime() -> Int64 { microseconds(of: CLOCK_REALTIME) }
 
-    package func elapsedTime() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_BOOTTIME, &time)
-        return Int64(time.tv_sec) &* 1_000_000 &+ Int64(time.tv_nsec) / 1000
-    }
+    package func elapsedTime() -> Int64 { microseconds(of: CLOCK_BOOTTIME) }
 
-    package func coarseTime() -> Int64 {
+    package func coarseTime() -> Int64 { microseconds(of: CLOCK_MONOTONIC_COARSE) / 1000 }
+
+    private func microseconds(of clock: clockid_t) -> Int64 {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
-        return Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000
+        clock_gettime(clock, &time)
+        return Int64(time.tv_sec) &* 1_000_000 &+ Int64(time.tv_nsec) / 1000
     }
 
     package var isClockSynchronized: Bool { linux_clock_is_synchronized() }

@@ -116,7 +116,7 @@ final class LockFile: Sendable {
     private static let makingByte: Int64 = 1 << 32 + 1
 
     /// Whether the file at the path is still the one that is locked.
-    func isAtPath() throws(JournalError) -> Bool { try file.statusAtPath().identity == file.status().identity }
+    func isAtPath() throws(JournalError) -> Bool { try file.isAtPath() }
 
     /// What is known about the journal of this name; nil when there is no record of it from this boot.
     func record(of journal: String) throws(JournalError) -> SyncRecord? { try look(at: journal).record }

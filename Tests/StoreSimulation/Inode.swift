@@ -6,9 +6,8 @@ final class Inode {
     let number: UInt
     let isFolder: Bool
     var mode: UInt32
-    /// How many names it has, and how many open descriptions.
+    /// How many names it has.
     var names = 0
-    var opened = 0
     /// Nanoseconds since 1970.
     var changed: Int64 = 0
     var modified: Int64 = 0

@@ -20,7 +20,6 @@ final class SimulatedProcess: System, @unchecked Sendable {
         init(_ inode: Inode, _ number: Int) {
             self.inode = inode
             self.number = number
-            inode.opened += 1
         }
     }
 
@@ -39,7 +38,6 @@ final class SimulatedProcess: System, @unchecked Sendable {
         guard let description = descriptors.removeValue(forKey: descriptor) else { return }
         description.uses -= 1
         guard description.uses == 0 else { return }
-        description.inode.opened -= 1
         description.inode.locks = description.inode.locks.filter { $0.value != description.number }
     }
 

@@ -119,12 +119,9 @@ final class Simulation {
     }
 
     private func refused(_ error: any Error, _ process: SimulatedProcess, _ step: Plan.Step) {
-        guard !process.isOver, !isDamaged, machine.disk.taken == 0, !hadFaults else { return }
+        guard !process.isOver, !isDamaged, machine.disk.taken == 0, !machine.hasFailed else { return }
         model.violated("\(step) fails: \(error)")
     }
-
-    /// Whether a call has failed in this round.
-    private var hadFaults: Bool { machine.hasFailed }
 
     /// As a program does that copies files with the help of another name.
     private func replaceLock() {
