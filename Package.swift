@@ -107,7 +107,7 @@ let package = Package(
                 "Hello", "Journal", "Postern", "PosternCommand", "WebServerConfiguration", "parser-cost",
                 "store-exerciser", "store-simulation",
             ],
-            exclude: ["Peer"],
+            exclude: ["Serving/Peer"],
             swiftSettings: settings
         ),
     ],

@@ -80,8 +80,11 @@ final class Machine {
             if left == 0 { cutPower() } else { untilPowerCut = left - 1 }
         }
         if switching > 0, random.happens(switching) { turns.yield(to: random.next()) }
-        log?.append("\(process.process) \(call())")
+        say("\(process.process) \(call())")
     }
+
+    /// For whoever looks into a failure.
+    func say(_ text: @autoclosure () -> String) { log?.append(text()) }
 
     func note(_ result: Int) {
         trace = (trace ^ UInt64(bitPattern: Int64(result))) &* 0x0000_0100_0000_01B3 &+ UInt64(elapsed)
@@ -97,14 +100,14 @@ final class Machine {
 
     func cutPower() {
         untilPowerCut = nil
-        log?.append("POWER CUT")
+        say("POWER CUT")
         endProcesses()
         disk.cutPower(&random)
         begin()
     }
 
     func reboot() {
-        log?.append("REBOOT")
+        say("REBOOT")
         endProcesses()
         disk.shutDown()
         begin()

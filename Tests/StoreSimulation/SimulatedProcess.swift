@@ -148,6 +148,7 @@ final class SimulatedProcess: System, @unchecked Sendable {
         inode.write(Array(bytes.prefix(count)), at: Int(offset))
         machine.touch(inode)
         machine.note(count)
+        machine.say(String(decoding: bytes.prefix(count), as: UTF8.self))
         return count
     }
 

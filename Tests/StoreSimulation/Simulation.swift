@@ -43,7 +43,7 @@ final class Simulation {
             return "A store cannot be made: \(error)"
         }
         for (number, round) in plan.rounds.enumerated() {
-            machine.log?.append("ROUND \(number): \(round)")
+            machine.say("ROUND \(number): \(round)")
             machine.random = Seeded(round.seed)
             play(round)
             finish(round)
@@ -98,6 +98,7 @@ final class Simulation {
     private func take(_ step: Plan.Step, _ number: Int) {
         let process = slots[number].process
         guard !process.isOver else { return }
+        machine.say("\(process.process) STEP \(step)")
         if step == .reopen {
             slots[number].store = nil
             return
@@ -159,8 +160,8 @@ final class Simulation {
                 let store = try Store(opening: Self.store, unsaved: 0, system: process)
                 try lookAtAll(store)
                 try store.check()
-                // Also for whoever was there before, when they have looked.
-                machine.pass(microseconds: 20_000)
+                // Also for whoever was there before, when they have looked: once a second at what they have mapped.
+                machine.pass(microseconds: isDamaged ? 1_100_000 : 20_000)
                 for slot in slots { if let store = slot.store { try lookAtAll(store) } }
                 isDamaged = false
                 return
@@ -184,7 +185,7 @@ final class Simulation {
         model.lost(canRevive: true)
         do {
             let results = try Store.repair(at: Self.store, revokingAll: revokingAll, process)
-            machine.log?.append("REPAIRED \(results)")
+            machine.say("REPAIRED \(results)")
         } catch StoreError.journal(.foreignFile(let path)) {
             // As the message says.
             machine.disk.rename(path, to: path + ".aside")
@@ -241,7 +242,7 @@ final class Simulation {
     /// At the end everything works again, and whoever comes is nobody else.
     private func conclude() {
         machine.disk.taken = 0
-        machine.log?.append("CONCLUSION")
+        machine.say("CONCLUSION")
         finish(Plan.Round(seed: 0, steps: []))
         guard model.violation == nil else { return }
         let process = machine.makeProcess()

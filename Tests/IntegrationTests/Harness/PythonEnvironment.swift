@@ -8,7 +8,7 @@ enum PythonEnvironment {
     static let python = Result { try make() }
 
     private static func make() throws -> String {
-        let requirements = Site.sources + "/Tests/IntegrationTests/Peer/requirements.txt"
+        let requirements = Site.sources + "/Tests/IntegrationTests/Serving/Peer/requirements.txt"
         let folder = Site.sources + "/.build/python-peers"
         let stamp = folder + "/requirements.txt"
         let wanted = try String(contentsOfFile: requirements, encoding: .utf8)

@@ -7,14 +7,14 @@ import Testing
 struct AuditLogTests {
     private let folder: TemporaryFolder
     private let output: LogOutput
-    private let gate: Gate
+    private let site: InProcessSite
     private let token: String
 
     init() throws {
         folder = try TemporaryFolder()
         output = try LogOutput(.file(folder.path + "/audit"))
-        gate = try Gate(throttlesFailures: true, audit: AuditLog(to: output))
-        token = try gate.accounts.issueToken(for: gate.user("ann")).1.text
+        site = try InProcessSite(throttlesFailures: true, audit: AuditLog(to: output))
+        token = try site.accounts.issueToken(for: site.user("ann")).1.text
         truncate(folder.path + "/audit", 0)
     }
 
@@ -29,12 +29,12 @@ struct AuditLogTests {
 
     @Test("Users and tokens: who did what to whom, from where")
     func changes() throws {
-        let bob = try gate.addUser("bob")
-        try gate.accounts.setPassword(of: bob, to: Array("a much longer phrase".utf8))
-        let issued = gate.ask("tokens", headers: bearer, body: "{}", more: place, address: "127.0.0.9")
+        let bob = try site.addUser("bob")
+        try site.accounts.setPassword(of: bob, to: Array("a much longer phrase".utf8))
+        let issued = site.ask("tokens", headers: bearer, body: "{}", more: place, address: "127.0.0.9")
         #expect(issued.status == 201)
-        _ = gate.ask("token.logout", ["AUTHENTICATION": "Token"], headers: bearer, more: place)
-        _ = gate.ask("token.obtain", body: Gate.login("stella"), more: place)
+        _ = site.ask("token.logout", ["AUTHENTICATION": "Token"], headers: bearer, more: place)
+        _ = site.ask("token.obtain", body: InProcessSite.login("stella"), more: place)
         #expect(
             try lines() == [
                 "user-created address=- target=bob id=3 who=- scheme=- view=- path=-",
@@ -50,11 +50,11 @@ struct AuditLogTests {
 
     @Test("What an administrator gives and takes is in it by its name, and a new name with the old one")
     func administration() throws {
-        let root = try gate.administrator("root")
-        _ = try gate.store.setGroup(try GroupName("ops".utf8), permissions: [])
-        let bob = try gate.addUser("bob")
+        let root = try site.administrator("root")
+        _ = try site.store.setGroup(try GroupName("ops".utf8), permissions: [])
+        let bob = try site.addUser("bob")
         func ask(_ body: String) {
-            #expect(gate.administer("PATCH", "/api/users/\(bob.id)/", body, root).status == 200)
+            #expect(site.administer("PATCH", "/api/users/\(bob.id)/", body, root).status == 200)
         }
         ask(#"{"is_staff":true,"groups":["ops"],"user_permissions":["shop.sell","shop.buy"]}"#)
         ask(#"{"is_staff":false,"is_superuser":true,"user_permissions":["shop.sell"],"username":"rob"}"#)
@@ -72,16 +72,17 @@ struct AuditLogTests {
 
     @Test("A logout says who it was, whichever way they were logged in")
     func logouts() throws {
-        let session = gate.ask("session.login", body: Gate.login("ann"), more: place).values("Set-Cookie").map {
+        let session = site.ask("session.login", body: InProcessSite.login("ann"), more: place).values("Set-Cookie").map
+        {
             String($0.prefix { $0 != ";" })
         }
         let secret = session.first { $0.hasPrefix("csrftoken=") }?.dropFirst("csrftoken=".count) ?? ""
         let headers = ["COOKIE": session.joined(separator: "; "), "X_CSRFTOKEN": String(secret)]
-        #expect(gate.ask("session.logout", headers: headers, body: "{}", more: place).status == 204)
+        #expect(site.ask("session.logout", headers: headers, body: "{}", more: place).status == 204)
         // Nobody is logged out twice.
-        #expect(gate.ask("session.logout", headers: headers, body: "{}", more: place).status == 204)
-        let refresh = gate.pair("stella").refresh
-        _ = gate.ask("jwt.blacklist", body: #"{"refresh":"\#(refresh)"}"#, more: place)
+        #expect(site.ask("session.logout", headers: headers, body: "{}", more: place).status == 204)
+        let refresh = site.pair("stella").refresh
+        _ = site.ask("jwt.blacklist", body: #"{"refresh":"\#(refresh)"}"#, more: place)
         #expect(
             try lines().filter { $0.hasPrefix("logout") } == [
                 "logout address=127.0.0.1 target=ann id=1 who=- scheme=- view=session.logout path=/x",
@@ -92,7 +93,7 @@ struct AuditLogTests {
 
     @Test("To log out everywhere is a change of the user")
     func logoutAll() throws {
-        _ = gate.ask("token.logoutall", ["AUTHENTICATION": "Token"], headers: bearer, more: place)
+        _ = site.ask("token.logoutall", ["AUTHENTICATION": "Token"], headers: bearer, more: place)
         #expect(
             try lines() == [
                 "user-changed address=127.0.0.1 change=revoked target=ann id=1 who=ann scheme=Token view=token.logoutall path=/x"
@@ -103,10 +104,10 @@ struct AuditLogTests {
     @Test("A failed login names a user who exists, and never what else was typed")
     func failedLogins() throws {
         for name in ["ann", "correct horse", "ann\\nlogin", "ann\\u0000"] {
-            _ = gate.ask("token.obtain", body: #"{"username":"\#(name)","password":"wrong"}"#, more: place)
+            _ = site.ask("token.obtain", body: #"{"username":"\#(name)","password":"wrong"}"#, more: place)
         }
         let basic = ["AUTHORIZATION": "Basic " + Base64.encode(Array("a secret:wrong".utf8))]
-        _ = gate.ask("whoami", method: "GET", headers: basic, more: place)
+        _ = site.ask("whoami", method: "GET", headers: basic, more: place)
         let known =
             "login-failed address=127.0.0.1 target=ann id=1 reason=wrong-password who=- scheme=- view=token.obtain path=/x"
         let unknown = known.replacingOccurrences(of: "=ann id=1", with: "=-")
@@ -119,7 +120,7 @@ struct AuditLogTests {
     @Test("Refused credentials and permissions are in it with the reason; who presents nothing is not")
     func refusals() throws {
         func ask(_ location: [String: String], _ headers: [String: String], _ method: String = "GET") {
-            _ = gate.ask("whoami", location, method: method, headers: headers, more: place)
+            _ = site.ask("whoami", location, method: method, headers: headers, more: place)
         }
         ask([:], [:])
         ask([:], ["AUTHORIZATION": "Digest x"])
@@ -131,8 +132,8 @@ struct AuditLogTests {
         ask(["PERMISSION": "AllowAny", "BAD_CREDENTIAL": "ignore"], ["AUTHORIZATION": "Bearer x.y.z"])
         ask(["PERMISSION": "IsAdminUser"], bearer)
         ask(["REQUIRE_HTTPS": "on"], bearer)
-        let limited = try gate.accounts.issueToken(
-            for: gate.user("ann"),
+        let limited = try site.accounts.issueToken(
+            for: site.user("ann"),
             limits: TokenLimits(scopes: [], methods: ["POST"], paths: [], networks: [])
         ).1.text
         ask([:], ["AUTHORIZATION": "Token " + limited])
@@ -151,10 +152,10 @@ struct AuditLogTests {
 
     @Test("A refresh token that comes back is in it, with whose it was")
     func reuse() throws {
-        func refresh(_ token: String) -> Gate.Answer {
-            gate.ask("jwt.refresh", ["JWT_GRACE": "0s"], body: #"{"refresh":"\#(token)"}"#, more: place)
+        func refresh(_ token: String) -> InProcessSite.Answer {
+            site.ask("jwt.refresh", ["JWT_GRACE": "0s"], body: #"{"refresh":"\#(token)"}"#, more: place)
         }
-        let first = gate.pair("ann").refresh
+        let first = site.pair("ann").refresh
         #expect(refresh(first).status == 200)
         #expect(refresh(first)["detail"] == "Token is blacklisted")
         // The family is dead, and its end no news.
@@ -165,9 +166,14 @@ struct AuditLogTests {
 
     @Test("Whom a forged token names is not in it")
     func forged() throws {
-        let parts = gate.pair("stella").access.split(separator: ".").map(String.init)
-        let mine = gate.pair("ann").access.split(separator: ".").map(String.init)
-        _ = gate.ask("whoami", method: "GET", headers: Gate.bearer("\(parts[0]).\(parts[1]).\(mine[2])"), more: place)
+        let parts = site.pair("stella").access.split(separator: ".").map(String.init)
+        let mine = site.pair("ann").access.split(separator: ".").map(String.init)
+        _ = site.ask(
+            "whoami",
+            method: "GET",
+            headers: InProcessSite.bearer("\(parts[0]).\(parts[1]).\(mine[2])"),
+            more: place
+        )
         let refused = try lines().filter { $0.hasPrefix("refused") }
         #expect(refused == ["refused address=127.0.0.1 reason=bad-credential who=- scheme=- view=whoami path=/x"])
     }
@@ -177,7 +183,7 @@ struct AuditLogTests {
         let start = "refused address=192.0.2.1 reason="
         func ask(_ address: String, _ location: [String: String] = [:]) {
             let location = location.merging(["REQUIRE_HTTPS": "off"]) { $1 }
-            _ = gate.ask(
+            _ = site.ask(
                 "whoami",
                 location,
                 method: "GET",
@@ -196,10 +202,10 @@ struct AuditLogTests {
         for _ in 0..<10 { ask("192.0.2.3") }
         lines = try self.lines()
         #expect(lines.count == 35 + 30 + 10)
-        let metrics = try #require(gate.application.metrics)
+        let metrics = try #require(site.application.metrics)
         #expect(metrics[.auditLinesLeftOut] == 65 + 70)
         #expect(metrics[.auditLines] >= 75)
-        gate.application.tellLeftOut()
+        site.application.tellLeftOut()
         func told(_ address: String, _ reason: String, _ count: Int) -> String {
             "left-out address=\(address) reason=\(reason) count=\(count) who=- scheme=- view=- path=-"
         }
@@ -214,7 +220,7 @@ struct AuditLogTests {
     func boundedSite() throws {
         for number in 0..<10 {
             for _ in 0..<30 {
-                _ = gate.ask(
+                _ = site.ask(
                     "whoami",
                     ["REQUIRE_HTTPS": "off", "FAILURE_THROTTLE": "off"],
                     method: "GET",
@@ -238,14 +244,14 @@ struct AuditLogTests {
     )
     func forgeries(target: String, field: String) throws {
         let wrong = ["AUTHORIZATION": "Token wrong"]
-        _ = gate.ask("whoami", method: "GET", headers: wrong, more: [("REQUEST_URI", target)])
+        _ = site.ask("whoami", method: "GET", headers: wrong, more: [("REQUEST_URI", target)])
         let all = try lines()
         #expect(all == ["refused address=127.0.0.1 reason=bad-credential who=- scheme=- view=whoami \(field)"])
     }
 
     @Test("A name with spaces and quotes stands in quotes, and one of other letters as it is")
     func names() throws {
-        try gate.addUser("émile \"x\" who=root")
+        try site.addUser("émile \"x\" who=root")
         let target = #"target="émile \x22x\x22 who=root" id=3"#
         #expect(
             try lines() == ["user-created address=- \(target) who=- scheme=- view=- path=-"]
@@ -255,7 +261,7 @@ struct AuditLogTests {
     @Test("As JSON it says the same, an object a line")
     func json() throws {
         output.format = .json
-        _ = gate.ask(
+        _ = site.ask(
             "whoami",
             method: "GET",
             headers: ["AUTHORIZATION": "Token wrong"],

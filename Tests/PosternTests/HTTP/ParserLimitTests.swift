@@ -7,9 +7,9 @@ private func times(_ count: Int, _ part: String) -> String { String(repeating: p
 
 @Suite("What a client sends costs no more than it weighs: limits of what is read, and what is beyond them")
 struct ParserLimitTests {
-    private let gate: Gate
+    private let site: InProcessSite
 
-    init() throws { gate = try Gate() }
+    init() throws { site = try InProcessSite() }
 
     private static let anybody = ["PERMISSION": "AllowAny"]
 
@@ -37,14 +37,14 @@ struct ParserLimitTests {
             #expect(throws: Never.self) { try #expect(indent(text) == expected) }
         } else {
             #expect(throws: APIError.self) { try indent(text) }
-            #expect(gate.ask("whoami", Self.anybody, method: "GET", headers: ["ACCEPT": text]).status == 406)
-            #expect(gate.ask("session.login", method: "GET", headers: ["ACCEPT": text]).status == 200)
+            #expect(site.ask("whoami", Self.anybody, method: "GET", headers: ["ACCEPT": text]).status == 406)
+            #expect(site.ask("session.login", method: "GET", headers: ["ACCEPT": text]).status == 200)
         }
     }
 
     @Test("Fields of one name become one list, however many there are")
     func joinedFields() {
-        let one = gate.ask(
+        let one = site.ask(
             "whoami",
             Self.anybody,
             method: "GET",
@@ -52,12 +52,14 @@ struct ParserLimitTests {
         )
         #expect(one.status == 200)
         let many = Array(repeating: ("HTTP_ACCEPT", ""), count: 4000) + [("HTTP_ACCEPT", "*/*")]
-        #expect(gate.ask("whoami", Self.anybody, method: "GET", more: many).status == 406)
+        #expect(site.ask("whoami", Self.anybody, method: "GET", more: many).status == 406)
     }
 
     @Test("A Content-Type that is too long is none that is known, and an answer repeats the beginning of it")
     func contentType() throws {
-        func answer(_ type: String) -> Gate.Answer { gate.ask("token.obtain", bytes: Array("{}".utf8), type: type) }
+        func answer(_ type: String) -> InProcessSite.Answer {
+            site.ask("token.obtain", bytes: Array("{}".utf8), type: type)
+        }
         #expect(answer("application/json" + times(100, ";a=b")).status == 400)
         let refused = answer("application/json" + times(101, ";a=b"))
         #expect(refused.status == 415 && refused.body.contains("\"application/json;a=b;a=b"))
@@ -81,7 +83,7 @@ struct ParserLimitTests {
     @Test("A query has a thousand parameters, as Django has it")
     func query() {
         func status(_ query: String) -> Int {
-            gate.ask("whoami", Self.anybody, method: "GET", more: [("QUERY_STRING", query)]).status
+            site.ask("whoami", Self.anybody, method: "GET", more: [("QUERY_STRING", query)]).status
         }
         #expect(status(times(999, "a=b&") + "format=json") == 200 && status(times(999, "a=b&") + "format=x") == 404)
         #expect(status(times(1000, "a=b&") + "format=json") == 400 && status(times(60_000, "&")) == 400)
@@ -106,15 +108,15 @@ struct ParserLimitTests {
 
     @Test("Basic credentials have 4 KiB, and a long field is refused as a malformed one")
     func basic() {
-        func answer(_ encoded: String) -> Gate.Answer {
-            gate.ask(
+        func answer(_ encoded: String) -> InProcessSite.Answer {
+            site.ask(
                 "whoami",
                 ["AUTHENTICATION": "Basic"],
                 method: "GET",
                 headers: ["AUTHORIZATION": "Basic " + encoded]
             )
         }
-        let good = Base64.encode(Array("ann:\(Gate.password)".utf8))
+        let good = Base64.encode(Array("ann:\(InProcessSite.password)".utf8))
         #expect(answer(good).status == 200)
         #expect(answer(good + times(4096 - good.utf8.count, "!")).status == 200)
         let long = answer(good + times(4097 - good.utf8.count, "!"))
@@ -139,10 +141,10 @@ struct ParserLimitTests {
     @Test("A token, and the header of a JSON Web Token, have a length")
     func tokens() {
         func body(_ credential: String) -> String {
-            gate.ask("whoami", method: "GET", headers: ["AUTHORIZATION": credential]).body
+            site.ask("whoami", method: "GET", headers: ["AUTHORIZATION": credential]).body
         }
         #expect(body("Token " + times(60_000, "a")).contains("Invalid token."))
-        let access = gate.pair().access
+        let access = site.pair().access
         #expect(body("Bearer " + access).contains("\"ann\""))
         let header = String(
             decoding: Base64URL.encode(Array((#"{"alg":"HS256","x":""# + times(3200, "x") + "\"}").utf8)),
@@ -157,8 +159,8 @@ struct ParserLimitTests {
 
     @Test("JSON of a body: what no view reads is checked and not kept, and there is not too much of it")
     func json() throws {
-        let token = ["AUTHORIZATION": "Token " + (try gate.accounts.issueToken(for: gate.user("ann")).1.text)]
-        func answer(_ body: String) -> Gate.Answer { gate.ask("password", headers: token, body: body) }
+        let token = ["AUTHORIZATION": "Token " + (try site.accounts.issueToken(for: site.user("ann")).1.text)]
+        func answer(_ body: String) -> InProcessSite.Answer { site.ask("password", headers: token, body: body) }
         // With the object and the list.
         let long = times(2997, "1,")
         #expect(answer("{\"a\":[\(long)1]}").body.contains("This field is required."))
@@ -173,7 +175,7 @@ struct ParserLimitTests {
         #expect(
             answer("{\"username\":\(times(4301, "1"))}").body.contains("Exceeds the limit (4300 digits) for integer")
         )
-        let scopes = gate.ask("tokens", headers: token, body: "{\"scopes\":\"\(times(2049, "a "))\"}")
+        let scopes = site.ask("tokens", headers: token, body: "{\"scopes\":\"\(times(2049, "a "))\"}")
         #expect(scopes.status == 400 && scopes.body.contains(TokenLimitError.tooLong.description))
         #expect(answer("[\(times(4301, "1")).5]").body.contains("Expected a dictionary, but got list"))
     }
@@ -204,8 +206,8 @@ struct ParserLimitTests {
 
     @Test("What a client sent is repeated as far as anybody means it")
     func echoes() {
-        func answer(_ headers: [String: String], _ more: [(String, String)] = []) -> Gate.Answer {
-            gate.ask("session.login", headers: headers, body: "{}", more: more)
+        func answer(_ headers: [String: String], _ more: [(String, String)] = []) -> InProcessSite.Answer {
+            site.ask("session.login", headers: headers, body: "{}", more: more)
         }
         let origin = answer(["ORIGIN": "http://" + times(60_000, "a")])
         #expect(
@@ -215,7 +217,7 @@ struct ParserLimitTests {
         #expect(referer.status == 403 && referer.body.utf8.count < 2000)
         let long = answer(["REFERER": "https://" + times(60_000, "a"), "HOST": "a"], [("HTTPS", "on")])
         #expect(long.status == 403 && long.body.contains("Referer is malformed"))
-        let page = gate.ask(
+        let page = site.ask(
             "session.login",
             headers: ["ACCEPT": "text/html", "COOKIE": "csrftoken=" + times(32, "a")],
             body: "csrfmiddlewaretoken=" + times(32, "a") + "&username=" + times(2500, "%3C"),
@@ -286,29 +288,29 @@ struct ParserLimitTests {
             text.utf16.map { "\\u" + times(4 - String($0, radix: 16).count, "0") + String($0, radix: 16) }.joined()
         }
         let greatest = #"{"username":"\#(escaped(times(150, "😀")))","password":"\#(escaped(times(1024, "a")))"}"#
-        #expect(gate.ask("token.obtain", body: greatest).body.contains("Unable to log in"))
-        let nobody = #"{"username":"ann","password":"\#(Gate.password)"}"#
-        #expect(gate.ask("token.obtain", body: padded(nobody, to: 16_384)).status == 200)
-        #expect(gate.ask("token.obtain", body: padded(nobody, to: 16_385)).status == 413)
-        let token = ["AUTHORIZATION": "Token " + (try gate.accounts.issueToken(for: gate.user("ann")).1.text)]
-        #expect(gate.ask("tokens", headers: token, body: padded("{}", to: 65_536)).status == 201)
-        #expect(gate.ask("tokens", headers: token, body: padded("{}", to: 65_537)).status == 413)
+        #expect(site.ask("token.obtain", body: greatest).body.contains("Unable to log in"))
+        let nobody = #"{"username":"ann","password":"\#(InProcessSite.password)"}"#
+        #expect(site.ask("token.obtain", body: padded(nobody, to: 16_384)).status == 200)
+        #expect(site.ask("token.obtain", body: padded(nobody, to: 16_385)).status == 413)
+        let token = ["AUTHORIZATION": "Token " + (try site.accounts.issueToken(for: site.user("ann")).1.text)]
+        #expect(site.ask("tokens", headers: token, body: padded("{}", to: 65_536)).status == 201)
+        #expect(site.ask("tokens", headers: token, body: padded("{}", to: 65_537)).status == 413)
         // Parts as well.
         func members(_ count: Int) -> String { "{" + (0..<count).map { "\"\($0)\":1" }.joined(separator: ",") + "}" }
         func form(_ count: Int) -> String { times(count, "a=b&") }
         for (text, type) in [(members(101), "application/json"), (form(101), "application/x-www-form-urlencoded")] {
-            let refused = gate.ask("token.obtain", body: text, type: type)
+            let refused = site.ask("token.obtain", body: text, type: type)
             #expect(refused.status == 400 && refused.body.hasPrefix(#"{"detail":"#))
-            #expect(!gate.ask("tokens", headers: token, body: text, type: type).body.hasPrefix(#"{"detail":"#))
+            #expect(!site.ask("tokens", headers: token, body: text, type: type).body.hasPrefix(#"{"detail":"#))
         }
-        #expect(gate.ask("token.obtain", body: members(100)).body.contains("This field is required."))
-        #expect(gate.ask("tokens", headers: ["AUTHORIZATION": "Token x"], body: padded("{}", to: 65_536)).status == 401)
+        #expect(site.ask("token.obtain", body: members(100)).body.contains("This field is required."))
+        #expect(site.ask("tokens", headers: ["AUTHORIZATION": "Token x"], body: padded("{}", to: 65_536)).status == 401)
     }
 
     @Test("A document that is the same for all is made once for each form of it, and HEAD has none of it")
     func constantAnswers() {
-        func answer(_ method: String, _ accept: String) -> Gate.Answer {
-            gate.ask("openapi", method: method, headers: ["ACCEPT": accept])
+        func answer(_ method: String, _ accept: String) -> InProcessSite.Answer {
+            site.ask("openapi", method: method, headers: ["ACCEPT": accept])
         }
         let compact = answer("GET", "*/*")
         #expect(compact.status == 200 && compact.body.hasPrefix("{\"openapi\""))

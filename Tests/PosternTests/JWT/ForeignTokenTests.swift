@@ -7,23 +7,23 @@ import Testing
 /// What tokens of another issuer may do, and how a single one is ended.
 @Suite("Tokens of other issuers")
 struct ForeignTokenTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let issuer: Issuer
 
     init() throws {
-        gate = try Gate()
-        issuer = try Issuer(gate)
+        site = try InProcessSite()
+        issuer = try Issuer(site)
     }
 
     private func whoami(_ token: String, _ issuer: Issuer? = nil) -> String {
-        gate.whoami(Gate.bearer(token), (issuer ?? self.issuer).location())
+        site.whoami(InProcessSite.bearer(token), (issuer ?? self.issuer).location())
     }
 
     private func revoke(_ token: String, _ issuer: Issuer? = nil) -> Int {
-        gate.ask(
+        site.ask(
             "oauth.revoke",
             (issuer ?? self.issuer).location(),
-            headers: Gate.bearer(token),
+            headers: InProcessSite.bearer(token),
             body: "token=\(token)",
             type: "application/x-www-form-urlencoded"
         ).status
@@ -37,8 +37,8 @@ struct ForeignTokenTests {
 
     @Test("Ending one ends no other: of the user, of others, of another issuer, with and without jti", arguments: names)
     func revocation(jti: String?) throws {
-        let other = try Issuer(gate, "https://other.example")
-        let slash = try Issuer(gate, issuer.name + "/")
+        let other = try Issuer(site, "https://other.example")
+        let slash = try Issuer(site, issuer.name + "/")
         let id = jti.map { JSONValue.string($0) }
         let victim = try issuer.token(["jti": id])
         var others: [(token: String, issuer: Issuer, name: String)] = []
@@ -60,11 +60,11 @@ struct ForeignTokenTests {
         for _ in 0..<2 { #expect(whoami(victim) == "") }
         for other in others { #expect(whoami(other.token, other.issuer) == other.name, "\(jti ?? "none")") }
         // Also for those who open the store later, and when it was compacted.
-        _ = try gate.store.compact()
-        let beside = try Gate(beside: gate)
-        #expect(beside.whoami(Gate.bearer(victim), issuer.location()) == "")
+        _ = try site.store.compact()
+        let beside = try InProcessSite(beside: site)
+        #expect(beside.whoami(InProcessSite.bearer(victim), issuer.location()) == "")
         for other in others {
-            #expect(beside.whoami(Gate.bearer(other.token), other.issuer.location()) == other.name)
+            #expect(beside.whoami(InProcessSite.bearer(other.token), other.issuer.location()) == other.name)
         }
         // One that is dead already ends nothing either.
         #expect(revoke(victim) == 401)
@@ -89,8 +89,8 @@ struct ForeignTokenTests {
     )
     func former() throws {
         let end = Timestamp(seconds: Timestamp.now().seconds + 600)
-        try gate.store.revoke(Array("foreign 42".utf8), expires: end)
-        try gate.store.revoke(Array("foreign ".utf8), expires: end)
+        try site.store.revoke(Array("foreign 42".utf8), expires: end)
+        try site.store.revoke(Array("foreign ".utf8), expires: end)
         #expect(whoami(try issuer.token(["jti": .string("42")])) == "")
         for jti in [nil, "", "43"] {
             #expect(whoami(try issuer.token(["jti": jti.map { .string($0) }])) == "ann")
@@ -103,7 +103,9 @@ struct ForeignTokenTests {
     )
     func oddID(jti: JSONValue) throws {
         let token = try issuer.token(["jti": jti])
-        #expect(gate.ask("whoami", issuer.location(), method: "GET", headers: Gate.bearer(token)).status == 401)
+        #expect(
+            site.ask("whoami", issuer.location(), method: "GET", headers: InProcessSite.bearer(token)).status == 401
+        )
         #expect(revoke(token) == 401)
     }
 
@@ -118,13 +120,13 @@ struct ForeignTokenTests {
             for token in tokens {
                 // A secret that cannot be one is replaced by the right one.
                 let cookie = "a=\(token); csrftoken=bad"
-                let refused = gate.ask("message", location, headers: ["COOKIE": cookie])
+                let refused = site.ask("message", location, headers: ["COOKIE": cookie])
                 #expect(refused.status == 403)
                 let secret = try #require(refused.cookies["csrftoken"])
                 secrets.insert(secret)
                 for other in tokens {
                     let headers = ["COOKIE": "a=\(other); csrftoken=\(secret)", "X_CSRFTOKEN": secret]
-                    #expect(gate.ask("message", location, headers: headers).status == (other == token ? 200 : 403))
+                    #expect(site.ask("message", location, headers: headers).status == (other == token ? 200 : 403))
                 }
             }
             #expect(secrets.count == tokens.count)
@@ -179,23 +181,23 @@ struct ForeignTokenTests {
         let location = issuer.location(scoped.setting.map { ["JWT_SCOPE_CLAIM": $0] } ?? [:])
         // Twice: it is remembered then.
         for _ in 0..<2 {
-            #expect(gate.whoami(Gate.bearer(token), location) == "ann")
+            #expect(site.whoami(InProcessSite.bearer(token), location) == "ann")
             for scope in ["read", "write", "admin"] {
                 let asked = location.merging(["PERMISSION": "HasScope('\(scope)')"]) { $1 }
-                let status = gate.ask("whoami", asked, method: "GET", headers: Gate.bearer(token)).status
+                let status = site.ask("whoami", asked, method: "GET", headers: InProcessSite.bearer(token)).status
                 #expect(status == (scoped.scopes?.contains(scope) ?? false ? 200 : 403), "\(scope)")
             }
             // Where the location lets others hand out credentials at all, only limited ones do not.
             let allowed = location.merging(["JWT_CREDENTIALS": "allow"]) { $1 }
-            let made = gate.ask("tokens", allowed, headers: Gate.bearer(token), body: #"{"label":"x"}"#).status
+            let made = site.ask("tokens", allowed, headers: InProcessSite.bearer(token), body: #"{"label":"x"}"#).status
             #expect(made == (scoped.scopes == nil ? 201 : 403))
         }
         // Beside a location that reads scopes elsewhere.
-        #expect(gate.whoami(Gate.bearer(token), issuer.location(["JWT_SCOPE_CLAIM": "other"])) == "ann")
-        let said = gate.ask(
+        #expect(site.whoami(InProcessSite.bearer(token), issuer.location(["JWT_SCOPE_CLAIM": "other"])) == "ann")
+        let said = site.ask(
             "oauth.introspect",
             location,
-            headers: ["AUTHORIZATION": "Basic " + Base64.encode(Array("stella:\(Gate.password)".utf8))],
+            headers: ["AUTHORIZATION": "Basic " + Base64.encode(Array("stella:\(InProcessSite.password)".utf8))],
             body: "token=\(token)",
             type: "application/x-www-form-urlencoded"
         ).body
@@ -207,9 +209,9 @@ struct ForeignTokenTests {
 
     @Test("No view that hands out or ends credentials takes them, unless the location says so")
     func handingOut() throws {
-        try gate.store.grant(gate.user("ann").id, staff: true, superuser: true)
+        try site.store.grant(site.user("ann").id, staff: true, superuser: true)
         let token = try issuer.token()
-        let id = try gate.user("stella").id
+        let id = try site.user("stella").id
         let views: [(String, String, String, Int)] = [
             ("tokens", "POST", #"{"label":"x"}"#, 201), ("tokens", "GET", "", 200), ("tokens.detail", "GET", "", 404),
             ("token.login", "POST", "{}", 200), ("users", "GET", "", 200), ("users.detail", "GET", "", 200),
@@ -223,13 +225,20 @@ struct ForeignTokenTests {
             let more = [("DOCUMENT_URI", view == "tokens.detail" ? "/api/tokens/999/" : "/api/users/\(id)/\(last)")]
             func answer(_ setting: [String: String]) -> Int {
                 let location = issuer.location(["AUTHENTICATION": "JWT"].merging(setting) { $1 })
-                return gate.ask(view, location, method: method, headers: Gate.bearer(token), body: body, more: more)
-                    .status
+                return site.ask(
+                    view,
+                    location,
+                    method: method,
+                    headers: InProcessSite.bearer(token),
+                    body: body,
+                    more: more
+                )
+                .status
             }
             for setting in [[:], ["JWT_CREDENTIALS": "refuse"]] { #expect(answer(setting) == 403, "\(view)") }
             #expect(answer(["JWT_CREDENTIALS": "allow"]) == status, "\(view)")
         }
-        #expect(gate.ask("whoami", issuer.location(["JWT_CREDENTIALS": "on"]), method: "GET").status == 500)
+        #expect(site.ask("whoami", issuer.location(["JWT_CREDENTIALS": "on"]), method: "GET").status == 500)
     }
 
     @Test(
@@ -243,7 +252,7 @@ struct ForeignTokenTests {
         let token = try issuer.token([claim: .string(value)])
         #expect(whoami(token) == "")
         for (view, name) in [("jwt.verify", "token"), ("jwt.refresh", "refresh"), ("jwt.blacklist", "refresh")] {
-            let answer = gate.ask(view, issuer.location(), body: #"{"\#(name)":"\#(token)"}"#)
+            let answer = site.ask(view, issuer.location(), body: #"{"\#(name)":"\#(token)"}"#)
             #expect(answer.status == 401 && answer["code"] == "token_not_valid", "\(view)")
         }
         #expect(whoami(try issuer.token(["typ": .string("Bearer"), "token_use": .string("access")])) == "ann")
@@ -254,13 +263,13 @@ struct ForeignTokenTests {
         let claims: [String: JSONValue?] = [
             "postern:epoch": .integer(.max), "postern:family": .string("f"), "epoch": .integer(.max),
             "family": .string("f"),
-            "user_id": .integer(try gate.user("stella").id),
+            "user_id": .integer(try site.user("stella").id),
         ]
         let token = try issuer.token(claims)
         #expect(whoami(token) == "ann")
-        try gate.store.revoke(Array("f".utf8), expires: Timestamp(seconds: Timestamp.lastSecond))
+        try site.store.revoke(Array("f".utf8), expires: Timestamp(seconds: Timestamp.lastSecond))
         #expect(whoami(token) == "ann")
-        try gate.store.revokeAll(of: gate.user("ann").id)
+        try site.store.revokeAll(of: site.user("ann").id)
         #expect(whoami(token) == "")
     }
 }

@@ -7,12 +7,12 @@ import Testing
 /// RFC 8725 and the attacks that are known by name: each token would be good but for one thing.
 @Suite("JSON Web Tokens that are refused")
 struct JWTRefusalTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let userID: String
 
     init() throws {
-        gate = try Gate()
-        userID = String(try gate.user("ann").id)
+        site = try InProcessSite()
+        userID = String(try site.user("ann").id)
     }
 
     private var claims: String {
@@ -21,7 +21,7 @@ struct JWTRefusalTests {
     }
 
     private func key(_ algorithm: JSONWebKey.Algorithm = .hs256) throws -> JSONWebKey {
-        try #require(try gate.store.keyRing().keys.first { $0.key.algorithm == algorithm }).key
+        try #require(try site.store.keyRing().keys.first { $0.key.algorithm == algorithm }).key
     }
 
     private static func encoded(_ text: some Sequence<UInt8>) -> String {
@@ -33,11 +33,11 @@ struct JWTRefusalTests {
         return text + "." + Self.encoded(try #require(try (key ?? self.key()).sign(Array(text.utf8))))
     }
 
-    private func isAccepted(_ token: String) -> Bool { gate.whoami(Gate.bearer(token)) == "ann" }
+    private func isAccepted(_ token: String) -> Bool { site.whoami(InProcessSite.bearer(token)) == "ann" }
 
     /// Not let in, and 401 rather than anything else.
     private func expectRefused(_ token: String, _ what: String = "", _ location: SourceLocation = #_sourceLocation) {
-        let answer = gate.ask("whoami", ["PERMISSION": "AllowAny"], method: "GET", headers: Gate.bearer(token))
+        let answer = site.ask("whoami", ["PERMISSION": "AllowAny"], method: "GET", headers: InProcessSite.bearer(token))
         #expect(answer.status == 401, "\(what)", sourceLocation: location)
         #expect(answer.body.contains(#""code":""#), "\(what)", sourceLocation: location)
     }
@@ -47,7 +47,7 @@ struct JWTRefusalTests {
         #expect(isAccepted(try token(#"{"alg":"HS256","typ":"JWT"}"#)))
         #expect(isAccepted(try token(#"{"alg":"HS256","kid":"\#(try key().id ?? "")"}"#)))
         for algorithm in [JSONWebKey.Algorithm.edDSA, .es256] {
-            try gate.store.generateKey(algorithm)
+            try site.store.generateKey(algorithm)
             let header = #"{"alg":"\#(algorithm.rawValue)","kid":"\#(try key(algorithm).id ?? "")","typ":"JWT"}"#
             #expect(isAccepted(try token(header, signedBy: key(algorithm))))
         }
@@ -73,11 +73,11 @@ struct JWTRefusalTests {
     @Test("A public key as the secret of HS256, in every form in which it can be had")
     func confusion() throws {
         for algorithm in [JSONWebKey.Algorithm.edDSA, .es256] {
-            try gate.store.generateKey(algorithm)
+            try site.store.generateKey(algorithm)
             let key = try key(algorithm)
             let members = try #require(key.publicMembers)
             let jwk = JSONWriter.bytes(of: .object(members))
-            var secrets = [jwk, jwk + [0x0A], JSONWriter.bytes(of: try gate.store.keyRing().publicSet)]
+            var secrets = [jwk, jwk + [0x0A], JSONWriter.bytes(of: try site.store.keyRing().publicSet)]
             for name in ["x", "y"] {
                 guard let text = JSONObject(members).string(name) else { continue }
                 secrets += [Array(text.utf8), try #require(Base64URL.decode(Array(text.utf8)[...]))]
@@ -97,7 +97,7 @@ struct JWTRefusalTests {
 
     @Test("Another key's name, and names that are paths or worse")
     func keyIDs() throws {
-        let other = try gate.store.generateKey(.hs256)
+        let other = try site.store.generateKey(.hs256)
         expectRefused(try token(#"{"alg":"HS256","kid":"\#(other.id)"}"#))
         let own = try key().id ?? ""
         for id in [
@@ -214,7 +214,7 @@ struct JWTRefusalTests {
         let location = ["JWT_ISSUER": "https://a.example", "JWT_AUDIENCE": "api"]
         func status(_ members: String) throws -> Int {
             let token = try token(#"{"alg":"HS256"}"#, #"{\#(members),"# + claims.dropFirst())
-            return gate.ask("whoami", location, method: "GET", headers: Gate.bearer(token)).status
+            return site.ask("whoami", location, method: "GET", headers: InProcessSite.bearer(token)).status
         }
         #expect(try status(#""iss":"https://a.example","aud":"api""#) == 200)
         #expect(try status(#""iss":"https://a.example","aud":["x","api"]"#) == 200)
@@ -228,10 +228,11 @@ struct JWTRefusalTests {
             #expect(try status(members) == 401, "\(members)")
         }
         // Our own tokens of such a location say both.
-        let pair = gate.pair("ann", location)
-        #expect(gate.whoami(Gate.bearer(pair.access), location) == "ann")
+        let pair = site.pair("ann", location)
+        #expect(site.whoami(InProcessSite.bearer(pair.access), location) == "ann")
         #expect(
-            gate.ask("whoami", ["JWT_AUDIENCE": "other"], method: "GET", headers: Gate.bearer(pair.access)).status
+            site.ask("whoami", ["JWT_AUDIENCE": "other"], method: "GET", headers: InProcessSite.bearer(pair.access))
+                .status
                 == 401
         )
     }
@@ -241,9 +242,9 @@ struct JWTRefusalTests {
         let now = Int(Date().timeIntervalSince1970)
         let past = #"{"token_type":"access","jti":"00","user_id":"\#(userID)","exp":\#(now - 20)}"#
         let token = try token(#"{"alg":"HS256"}"#, past)
-        #expect(gate.whoami(Gate.bearer(token), ["JWT_LEEWAY": "5m"]) == "ann")
-        #expect(gate.whoami(Gate.bearer(token), ["JWT_LEEWAY": "5s"]) == "")
-        #expect(gate.whoami(Gate.bearer(token)) == "")
+        #expect(site.whoami(InProcessSite.bearer(token), ["JWT_LEEWAY": "5m"]) == "ann")
+        #expect(site.whoami(InProcessSite.bearer(token), ["JWT_LEEWAY": "5s"]) == "")
+        #expect(site.whoami(InProcessSite.bearer(token)) == "")
     }
 
     @Test("Huge tokens are refused by their length, whatever they are made of")
@@ -257,23 +258,23 @@ struct JWTRefusalTests {
 
     @Test("A token of the wrong kind, everywhere")
     func kinds() throws {
-        let pair = gate.pair()
+        let pair = site.pair()
         expectRefused(pair.refresh)
-        #expect(gate.ask("jwt.refresh", body: #"{"refresh":"\#(pair.access)"}"#)["detail"] == "Token has wrong type")
-        #expect(gate.ask("jwt.blacklist", body: #"{"refresh":"\#(pair.access)"}"#)["detail"] == "Token has wrong type")
-        let token = try gate.accounts.issueToken(for: gate.user("ann")).1.text
+        #expect(site.ask("jwt.refresh", body: #"{"refresh":"\#(pair.access)"}"#)["detail"] == "Token has wrong type")
+        #expect(site.ask("jwt.blacklist", body: #"{"refresh":"\#(pair.access)"}"#)["detail"] == "Token has wrong type")
+        let token = try site.accounts.issueToken(for: site.user("ann")).1.text
         expectRefused(String(token.dropFirst(4)))
-        #expect(gate.whoami(["AUTHORIZATION": "Token " + pair.access]) == "")
-        #expect(gate.whoami(["COOKIE": "sessionid=" + pair.access]) == "")
+        #expect(site.whoami(["AUTHORIZATION": "Token " + pair.access]) == "")
+        #expect(site.whoami(["COOKIE": "sessionid=" + pair.access]) == "")
     }
 
     @Test("No mutation of a good token is good, and none is a crash")
     func mutations() throws {
         for algorithm in [JSONWebKey.Algorithm.es256, .edDSA, .hs256] {
-            if algorithm != .hs256 { try gate.store.generateKey(algorithm) }
+            if algorithm != .hs256 { try site.store.generateKey(algorithm) }
             let header = #"{"alg":"\#(algorithm.rawValue)","kid":"\#(try key(algorithm).id ?? "")"}"#
             let good = Array(try token(header, signedBy: key(algorithm)).utf8)
-            let tokens = JSONWebTokens(store: gate.store, settings: try JWTSettings(PolicySettings(Parameters())))
+            let tokens = JSONWebTokens(store: site.store, settings: try JWTSettings(PolicySettings(Parameters())))
             #expect(throws: Never.self) { try tokens.verify(good[...]) }
             var generator = SystemRandomNumberGenerator()
             for _ in 0..<4000 {
@@ -294,9 +295,9 @@ struct JWTRefusalTests {
 
     @Test("A signature of ECDSA in its other form does not get around a revocation")
     func malleability() throws {
-        try gate.store.generateKey(.es256)
+        try site.store.generateKey(.es256)
         // The newest key signs.
-        let access = gate.pair().access
+        let access = site.pair().access
         let parts = access.split(separator: ".").map(String.init)
         let signature = try #require(Base64URL.decode(Array(parts[2].utf8)[...]))
         #expect(signature.count == 64)
@@ -314,10 +315,10 @@ struct JWTRefusalTests {
         }
         let other = parts[0] + "." + parts[1] + "." + Self.encoded(signature[..<32] + digits.map { UInt8($0) })
         #expect(isAccepted(access) && isAccepted(other))
-        let revoked = gate.ask(
+        let revoked = site.ask(
             "oauth.revoke",
             ["AUTHENTICATION": "Basic"],
-            headers: ["AUTHORIZATION": "Basic " + Data("ann:\(Gate.password)".utf8).base64EncodedString()],
+            headers: ["AUTHORIZATION": "Basic " + Data("ann:\(InProcessSite.password)".utf8).base64EncodedString()],
             body: "token=\(access)",
             type: "application/x-www-form-urlencoded"
         )

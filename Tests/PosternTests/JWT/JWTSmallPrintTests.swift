@@ -7,19 +7,19 @@ import Testing
 /// What RFC 7515, 8725, 9068 and 9864 leave to issuers.
 @Suite("JSON Web Tokens of other issuers: small print")
 struct JWTSmallPrintTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let issuer: KeySetPublisher
     private let key: JSONWebKey
 
     init() throws {
-        gate = try Gate()
-        issuer = KeySetPublisher(of: gate)
+        site = try InProcessSite()
+        issuer = KeySetPublisher(of: site)
         key = try #require(JSONWebKey.random(.edDSA, id: "k"))
         try issuer.publish(KeySetPublisher.set([KeySetPublisher.text(key.publicMembers)]))
     }
 
     private func who(_ header: String, _ claims: [String: JSONValue?] = [:]) throws -> String {
-        gate.whoami(Gate.bearer(try issuer.token(key, header: header, claims)), issuer.location)
+        site.whoami(InProcessSite.bearer(try issuer.token(key, header: header, claims)), issuer.location)
     }
 
     @Test(
@@ -66,7 +66,7 @@ struct JWTSmallPrintTests {
             // Nor do they make another key's token good.
             let forger = try #require(JSONWebKey.random(.edDSA, id: "k"))
             let forged = try issuer.token(forger, header: #"{"alg":"EdDSA",\#(members)}"#)
-            #expect(gate.whoami(Gate.bearer(forged), issuer.location) == "")
+            #expect(site.whoami(InProcessSite.bearer(forged), issuer.location) == "")
         }
         let long = String(repeating: "M", count: 8000)
         #expect(try who(#"{"alg":"EdDSA","x5c":["\#(long)"]}"#) == "")
@@ -86,11 +86,11 @@ struct JWTSmallPrintTests {
         ] {
             let claims: [String: JSONValue?] = ["aud": aud, "client_id": client]
             let token = try issuer.token(key, claims)
-            #expect(gate.whoami(Gate.bearer(token), location) == (isTaken ? "ann" : ""), "\(claims)")
-            if aud == nil { #expect(gate.whoami(Gate.bearer(token), issuer.location) == "") }
+            #expect(site.whoami(InProcessSite.bearer(token), location) == (isTaken ? "ann" : ""), "\(claims)")
+            if aud == nil { #expect(site.whoami(InProcessSite.bearer(token), issuer.location) == "") }
         }
         // Our own tokens are not read so.
-        #expect(gate.whoami(Gate.bearer(gate.pair().access), location) == "")
-        #expect(gate.whoami(Gate.bearer(gate.pair("ann", ["JWT_AUDIENCE": "api"]).access), location) == "ann")
+        #expect(site.whoami(InProcessSite.bearer(site.pair().access), location) == "")
+        #expect(site.whoami(InProcessSite.bearer(site.pair("ann", ["JWT_AUDIENCE": "api"]).access), location) == "ann")
     }
 }

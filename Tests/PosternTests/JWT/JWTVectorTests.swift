@@ -9,8 +9,8 @@ struct JWTVectorTests {
     private typealias Dictionary = [String: Any]
 
     private static func groups(_ file: String) throws -> [Dictionary] {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        let data = try Data(contentsOf: folder.appendingPathComponent("Vectors/wycheproof/" + file))
+        let path = Repository.path + "/Tests/PosternTests/Vectors/wycheproof/" + file
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
         let object = try #require(try JSONSerialization.jsonObject(with: data) as? Dictionary)
         return try #require(object["testGroups"] as? [Dictionary])
     }

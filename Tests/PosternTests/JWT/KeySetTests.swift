@@ -215,12 +215,12 @@ struct KeySetTests {
     @Test("What is passed over is logged once, and again when it changes; usual keys are no warning")
     func logged() throws {
         let log = KeptLog()
-        let gate = try Gate(logger: log.logger)
-        let issuer = KeySetPublisher(of: gate)
+        let site = try InProcessSite(logger: log.logger)
+        let issuer = KeySetPublisher(of: site)
         let key = try #require(JSONWebKey.random(.es256, id: "good"))
         func ask(_ location: [String: String] = [:]) throws {
             let location = issuer.location.merging(location) { $1 }
-            #expect(gate.whoami(Gate.bearer(try issuer.token(key)), location) == "ann")
+            #expect(site.whoami(InProcessSite.bearer(try issuer.token(key)), location) == "ann")
         }
         let usual = Self.text(key, ["use": "\"enc\"", "kid": "\"e\""])
         try issuer.publish(KeySetPublisher.set([Self.text(key), usual]))
@@ -239,7 +239,7 @@ struct KeySetTests {
         )
         try ask()
         #expect(log.warnings.count == 1)
-        #expect(gate.application.metrics?[.keySetErrors] == 0)
+        #expect(site.application.metrics?[.keySetErrors] == 0)
     }
 
     @Test(
@@ -253,17 +253,17 @@ struct KeySetTests {
     )
     func lastGoodSet(text: String) throws {
         let log = KeptLog()
-        let gate = try Gate(logger: log.logger)
-        let issuer = KeySetPublisher(of: gate)
+        let site = try InProcessSite(logger: log.logger)
+        let issuer = KeySetPublisher(of: site)
         let key = try #require(JSONWebKey.random(.edDSA, id: "good"))
         try issuer.publish(KeySetPublisher.set([Self.text(key)]))
-        func who() throws -> String { gate.whoami(Gate.bearer(try issuer.token(key)), issuer.location) }
+        func who() throws -> String { site.whoami(InProcessSite.bearer(try issuer.token(key)), issuer.location) }
         #expect(try who() == "ann")
         try issuer.publish(text)
         for _ in 0..<3 { #expect(try who() == "ann") }
         #expect(log.warnings.count == 1 && log.warnings[0].hasPrefix("error JWK Set "))
         #expect(log.warnings[0].hasSuffix("the keys from before stay"))
-        let metrics = gate.ask("metrics", ["PERMISSION": "AllowAny"], method: "GET").body
+        let metrics = site.ask("metrics", ["PERMISSION": "AllowAny"], method: "GET").body
         #expect(metrics.contains("\npostern_key_set_errors_total 1\n"))
         // Other keys end it, and a file that is gone.
         let next = try #require(JSONWebKey.random(.edDSA, id: "next"))
@@ -271,17 +271,17 @@ struct KeySetTests {
         #expect(try who() == "")
         try FileManager.default.removeItem(atPath: issuer.path)
         let token = try issuer.token(next)
-        #expect(gate.ask("whoami", issuer.location, method: "GET", headers: Gate.bearer(token)).status == 503)
+        #expect(site.ask("whoami", issuer.location, method: "GET", headers: InProcessSite.bearer(token)).status == 503)
     }
 
     @Test("A file that is too large keeps the last good set; bytes that are no UTF-8, and UTF-16, likewise")
     func unreadableBytes() throws {
-        let gate = try Gate()
-        let issuer = KeySetPublisher(of: gate)
+        let site = try InProcessSite()
+        let issuer = KeySetPublisher(of: site)
         let key = try #require(JSONWebKey.random(.edDSA, id: "good"))
         let set = KeySetPublisher.set([Self.text(key)])
         try issuer.publish([0xEF, 0xBB, 0xBF] + Array(set.utf8))
-        func who() throws -> String { gate.whoami(Gate.bearer(try issuer.token(key)), issuer.location) }
+        func who() throws -> String { site.whoami(InProcessSite.bearer(try issuer.token(key)), issuer.location) }
         #expect(try who() == "ann")
         let damaged: [[UInt8]] = [
             Array((set + String(repeating: " ", count: 1 << 20)).utf8),
@@ -297,27 +297,29 @@ struct KeySetTests {
     @Test("A set whose keys are of no use counts: nobody is let in by the keys from before")
     func uselessSet() throws {
         let log = KeptLog()
-        let gate = try Gate(logger: log.logger)
-        let issuer = KeySetPublisher(of: gate)
+        let site = try InProcessSite(logger: log.logger)
+        let issuer = KeySetPublisher(of: site)
         let key = try #require(JSONWebKey.random(.es256, id: "good"))
         try issuer.publish(KeySetPublisher.set([Self.text(key)]))
         func status() throws -> Int {
-            gate.ask("whoami", issuer.location, method: "GET", headers: Gate.bearer(try issuer.token(key))).status
+            site.ask("whoami", issuer.location, method: "GET", headers: InProcessSite.bearer(try issuer.token(key)))
+                .status
         }
         #expect(try status() == 200)
         try issuer.publish(KeySetPublisher.set([Self.text(key, ["use": "\"enc\""])]))
         #expect(try status() == 401)
         #expect(log.warnings.count == 1 && log.warnings[0].contains("no key that can be used"))
-        #expect(gate.application.metrics?[.keySetErrors] == 1)
+        #expect(site.application.metrics?[.keySetErrors] == 1)
     }
 
     @Test("A file that was never good cannot be read, whatever it holds; an empty set lets nobody in")
     func neverGood() throws {
-        let gate = try Gate()
-        let issuer = KeySetPublisher(of: gate)
+        let site = try InProcessSite()
+        let issuer = KeySetPublisher(of: site)
         let key = try #require(JSONWebKey.random(.es256, id: "good"))
         func status() throws -> Int {
-            gate.ask("whoami", issuer.location, method: "GET", headers: Gate.bearer(try issuer.token(key))).status
+            site.ask("whoami", issuer.location, method: "GET", headers: InProcessSite.bearer(try issuer.token(key)))
+                .status
         }
         try issuer.publish("<html>")
         #expect(try status() == 503)

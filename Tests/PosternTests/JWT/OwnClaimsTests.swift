@@ -7,16 +7,16 @@ import Testing
 /// What Postern says in its tokens is believed in tokens that Postern made, whatever a project calls its own claims.
 @Suite("Claims of Postern's own")
 struct OwnClaimsTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let project: JSONWebKey
 
     init() throws {
-        gate = try Gate()
-        project = try gate.store.importKey(Array(String(repeating: "s", count: 40).utf8)).key
+        site = try InProcessSite()
+        project = try site.store.importKey(Array(String(repeating: "s", count: 40).utf8)).key
     }
 
     private var own: JSONWebKey {
-        get throws { try #require(try gate.store.keyRing().signer(at: gate.store.now())).key }
+        get throws { try #require(try site.store.keyRing().signer(at: site.store.now())).key }
     }
 
     private func token(
@@ -31,15 +31,15 @@ struct OwnClaimsTests {
         return try signed(
             [
                 ("token_type", .string(kind)), ("exp", .integer(now + 600)), ("iat", .integer(now - age)),
-                ("jti", .string(Base62.random(count: 16))), ("user_id", .string(String(try gate.user(name).id))),
+                ("jti", .string(Base62.random(count: 16))), ("user_id", .string(String(try site.user(name).id))),
             ] + more,
             by: key,
             namesKey: namesKey
         )
     }
 
-    private func refresh(_ token: String, _ location: [String: String] = [:]) -> Gate.Answer {
-        gate.ask("jwt.refresh", location, body: #"{"refresh":"\#(token)"}"#)
+    private func refresh(_ token: String, _ location: [String: String] = [:]) -> InProcessSite.Answer {
+        site.ask("jwt.refresh", location, body: #"{"refresh":"\#(token)"}"#)
     }
 
     private func claims(of token: String) throws -> JSONObject {
@@ -68,8 +68,8 @@ struct OwnClaimsTests {
     func immunity() throws {
         let seed = UInt64.random(in: 0 ... .max)
         var generator = Seeded(seed: seed)
-        let ann = try gate.user("ann")
-        var tokens: [(access: String, refresh: String, pair: Gate.Answer, claims: String)] = []
+        let ann = try site.user("ann")
+        var tokens: [(access: String, refresh: String, pair: InProcessSite.Answer, claims: String)] = []
         for _ in 0..<40 {
             let more = Self.claims(&generator)
             let text = String(decoding: JSONWriter.bytes(of: .object(more)), as: UTF8.self)
@@ -77,26 +77,26 @@ struct OwnClaimsTests {
             let access = try token("access", more, by: project, namesKey: namesKey)
             let used = try token("refresh", more, by: project, namesKey: namesKey)
             let unused = try token("refresh", more, by: project, namesKey: namesKey)
-            #expect(gate.whoami(Gate.bearer(access)) == "ann", "seed \(seed): \(text)")
+            #expect(site.whoami(InProcessSite.bearer(access)) == "ann", "seed \(seed): \(text)")
             let pair = refresh(used)
             #expect(pair.status == 200, "seed \(seed): \(text)")
-            #expect(gate.whoami(Gate.bearer(pair["access"])) == "ann", "seed \(seed): \(text)")
+            #expect(site.whoami(InProcessSite.bearer(pair["access"])) == "ann", "seed \(seed): \(text)")
             tokens.append((access, unused, pair, text))
         }
         // Nothing that one of them ends ends another one.
         for token in tokens.prefix(5) {
-            #expect(gate.ask("jwt.blacklist", body: #"{"refresh":"\#(token.refresh)"}"#).status == 200)
-            #expect(gate.ask("jwt.blacklist", body: #"{"refresh":"\#(token.pair["refresh"])"}"#).status == 200)
-            #expect(gate.whoami(Gate.bearer(token.pair["access"])) == "", "seed \(seed): \(token.claims)")
+            #expect(site.ask("jwt.blacklist", body: #"{"refresh":"\#(token.refresh)"}"#).status == 200)
+            #expect(site.ask("jwt.blacklist", body: #"{"refresh":"\#(token.pair["refresh"])"}"#).status == 200)
+            #expect(site.whoami(InProcessSite.bearer(token.pair["access"])) == "", "seed \(seed): \(token.claims)")
         }
         for token in tokens.dropFirst(5) {
-            #expect(gate.whoami(Gate.bearer(token.access)) == "ann", "seed \(seed): \(token.claims)")
-            #expect(gate.whoami(Gate.bearer(token.pair["access"])) == "ann", "seed \(seed): \(token.claims)")
+            #expect(site.whoami(InProcessSite.bearer(token.access)) == "ann", "seed \(seed): \(token.claims)")
+            #expect(site.whoami(InProcessSite.bearer(token.pair["access"])) == "ann", "seed \(seed): \(token.claims)")
         }
-        try gate.store.revokeAll(of: ann.id)
+        try site.store.revokeAll(of: ann.id)
         for token in tokens {
             for text in [token.access, token.pair["access"]] {
-                #expect(gate.whoami(Gate.bearer(text)) == "", "seed \(seed): \(token.claims)")
+                #expect(site.whoami(InProcessSite.bearer(text)) == "", "seed \(seed): \(token.claims)")
             }
             for text in [token.refresh, token.pair["refresh"]] {
                 #expect(refresh(text).status == 401, "seed \(seed): \(token.claims)")
@@ -120,7 +120,7 @@ struct OwnClaimsTests {
                     #expect(JSONWriter.bytes(of: found) == JSONWriter.bytes(of: value), "\(name)")
                 }
             }
-            #expect(gate.whoami(Gate.bearer(pair["access"])) == "ann")
+            #expect(site.whoami(InProcessSite.bearer(pair["access"])) == "ann")
             pair = refresh(pair["refresh"])
             #expect(pair.status == 200)
         }
@@ -131,16 +131,16 @@ struct OwnClaimsTests {
         let family: [(name: String, value: JSONValue)] = [("family", .string("smith"))]
         let ann = refresh(try token("refresh", family, by: project))
         let stella = refresh(try token("refresh", family, by: project, of: "stella"))
-        #expect(gate.ask("jwt.blacklist", body: #"{"refresh":"\#(ann["refresh"])"}"#).status == 200)
-        #expect(gate.whoami(Gate.bearer(ann["access"])) == "")
-        #expect(gate.whoami(Gate.bearer(stella["access"])) == "stella")
+        #expect(site.ask("jwt.blacklist", body: #"{"refresh":"\#(ann["refresh"])"}"#).status == 200)
+        #expect(site.whoami(InProcessSite.bearer(ann["access"])) == "")
+        #expect(site.whoami(InProcessSite.bearer(stella["access"])) == "stella")
         #expect(refresh(stella["refresh"]).status == 200)
     }
 
     @Test("A token of Postern's that lacks one of its claims, or has one of another kind, is none")
     func strict() throws {
         let good: [(name: String, value: JSONValue)] = [
-            ("postern:epoch", .integer(try gate.user("ann").epoch)), ("postern:family", .string("f")),
+            ("postern:epoch", .integer(try site.user("ann").epoch)), ("postern:family", .string("f")),
             ("postern:login", .integer(1_700_000_000)),
         ]
         let location = ["JWT_FAMILY_LIFETIME": "3650d"]
@@ -148,7 +148,10 @@ struct OwnClaimsTests {
             refresh(try token("refresh", good, by: own, namesKey: true), location).status == 401,
             "not the first of its family"
         )
-        #expect(gate.whoami(Gate.bearer(try token("access", Array(good.prefix(2)), by: own, namesKey: true))) == "ann")
+        #expect(
+            site.whoami(InProcessSite.bearer(try token("access", Array(good.prefix(2)), by: own, namesKey: true)))
+                == "ann"
+        )
         let bad: [JSONValue] = [.null, .bool(true), .string("1"), .number(1.5), .array([]), .string("")]
         for position in 0..<2 {
             var left = Array(good.prefix(2))
@@ -161,12 +164,15 @@ struct OwnClaimsTests {
             }
             for claims in tokens {
                 let text = try token("access", claims, by: own, namesKey: true)
-                #expect(gate.ask("whoami", method: "GET", headers: Gate.bearer(text)).status == 401, "\(claims)")
-                #expect(gate.ask("jwt.verify", body: #"{"token":"\#(text)"}"#).status == 401, "\(claims)")
+                #expect(
+                    site.ask("whoami", method: "GET", headers: InProcessSite.bearer(text)).status == 401,
+                    "\(claims)"
+                )
+                #expect(site.ask("jwt.verify", body: #"{"token":"\#(text)"}"#).status == 401, "\(claims)")
             }
         }
         // Only refresh tokens say when the password was given, and all of them do.
-        #expect(gate.whoami(Gate.bearer(try token("access", good, by: own, namesKey: true))) == "")
+        #expect(site.whoami(InProcessSite.bearer(try token("access", good, by: own, namesKey: true))) == "")
         #expect(
             refresh(try token("refresh", Array(good.prefix(2)), by: own, namesKey: true))["detail"]
                 == "Token is invalid"
@@ -180,29 +186,29 @@ struct OwnClaimsTests {
             ("family", .string("f")),
         ]
         let token = try token("access", claims, by: own)
-        #expect(gate.whoami(Gate.bearer(token)) == "ann")
-        try gate.store.revokeAll(of: try gate.user("ann").id)
-        #expect(gate.whoami(Gate.bearer(token)) == "")
+        #expect(site.whoami(InProcessSite.bearer(token)) == "ann")
+        try site.store.revokeAll(of: try site.user("ann").id)
+        #expect(site.whoami(InProcessSite.bearer(token)) == "")
     }
 
     @Test("A public key that somebody put among the keys is another program's, whatever its tokens say")
     func publicKey() throws {
-        let gate = try Gate(lookInterval: 0)
+        let site = try InProcessSite(lookInterval: 0)
         let key = try #require(JSONWebKey.random(.es256, id: "theirs"))
         let times: [(name: String, value: JSONValue)] = [("iat", .integer(Timestamp.now().seconds))]
         let file = JSONWriter.bytes(of: .object(try #require(key.publicMembers) + times))
-        try makePrivateFile(gate.temporary.path + "/keys/theirs.jwk", file)
+        try makePrivateFile(site.temporary.path + "/keys/theirs.jwk", file)
         let tokens = try [[PosternClaims.epochName, PosternClaims.familyName], ["epoch", "family"]].map { names in
             try token("access", [(names[0], .integer(.max)), (names[1], .string("f"))], by: key, namesKey: true)
         }
-        for token in tokens { #expect(gate.whoami(Gate.bearer(token)) == "ann") }
-        try gate.store.revokeAll(of: gate.user("ann").id)
-        for token in tokens { #expect(gate.whoami(Gate.bearer(token)) == "") }
+        for token in tokens { #expect(site.whoami(InProcessSite.bearer(token)) == "ann") }
+        try site.store.revokeAll(of: site.user("ann").id)
+        for token in tokens { #expect(site.whoami(InProcessSite.bearer(token)) == "") }
     }
 
     @Test("Tokens that former versions made go on, with their family, their end and their epoch")
     func former() throws {
-        let ann = try gate.user("ann")
+        let ann = try site.user("ann")
         let now = Timestamp.now().seconds
         func pair(login: Int64, _ family: String) throws -> (access: String, refresh: String) {
             let common: [(name: String, value: JSONValue)] = [
@@ -219,7 +225,7 @@ struct OwnClaimsTests {
         }
         let location = ["JWT_FAMILY_LIFETIME": "30d"]
         let first = try pair(login: now - 29 * 86_400, "first")
-        #expect(gate.whoami(Gate.bearer(first.access)) == "ann")
+        #expect(site.whoami(InProcessSite.bearer(first.access)) == "ann")
         let next = refresh(first.refresh, location)
         #expect(next.status == 200)
         let claims = try claims(of: next["refresh"])
@@ -229,27 +235,31 @@ struct OwnClaimsTests {
         let last = refresh(next["refresh"], location)
         #expect(last.status == 200)
         // The family is one, however its tokens say so.
-        #expect(gate.ask("jwt.blacklist", body: #"{"refresh":"\#(last["refresh"])"}"#).status == 200)
-        for text in [first.access, next["access"], last["access"]] { #expect(gate.whoami(Gate.bearer(text)) == "") }
+        #expect(site.ask("jwt.blacklist", body: #"{"refresh":"\#(last["refresh"])"}"#).status == 200)
+        for text in [first.access, next["access"], last["access"]] {
+            #expect(site.whoami(InProcessSite.bearer(text)) == "")
+        }
 
         #expect(refresh(try pair(login: now - 31 * 86_400, "second").refresh, location).status == 401)
         let third = try pair(login: now, "third")
-        try gate.accounts.setPassword(of: ann, to: Array("another horse battery staple".utf8))
-        #expect(gate.ask("whoami", method: "GET", headers: Gate.bearer(third.access))["code"] == "password_changed")
+        try site.accounts.setPassword(of: ann, to: Array("another horse battery staple".utf8))
+        #expect(
+            site.ask("whoami", method: "GET", headers: InProcessSite.bearer(third.access))["code"] == "password_changed"
+        )
         #expect(refresh(third.refresh).status == 401)
     }
 
     @Test("An imported key signs nothing, also where it is alone; an upgrade makes another one")
     func signing() throws {
-        let id = try #require(try gate.store.keyRing().signer(at: gate.store.now())).id
-        try gate.store.retireKey(id, force: true)
-        #expect(try gate.store.keyRing().signer(at: gate.store.now()) == nil)
-        #expect(gate.ask("jwt.obtain", body: Gate.login("ann")).status == 503)
-        #expect(gate.whoami(Gate.bearer(try token("access", by: project))) == "ann")
-        let made = try Store.upgrade(at: gate.temporary.path)
+        let id = try #require(try site.store.keyRing().signer(at: site.store.now())).id
+        try site.store.retireKey(id, force: true)
+        #expect(try site.store.keyRing().signer(at: site.store.now()) == nil)
+        #expect(site.ask("jwt.obtain", body: InProcessSite.login("ann")).status == 503)
+        #expect(site.whoami(InProcessSite.bearer(try token("access", by: project))) == "ann")
+        let made = try Store.upgrade(at: site.temporary.path)
         #expect(made.count == 1 && made[0].hasPrefix("keys/"))
-        #expect(try Store.upgrade(at: gate.temporary.path).isEmpty)
-        #expect(gate.whoami(Gate.bearer(gate.pair().access)) == "ann")
+        #expect(try Store.upgrade(at: site.temporary.path).isEmpty)
+        #expect(site.whoami(InProcessSite.bearer(site.pair().access)) == "ann")
     }
 
     @Test("A refresh token of the project with an empty jti is its own alone")
@@ -259,14 +269,14 @@ struct OwnClaimsTests {
             try signed(
                 [
                     ("token_type", .string("refresh")), ("exp", .integer(now + 600)), ("iat", .integer(now - 5)),
-                    ("jti", .string("")), ("user_id", .integer(try gate.user(name).id)),
+                    ("jti", .string("")), ("user_id", .integer(try site.user(name).id)),
                 ],
                 by: project,
                 namesKey: false
             )
         }
         let (ann, stella) = (try refreshToken("ann"), try refreshToken("stella"))
-        #expect(gate.ask("jwt.blacklist", body: #"{"refresh":"\#(ann)"}"#).status == 200)
+        #expect(site.ask("jwt.blacklist", body: #"{"refresh":"\#(ann)"}"#).status == 200)
         #expect(refresh(ann)["detail"] == "Token is blacklisted")
         #expect(refresh(stella).status == 200)
         #expect(refresh(stella, ["JWT_GRACE": "0s"])["detail"] == "Token is blacklisted")

@@ -7,46 +7,46 @@ import Testing
 /// A token whose signature was verified before is not verified again, and everything else about it is.
 @Suite("JSON Web Tokens that were seen before")
 struct SeenTokenTests {
-    private let gate: Gate
-    private var seen: SeenTokens { gate.store.keys.seen }
+    private let site: InProcessSite
+    private var seen: SeenTokens { site.store.keys.seen }
 
     init() throws {
-        gate = try Gate()
+        site = try InProcessSite()
         try settleKeys()
     }
 
     /// A folder of keys that has just changed is read anew with each request, and nothing verified by it counts.
     private func settleKeys() throws {
         let deadline = ContinuousClock.now + .seconds(10)
-        while try gate.store.keyRing().set !== gate.store.keyRing().set, ContinuousClock.now < deadline { usleep(1000) }
-        try #require(try gate.store.keyRing().set === gate.store.keyRing().set)
+        while try site.store.keyRing().set !== site.store.keyRing().set, ContinuousClock.now < deadline { usleep(1000) }
+        try #require(try site.store.keyRing().set === site.store.keyRing().set)
     }
 
     private func status(_ token: String, _ location: [String: String] = [:]) -> Int {
-        gate.ask("whoami", location, method: "GET", headers: Gate.bearer(token)).status
+        site.ask("whoami", location, method: "GET", headers: InProcessSite.bearer(token)).status
     }
 
     /// An access token that is good twice, so that it has been seen.
     private func seenToken(_ location: [String: String] = [:]) -> String {
-        let token = gate.pair("ann", location).access
+        let token = site.pair("ann", location).access
         #expect(status(token, location) == 200)
         #expect(status(token, location) == 200)
         return token
     }
 
     private func token(_ claims: [(name: String, value: JSONValue)]) throws -> String {
-        let key = try #require(try gate.store.keyRing().signer(at: .now())).key
+        let key = try #require(try site.store.keyRing().signer(at: .now())).key
         return String(decoding: try #require(JSONWebSignature.compact(claims, signedBy: key)), as: UTF8.self)
     }
 
     private func isKnown(_ token: String) throws -> Bool {
         let digest = try #require(seen.digest(of: Array(token.utf8)[...], nil))
-        return seen[digest]?.ring === (try gate.store.keyRing().set)
+        return seen[digest]?.ring === (try site.store.keyRing().set)
     }
 
     @Test("It is remembered when its signature was right, and only then")
     func remembered() throws {
-        let token = gate.pair().access
+        let token = site.pair().access
         #expect(try !isKnown(token))
         #expect(status(token) == 200)
         #expect(try isKnown(token))
@@ -66,20 +66,20 @@ struct SeenTokenTests {
         for byte in "AEIMQUYcgkosw048ABz_-".utf8 where byte != last {
             #expect(status(String(token.dropLast()) + String(Unicode.Scalar(byte))) == 401)
         }
-        let other = gate.pair("stella").access
-        #expect(gate.whoami(Gate.bearer(other)) == "stella")
+        let other = site.pair("stella").access
+        #expect(site.whoami(InProcessSite.bearer(other)) == "stella")
         // Somebody else's claims under this signature, and the other way round.
         let parts = (token.split(separator: "."), other.split(separator: "."))
         #expect(status("\(parts.1[0]).\(parts.1[1]).\(parts.0[2])") == 401)
         #expect(status("\(parts.0[0]).\(parts.0[1]).\(parts.1[2])") == 401)
-        #expect(gate.whoami(Gate.bearer(token)) == "ann")
+        #expect(site.whoami(InProcessSite.bearer(token)) == "ann")
     }
 
     @Test("The header that was read before is that of the same bytes, and no other")
     func headers() throws {
         let first = try #require(seenToken().split(separator: ".").first)
-        #expect(try gate.store.keyRing().set.knownHeader.value != nil)
-        let key = try #require(try gate.store.keyRing().signer(at: .now())).key
+        #expect(try site.store.keyRing().set.knownHeader.value != nil)
+        let key = try #require(try site.store.keyRing().signer(at: .now())).key
         let claims = Base64URL.encode(
             Array(#"{"token_type":"access","exp":\#(Timestamp.now().seconds + 60),"jti":"1","user_id":"1"}"#.utf8)
         )
@@ -119,43 +119,43 @@ struct SeenTokenTests {
 
     @Test("It is refused when its family was revoked")
     func revocation() throws {
-        let pair = gate.pair()
+        let pair = site.pair()
         #expect(status(pair.access) == 200)
-        #expect(gate.ask("jwt.blacklist", body: #"{"refresh":"\#(pair.refresh)"}"#).status == 200)
+        #expect(site.ask("jwt.blacklist", body: #"{"refresh":"\#(pair.refresh)"}"#).status == 200)
         #expect(status(pair.access) == 401)
         // simplejwt's status here.
-        #expect(gate.ask("jwt.verify", body: #"{"token":"\#(pair.access)"}"#).status == 400)
+        #expect(site.ask("jwt.verify", body: #"{"token":"\#(pair.access)"}"#).status == 400)
     }
 
     @Test("It is refused when its user is disabled, also when they are enabled again, and when they are gone")
     func user() throws {
-        let id = try gate.user("ann").id
+        let id = try site.user("ann").id
         let token = seenToken()
-        try gate.store.setActive(id, false)
+        try site.store.setActive(id, false)
         #expect(status(token) == 401)
-        try gate.store.setActive(id, true)
+        try site.store.setActive(id, true)
         #expect(status(token) == 401)
         let next = seenToken()
-        try gate.store.deleteUser(id)
+        try site.store.deleteUser(id)
         #expect(status(next) == 401)
     }
 
     @Test("It is refused when its user's epoch has ended, by whichever process")
     func epoch() throws {
-        let id = try gate.user("ann").id
+        let id = try site.user("ann").id
         let token = seenToken()
-        try gate.temporary.reopened().revokeAll(of: id)
+        try site.temporary.reopened().revokeAll(of: id)
         #expect(status(token) == 401)
         let next = seenToken()
-        try gate.store.setPassword(of: id, to: "x")
+        try site.store.setPassword(of: id, to: "x")
         #expect(status(next) == 401)
     }
 
     @Test("It is refused when its key was retired, by whichever process")
     func retiredKey() throws {
         let token = seenToken()
-        let key = try #require(try gate.store.keyRing().signer(at: .now())).id
-        let other = try gate.temporary.reopened()
+        let key = try #require(try site.store.keyRing().signer(at: .now())).id
+        let other = try site.temporary.reopened()
         try other.generateKey(.edDSA)
         #expect(status(token) == 200)
         try other.retireKey(key, force: true)
@@ -170,9 +170,9 @@ struct SeenTokenTests {
     )
     func keysByHand() throws {
         let token = seenToken()
-        let folder = gate.temporary.path + "/keys/"
+        let folder = site.temporary.path + "/keys/"
         let names = try FileManager.default.contentsOfDirectory(atPath: folder)
-        for name in names { rename(folder + name, gate.temporary.path + "/" + name) }
+        for name in names { rename(folder + name, site.temporary.path + "/" + name) }
         func expect(_ status: Int) {
             usleep(20_000)
             // Longer than a folder counts as just changed.
@@ -180,7 +180,7 @@ struct SeenTokenTests {
             while ContinuousClock.now < end { #expect(self.status(token) == status) }
         }
         expect(401)
-        for name in names { rename(gate.temporary.path + "/" + name, folder + name) }
+        for name in names { rename(site.temporary.path + "/" + name, folder + name) }
         expect(200)
         try makePrivateFile(folder + "bad.jwk", Array("{".utf8))
         expect(503)
@@ -203,17 +203,17 @@ struct SeenTokenTests {
 
     @Test("A refresh token that was seen is no access token")
     func kinds() throws {
-        let pair = gate.pair()
-        #expect(gate.ask("jwt.verify", body: #"{"token":"\#(pair.refresh)"}"#).status == 200)
+        let pair = site.pair()
+        #expect(site.ask("jwt.verify", body: #"{"token":"\#(pair.refresh)"}"#).status == 200)
         #expect(try isKnown(pair.refresh))
         #expect(status(pair.refresh) == 401)
-        #expect(gate.ask("jwt.refresh", body: #"{"refresh":"\#(pair.refresh)"}"#).status == 200)
-        #expect(gate.ask("jwt.verify", body: #"{"token":"\#(pair.refresh)"}"#).status == 400)
+        #expect(site.ask("jwt.refresh", body: #"{"refresh":"\#(pair.refresh)"}"#).status == 200)
+        #expect(site.ask("jwt.verify", body: #"{"token":"\#(pair.refresh)"}"#).status == 400)
     }
 
     @Test("Another issuer's token is refused once their file holds other keys, and where their tokens are not taken")
     func foreignKeys() throws {
-        let path = gate.temporary.path + "-foreign.json"
+        let path = site.temporary.path + "-foreign.json"
         defer { try? FileManager.default.removeItem(atPath: path) }
         func publish(_ key: JSONWebKey) throws {
             let set: JSONValue = .object([("keys", .array([.object(try #require(key.publicMembers))]))])

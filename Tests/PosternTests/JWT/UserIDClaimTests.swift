@@ -7,13 +7,13 @@ import Testing
 /// simplejwt's `USER_ID_CLAIM`, so that tokens of a project that sets it stay good, and its clients find the id.
 @Suite("The claim that holds the user's id")
 struct UserIDClaimTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let project: JSONWebKey
     private let location = ["JWT_USER_ID_CLAIM": "sub"]
 
     init() throws {
-        gate = try Gate()
-        project = try gate.store.importKey(Array(String(repeating: "s", count: 40).utf8)).key
+        site = try InProcessSite()
+        project = try site.store.importKey(Array(String(repeating: "s", count: 40).utf8)).key
     }
 
     private func token(_ kind: String, _ more: [(name: String, value: JSONValue)]) throws -> String {
@@ -25,7 +25,7 @@ struct UserIDClaimTests {
         return try signed(common + more, by: project, namesKey: false)
     }
 
-    private func id(_ name: String) throws -> JSONValue { .string(String(try gate.user(name).id)) }
+    private func id(_ name: String) throws -> JSONValue { .string(String(try site.user(name).id)) }
 
     private func content(of token: String) throws -> JSONObject {
         let part = try #require(token.split(separator: ".").dropFirst().first)
@@ -37,57 +37,57 @@ struct UserIDClaimTests {
         let access = try token("access", [("sub", try id("ann"))])
         // Whichever location saw it first.
         for _ in 0..<2 {
-            #expect(gate.whoami(Gate.bearer(access), location) == "ann")
-            let other = gate.ask("whoami", method: "GET", headers: Gate.bearer(access))
+            #expect(site.whoami(InProcessSite.bearer(access), location) == "ann")
+            let other = site.ask("whoami", method: "GET", headers: InProcessSite.bearer(access))
             #expect(other.status == 401)
             #expect(other["detail"] == "Token contained no recognizable user identification")
         }
         let both = try token("access", [("sub", try id("ann")), ("user_id", try id("stella"))])
-        #expect(gate.whoami(Gate.bearer(both), location) == "ann")
-        #expect(gate.whoami(Gate.bearer(both)) == "stella")
-        #expect(gate.whoami(Gate.bearer(try token("access", [("user_id", try id("ann"))])), location) == "")
+        #expect(site.whoami(InProcessSite.bearer(both), location) == "ann")
+        #expect(site.whoami(InProcessSite.bearer(both)) == "stella")
+        #expect(site.whoami(InProcessSite.bearer(try token("access", [("user_id", try id("ann"))])), location) == "")
 
         let refresh = try token("refresh", [("sub", try id("ann"))])
-        #expect(gate.ask("jwt.refresh", body: #"{"refresh":"\#(refresh)"}"#).status == 401)
-        let pair = gate.ask("jwt.refresh", location, body: #"{"refresh":"\#(refresh)"}"#)
+        #expect(site.ask("jwt.refresh", body: #"{"refresh":"\#(refresh)"}"#).status == 401)
+        let pair = site.ask("jwt.refresh", location, body: #"{"refresh":"\#(refresh)"}"#)
         for part in ["access", "refresh"] { #expect(try content(of: pair[part])["sub"]?.text == id("ann").text) }
-        #expect(gate.whoami(Gate.bearer(pair["access"]), location) == "ann")
+        #expect(site.whoami(InProcessSite.bearer(pair["access"]), location) == "ann")
     }
 
     @Test("New tokens have it, and nothing beside it")
     func issued() throws {
-        let pair = gate.pair("ann", ["JWT_USER_ID_CLAIM": "uid"])
+        let pair = site.pair("ann", ["JWT_USER_ID_CLAIM": "uid"])
         let id = try id("ann").text
         for part in [pair.access, pair.refresh] {
             let claims = try content(of: part)
             #expect(claims.string("uid") == id && !claims.contains("user_id"))
         }
-        #expect(gate.whoami(Gate.bearer(pair.access), ["JWT_USER_ID_CLAIM": "uid"]) == "ann")
-        #expect(gate.whoami(Gate.bearer(pair.access)) == "")
+        #expect(site.whoami(InProcessSite.bearer(pair.access), ["JWT_USER_ID_CLAIM": "uid"]) == "ann")
+        #expect(site.whoami(InProcessSite.bearer(pair.access)) == "")
     }
 
     @Test("An identity that the gate signed has the id in sub, and opens nothing")
     func identity() throws {
-        try gate.store.generateKey(.edDSA)
-        let access = gate.pair("ann", location).access
-        let answer = gate.ask(
+        try site.store.generateKey(.edDSA)
+        let access = site.pair("ann", location).access
+        let answer = site.ask(
             "gate",
             location.merging(["IDENTITY_AUDIENCE": "x"]) { $1 },
             method: "GET",
-            headers: Gate.bearer(access)
+            headers: InProcessSite.bearer(access)
         )
         let identity = try #require(answer.values("X-Postern-Identity").first)
         #expect(try content(of: identity).string("sub") == id("ann").text)
-        #expect(gate.whoami(Gate.bearer(identity), location) == "")
-        #expect(gate.ask("jwt.verify", location, body: #"{"token":"\#(identity)"}"#).status == 401)
+        #expect(site.whoami(InProcessSite.bearer(identity), location) == "")
+        #expect(site.ask("jwt.verify", location, body: #"{"token":"\#(identity)"}"#).status == 401)
     }
 
     @Test("It is of no effect on another issuer's tokens, whose users are names")
     func foreign() throws {
-        let issuer = try Issuer(gate)
+        let issuer = try Issuer(site)
         let location = issuer.location(["JWT_USER_ID_CLAIM": "sub"])
-        #expect(gate.whoami(Gate.bearer(try issuer.token()), location) == "ann")
-        #expect(gate.whoami(Gate.bearer(try issuer.token(["sub": try id("ann")])), location) == "")
+        #expect(site.whoami(InProcessSite.bearer(try issuer.token()), location) == "ann")
+        #expect(site.whoami(InProcessSite.bearer(try issuer.token(["sub": try id("ann")])), location) == "")
     }
 
     @Test(
@@ -95,7 +95,7 @@ struct UserIDClaimTests {
         arguments: ["jti", "exp", "token_type", "aud", "scope", "postern:family", "epoch", "", " ", "a b", "\u{E9}"]
     )
     func names(name: String) {
-        let answer = gate.ask(
+        let answer = site.ask(
             "whoami",
             ["PERMISSION": "AllowAny", "JWT_USER_ID_CLAIM": name],
             method: "GET"

@@ -5,13 +5,13 @@ import Testing
 
 @Suite("The view metrics")
 struct MetricsViewTests {
-    private let gate: Gate
+    private let site: InProcessSite
 
-    init() throws { gate = try Gate() }
+    init() throws { site = try InProcessSite() }
 
     /// Samples by their names with labels.
     private func scrape() -> [String: Double] {
-        let answer = gate.ask("metrics", ["PERMISSION": "AllowAny"], method: "GET")
+        let answer = site.ask("metrics", ["PERMISSION": "AllowAny"], method: "GET")
         #expect(answer.status == 200)
         #expect(answer.values("Content-Type") == ["text/plain; version=0.0.4; charset=utf-8"])
         return answer.body.split(separator: "\n").filter { !$0.hasPrefix("#") }.reduce(into: [:]) { samples, line in
@@ -22,27 +22,27 @@ struct MetricsViewTests {
 
     @Test("Requests count by view, scheme and status, refusals by reason, logins, hashes and caches")
     func counts() throws {
-        let token = try gate.accounts.issueToken(for: gate.user("ann")).1.text
+        let token = try site.accounts.issueToken(for: site.user("ann")).1.text
         let before = scrape()
-        let login = gate.pair()
+        let login = site.pair()
         // Keys are read again at each request until their folder is a tenth of a second old, and a token's memory is
         // of the keys that verified it.
-        while try gate.store.keys.ring().set !== gate.store.keys.ring().set { usleep(1000) }
-        for _ in 0..<3 { _ = gate.whoami(["AUTHORIZATION": "Token " + token]) }
-        for _ in 0..<2 { _ = gate.whoami(Gate.bearer(login.access)) }
-        _ = gate.ask("whoami", method: "GET", headers: ["AUTHORIZATION": "Token x"])
-        _ = gate.ask("whoami", method: "GET")
-        _ = gate.ask(
+        while try site.store.keys.ring().set !== site.store.keys.ring().set { usleep(1000) }
+        for _ in 0..<3 { _ = site.whoami(["AUTHORIZATION": "Token " + token]) }
+        for _ in 0..<2 { _ = site.whoami(InProcessSite.bearer(login.access)) }
+        _ = site.ask("whoami", method: "GET", headers: ["AUTHORIZATION": "Token x"])
+        _ = site.ask("whoami", method: "GET")
+        _ = site.ask(
             "whoami",
             ["PERMISSION": "IsAdminUser"],
             method: "GET",
             headers: ["AUTHORIZATION": "Token " + token]
         )
-        _ = gate.ask("gate", method: "GET", headers: ["AUTHORIZATION": "Token " + token])
-        _ = gate.ask("unknown", method: "GET")
-        _ = gate.ask("token.obtain", body: #"{"username":"ann","password":"wrong"}"#)
-        let basic = "Basic " + Base64.encode(Array("ann:\(Gate.password)".utf8))
-        for _ in 0..<3 { _ = gate.whoami(["AUTHORIZATION": basic]) }
+        _ = site.ask("gate", method: "GET", headers: ["AUTHORIZATION": "Token " + token])
+        _ = site.ask("unknown", method: "GET")
+        _ = site.ask("token.obtain", body: #"{"username":"ann","password":"wrong"}"#)
+        let basic = "Basic " + Base64.encode(Array("ann:\(InProcessSite.password)".utf8))
+        for _ in 0..<3 { _ = site.whoami(["AUTHORIZATION": basic]) }
         let after = scrape()
         for (name, count) in [
             (#"postern_requests_total{view="whoami",scheme="Token",outcome="2xx"}"#, 3),
@@ -78,9 +78,9 @@ struct MetricsViewTests {
     @Test("Syncs are timed")
     func syncs() throws {
         // What the first token rests on may have to be brought to disk as well.
-        _ = try gate.accounts.issueToken(for: gate.user("ann"))
+        _ = try site.accounts.issueToken(for: site.user("ann"))
         let before = scrape()["postern_store_sync_duration_seconds_count"] ?? 0
-        for _ in 0..<3 { _ = try gate.accounts.issueToken(for: gate.user("ann")) }
+        for _ in 0..<3 { _ = try site.accounts.issueToken(for: site.user("ann")) }
         let after = scrape()
         #expect((after["postern_store_sync_duration_seconds_count"] ?? 0) - before == 3)
         #expect((after["postern_store_sync_duration_seconds_sum"] ?? 0) > 0)
@@ -92,9 +92,9 @@ struct MetricsViewTests {
         func status(_ name: String?, _ accept: String = "*/*") throws -> Int {
             var headers = ["ACCEPT": accept]
             if let name {
-                headers["AUTHORIZATION"] = "Token " + (try gate.accounts.issueToken(for: gate.user(name)).1.text)
+                headers["AUTHORIZATION"] = "Token " + (try site.accounts.issueToken(for: site.user(name)).1.text)
             }
-            return gate.ask("metrics", method: "GET", headers: headers).status
+            return site.ask("metrics", method: "GET", headers: headers).status
         }
         #expect(try status(nil) == 401)
         #expect(try status("ann") == 403)
@@ -102,7 +102,7 @@ struct MetricsViewTests {
         #expect(
             try status("stella", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5") == 200
         )
-        #expect(gate.ask("metrics", method: "GET").body.hasPrefix(#"{"detail":"#))
-        #expect(gate.ask("metrics", ["PERMISSION": "AllowAny"], method: "POST").status == 405)
+        #expect(site.ask("metrics", method: "GET").body.hasPrefix(#"{"detail":"#))
+        #expect(site.ask("metrics", ["PERMISSION": "AllowAny"], method: "POST").status == 405)
     }
 }

@@ -92,7 +92,7 @@ struct NFKCTests {
 /// Debian's package unicode-data, and Python.
 enum UnicodeData {
     static let folder = "/usr/share/unicode"
-    static let maker = #filePath.components(separatedBy: "/Tests/")[0] + "/Sources/CUnicode/make-tables"
+    static let maker = Repository.path + "/Sources/CUnicode/make-tables"
 
     /// Whether it is of the version that our table was made from.
     static var isOfTable: Bool {

@@ -4,12 +4,12 @@ import Testing
 
 @Suite("Permission classes that go by groups, permissions, scopes and owners")
 struct PermissionClassTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let ann: User
 
     init() throws {
-        gate = try Gate()
-        ann = try gate.user("ann")
+        site = try InProcessSite()
+        ann = try site.user("ann")
     }
 
     /// The status of a request with this token; 200 stands for "may".
@@ -19,15 +19,15 @@ struct PermissionClassTests {
         token: String? = nil,
         _ more: [String: String] = [:]
     ) throws -> Int {
-        let token = try token ?? gate.accounts.issueToken(for: ann).1.text
+        let token = try token ?? site.accounts.issueToken(for: ann).1.text
         let location = more.merging([
             "MESSAGE": "x", "METHODS": "GET POST PUT PATCH DELETE", "PERMISSION": permission,
         ]) { $1 }
-        return gate.ask("message", location, method: method, headers: ["AUTHORIZATION": "Token " + token]).status
+        return site.ask("message", location, method: method, headers: ["AUTHORIZATION": "Token " + token]).status
     }
 
     private func grant(groups: [String] = [], permissions: [String] = []) throws {
-        try gate.store.grant(
+        try site.store.grant(
             ann.id,
             addingGroups: groups.map { try GroupName($0.utf8) },
             addingPermissions: permissions.map { try PermissionName($0.utf8) }
@@ -36,7 +36,7 @@ struct PermissionClassTests {
 
     private func set(_ group: String, _ permissions: String...) throws {
         let names = try permissions.map { try PermissionName($0.utf8) }
-        try gate.store.setGroup(try GroupName(group.utf8), permissions: Set(names))
+        try site.store.setGroup(try GroupName(group.utf8), permissions: Set(names))
     }
 
     @Test("A group counts from the next request on, and no longer once it is deleted")
@@ -46,7 +46,7 @@ struct PermissionClassTests {
         try grant(groups: ["ops"])
         #expect(try status("InGroup('ops')") == 200)
         #expect(try status("InGroup('op')") == 403)
-        try gate.store.deleteGroup(try GroupName("ops".utf8))
+        try site.store.deleteGroup(try GroupName("ops".utf8))
         #expect(try status("InGroup('ops')") == 403)
         try set("ops")
         #expect(try status("InGroup('ops')") == 403)
@@ -63,9 +63,9 @@ struct PermissionClassTests {
         #expect(try status("HasPermission('shop.change_thing')") == 403)
         try grant(permissions: ["shop.change_thing"])
         #expect(try status("HasPermission('shop.change_thing')") == 200)
-        try gate.store.grant(ann.id, removingPermissions: [try PermissionName("shop.change_thing".utf8)])
+        try site.store.grant(ann.id, removingPermissions: [try PermissionName("shop.change_thing".utf8)])
         #expect(try status("HasPermission('shop.change_thing')") == 403)
-        try gate.store.grant(ann.id, superuser: true)
+        try site.store.grant(ann.id, superuser: true)
         #expect(try status("HasPermission('shop.change_thing')") == 200)
     }
 
@@ -74,11 +74,11 @@ struct PermissionClassTests {
         try set("ops", "shop.change_thing", "shop.add_thing")
         try set("dev team")
         try grant(groups: ["ops", "dev team"], permissions: ["a.b"])
-        let user = try gate.temporary.reopened().user(ann.id)
+        let user = try site.temporary.reopened().user(ann.id)
         #expect(user?.groups.map(\.description) == ["dev team", "ops"])
         #expect(user?.permissions.map(\.description) == ["a.b"])
         #expect(user?.has(try PermissionName("shop.add_thing".utf8)) == true)
-        #expect(user == (try gate.user("ann")))
+        #expect(user == (try site.user("ann")))
     }
 
     @Test("Names that a list could not hold are refused", arguments: ["", "a,b", "a:b", " a", "a\u{0}", "a\n"])
@@ -99,8 +99,8 @@ struct PermissionClassTests {
             #expect(try status("IsOwner", ["OBJECT_OWNER": ""]) == 403)
             #expect(try status("IsOwner") == 403)
         }
-        let token = try gate.accounts.issueToken(for: ann).1.text
-        let twice = gate.ask(
+        let token = try site.accounts.issueToken(for: ann).1.text
+        let twice = site.ask(
             "message",
             ["MESSAGE": "x", "PERMISSION": "IsOwner", "OBJECT_OWNER": "stella"],
             method: "GET",
@@ -139,7 +139,7 @@ struct PermissionClassTests {
 
     @Test("Scopes are those of the credential: what has none is within none")
     func scopes() throws {
-        let token = try gate.accounts.issueToken(for: ann, limits: try TokenLimits(scopes: ["read", "stats"])).1.text
+        let token = try site.accounts.issueToken(for: ann, limits: try TokenLimits(scopes: ["read", "stats"])).1.text
         #expect(try status("HasScope('read')", token: token) == 200)
         #expect(try status("HasScope('stats') & HasScope('read')", token: token) == 200)
         #expect(try status("HasScope('write')", token: token) == 403)

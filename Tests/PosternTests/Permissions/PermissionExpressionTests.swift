@@ -136,11 +136,11 @@ struct PermissionExpressionTests {
 
     @Test("A location lets in whom its expression names, by our classes, one's own, and one's own authenticator")
     func location() throws {
-        let gate = try Gate()
-        let basic = ["AUTHORIZATION": "Basic " + Data("ann:\(Gate.password)".utf8).base64EncodedString()]
-        let token = ["AUTHORIZATION": "Token " + (try gate.accounts.issueToken(for: try gate.user("ann")).1.text)]
+        let site = try InProcessSite()
+        let basic = ["AUTHORIZATION": "Basic " + Data("ann:\(InProcessSite.password)".utf8).base64EncodedString()]
+        let token = ["AUTHORIZATION": "Token " + (try site.accounts.issueToken(for: try site.user("ann")).1.text)]
         func status(_ expression: String, _ headers: [String: String], method: String = "GET") -> Int {
-            gate.ask(
+            site.ask(
                 "message",
                 ["MESSAGE": "x", "METHODS": "GET POST", "PERMISSION": expression],
                 method: method,
@@ -159,7 +159,7 @@ struct PermissionExpressionTests {
                 && status("ReadOnly | IsAdminUser", token, method: "POST") == 403
         )
         #expect(status("DenyAll", token) == 403 && status("IsSuperuser", token) == 403)
-        try gate.store.grant(try gate.user("ann").id, superuser: true)
+        try site.store.grant(try site.user("ann").id, superuser: true)
         #expect(status("IsSuperuser & ~IsAdminUser", token) == 200)
         for text in [
             "~AuthenticatedWith('jwt')", "~AuthenticatedWith('TokenAuthentication')", "~AuthenticatedWith",
@@ -168,11 +168,11 @@ struct PermissionExpressionTests {
             #expect(status(text, token) == 500, "\(text)")
         }
 
-        var authenticators = AuthenticatorRegistry(accounts: gate.accounts)
-        let ann = try gate.user("ann")
+        var authenticators = AuthenticatorRegistry(accounts: site.accounts)
+        let ann = try site.user("ann")
         authenticators.register("Badge") { _ in Badge(user: ann) }
         let application = Application(
-            accounts: gate.accounts,
+            accounts: site.accounts,
             authenticators: authenticators,
             permissions: Self.registry,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

@@ -111,9 +111,9 @@ struct ApplicationTests {
 
     @Test("A location may answer nobody with 401 and every challenge, whatever comes first")
     func unauthenticated() throws {
-        let gate = try Gate()
-        func ask(_ location: [String: String], _ headers: [String: String] = [:]) -> Gate.Answer {
-            gate.ask("whoami", location, method: "GET", headers: headers)
+        let site = try InProcessSite()
+        func ask(_ location: [String: String], _ headers: [String: String] = [:]) -> InProcessSite.Answer {
+            site.ask("whoami", location, method: "GET", headers: headers)
         }
         let session = ["AUTHENTICATION": "Session Token Basic"]
         #expect(ask(session).status == 403 && ask(session).values("WWW-Authenticate").isEmpty)
@@ -124,7 +124,7 @@ struct ApplicationTests {
             #expect(answer.values("WWW-Authenticate") == ["Session", "Token", "Basic realm=\"api\""])
         }
         // Who is known is refused for good, and where nobody is asked for, nobody is.
-        let token = try gate.accounts.issueToken(for: try gate.user("ann")).1.text
+        let token = try site.accounts.issueToken(for: try site.user("ann")).1.text
         #expect(
             ask(always.merging(["PERMISSION": "IsAdminUser"]) { $1 }, ["AUTHORIZATION": "Token " + token]).status == 403
         )
@@ -134,12 +134,14 @@ struct ApplicationTests {
 
     @Test("A location may take a bad credential for none; who needs a good one still needs it")
     func badCredentials() throws {
-        let gate = try Gate(lookInterval: 0)
-        let token = try gate.accounts.issueToken(for: try gate.user("ann")).1.text
-        let session = gate.ask("session.login", body: Gate.login("ann")).cookies["sessionid"]!
-        func ask(_ location: [String: String], _ headers: [String: String], method: String = "GET") -> Gate.Answer {
+        let site = try InProcessSite(lookInterval: 0)
+        let token = try site.accounts.issueToken(for: try site.user("ann")).1.text
+        let session = site.ask("session.login", body: InProcessSite.login("ann")).cookies["sessionid"]!
+        func ask(_ location: [String: String], _ headers: [String: String], method: String = "GET")
+            -> InProcessSite.Answer
+        {
             let message = ["MESSAGE": "x", "METHODS": "GET POST"].merging(location) { $1 }
-            return gate.ask("message", message, method: method, headers: headers)
+            return site.ask("message", message, method: method, headers: headers)
         }
         let bad = [
             ["AUTHORIZATION": "Token x"], ["AUTHORIZATION": "Bearer x.y.z"], ["AUTHORIZATION": "Basic x"],
@@ -158,7 +160,7 @@ struct ApplicationTests {
         #expect(ask(location, cookie.merging(["AUTHORIZATION": "Token " + token]) { $1 }, method: "POST").status == 200)
         #expect(ask(location, cookie).status == 200)
         // What cannot be judged is not ignored.
-        try FileManager.default.removeItem(atPath: gate.temporary.path + "/tokens")
+        try FileManager.default.removeItem(atPath: site.temporary.path + "/tokens")
         #expect(
             ask(["PERMISSION": "AllowAny", "BAD_CREDENTIAL": "ignore"], ["AUTHORIZATION": "Token " + token]).status
                 == 503
@@ -168,10 +170,10 @@ struct ApplicationTests {
 
     @Test("The log says of a client that is nobody whether a credential reached us, and not which")
     func explanations() throws {
-        let gate = try Gate()
+        let site = try InProcessSite()
         let lines = Lines()
         let application = Application(
-            accounts: gate.accounts,
+            accounts: site.accounts,
             logger: Logger(label: "test") { _ in LineHandler(lines: lines) }
         )
         func log(_ parameters: [(String, String)]) -> String {
@@ -192,16 +194,16 @@ struct ApplicationTests {
         let lines = Lines()
         var handler = LineHandler(lines: lines)
         handler.logLevel = .error
-        let gate = try Gate(logger: Logger(label: "test") { [handler] _ in handler }, lookInterval: 0)
+        let site = try InProcessSite(logger: Logger(label: "test") { [handler] _ in handler }, lookInterval: 0)
         let token = ["AUTHORIZATION": "Token " + TokenSecret.random().text]
-        try FileManager.default.removeItem(atPath: gate.temporary.path + "/tokens")
+        try FileManager.default.removeItem(atPath: site.temporary.path + "/tokens")
         for number in 0..<500 {
-            let answer = gate.ask("whoami", method: "GET", headers: token, more: [("REQUEST_URI", "/\(number)")])
+            let answer = site.ask("whoami", method: "GET", headers: token, more: [("REQUEST_URI", "/\(number)")])
             #expect(answer.status == 503)
         }
-        for _ in 0..<20 { #expect(gate.ask("whoami", ["BAD_CREDENTIAL": "Ignore"]).status == 500) }
+        for _ in 0..<20 { #expect(site.ask("whoami", ["BAD_CREDENTIAL": "Ignore"]).status == 500) }
         #expect(lines.all.withLock { $0.count } == 20)
-        gate.application.tellLeftOut()
+        site.application.tellLeftOut()
         let told = lines.all.withLock { $0.dropFirst(20).sorted() }
         #expect(told.count == 2)
         #expect(told.first?.hasPrefix("left out 10 more like: answered 500: ") ?? false, "\(told)")

@@ -7,16 +7,16 @@ import Testing
 /// `AUTH_HEADER_TYPES`.
 @Suite("Words before a credential")
 struct KeywordTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let token: String
 
     init() throws {
-        gate = try Gate()
-        token = try gate.accounts.issueToken(for: try gate.user("ann")).1.text
+        site = try InProcessSite()
+        token = try site.accounts.issueToken(for: try site.user("ann")).1.text
     }
 
-    private func ask(_ location: [String: String], _ authorization: String? = nil) -> Gate.Answer {
-        gate.ask("whoami", location, method: "GET", headers: authorization.map { ["AUTHORIZATION": $0] } ?? [:])
+    private func ask(_ location: [String: String], _ authorization: String? = nil) -> InProcessSite.Answer {
+        site.ask("whoami", location, method: "GET", headers: authorization.map { ["AUTHORIZATION": $0] } ?? [:])
     }
 
     @Test(
@@ -40,7 +40,7 @@ struct KeywordTests {
     @Test("JSON Web Tokens stand behind each of a location's words, in their case")
     func jsonWebTokens() {
         let location = ["AUTHENTICATION": "JWT", "JWT_KEYWORD": "JWT Bearer"]
-        let access = gate.pair().access
+        let access = site.pair().access
         for word in ["JWT", "Bearer"] {
             #expect(ask(location, "\(word) \(access)")["username"] == "ann")
             #expect(ask(location, word)["code"] == "bad_authorization_header")
@@ -59,7 +59,7 @@ struct KeywordTests {
     func challenges() {
         for view in ["jwt.obtain", "jwt.refresh", "jwt.verify", "jwt.blacklist"] {
             let body = #"{"username":"ann","password":"x","refresh":"x","token":"x"}"#
-            let answer = gate.ask(view, ["JWT_KEYWORD": "JWT Bearer", "REALM": "shop"], body: body)
+            let answer = site.ask(view, ["JWT_KEYWORD": "JWT Bearer", "REALM": "shop"], body: body)
             #expect(answer.status == 401 && answer.values("WWW-Authenticate") == [#"JWT realm="shop""#], "\(view)")
         }
     }

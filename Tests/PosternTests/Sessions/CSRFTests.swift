@@ -6,20 +6,24 @@ import Testing
 /// What Django itself says to most of these stands in the cases of the live peer; here is what goes beyond it.
 @Suite("Requests that are forged in a browser")
 struct CSRFTests {
-    private let gate: Gate
+    private let site: InProcessSite
 
-    init() throws { gate = try Gate() }
+    init() throws { site = try InProcessSite() }
 
     private let message = ["MESSAGE": "x", "METHODS": "GET POST PUT", "AUTHENTICATION": "Session"]
 
     @Test("The secret is the session's: planted ones, another session's and that of before the login do not count")
     func bound() throws {
-        let before = gate.ask("session.login", method: "GET").cookies["csrftoken"]!
-        let login = gate.ask("session.login", headers: ["COOKIE": "csrftoken=" + before], body: Gate.login("ann"))
-        let other = gate.ask("session.login", body: Gate.login("ann"))
+        let before = site.ask("session.login", method: "GET").cookies["csrftoken"]!
+        let login = site.ask(
+            "session.login",
+            headers: ["COOKIE": "csrftoken=" + before],
+            body: InProcessSite.login("ann")
+        )
+        let other = site.ask("session.login", body: InProcessSite.login("ann"))
         let key = login.cookies["sessionid"]!
         func status(_ secret: String) -> Int {
-            gate.ask(
+            site.ask(
                 "message",
                 message,
                 headers: ["COOKIE": "sessionid=\(key); csrftoken=\(secret)", "X_CSRFTOKEN": secret]
@@ -33,25 +37,25 @@ struct CSRFTests {
 
     @Test("A page gives the secret in another form each time, and each of them is good")
     func masks() throws {
-        let login = gate.ask("session.login", body: Gate.login("ann"))
+        let login = site.ask("session.login", body: InProcessSite.login("ann"))
         let cookie = "sessionid=\(login.cookies["sessionid"]!); csrftoken=\(login.cookies["csrftoken"]!)"
         let tokens = (0..<3).map { _ in
-            gate.ask("session.login", method: "GET", headers: ["COOKIE": cookie, "ACCEPT": "application/json"])[
+            site.ask("session.login", method: "GET", headers: ["COOKIE": cookie, "ACCEPT": "application/json"])[
                 "csrfmiddlewaretoken"
             ]
         }
         #expect(Set(tokens).count == 3)
         for token in tokens {
             #expect(token.utf8.count == 64)
-            #expect(gate.ask("message", message, headers: ["COOKIE": cookie, "X_CSRFTOKEN": token]).status == 200)
+            #expect(site.ask("message", message, headers: ["COOKIE": cookie, "X_CSRFTOKEN": token]).status == 200)
             let wrong = String(token.dropLast()) + (token.last == "a" ? "b" : "a")
-            #expect(gate.ask("message", message, headers: ["COOKIE": cookie, "X_CSRFTOKEN": wrong]).status == 403)
+            #expect(site.ask("message", message, headers: ["COOKIE": cookie, "X_CSRFTOKEN": wrong]).status == 403)
         }
     }
 
     @Test("Who is trusted beside the site itself, and who only looks like it")
     func trustedOrigins() throws {
-        let login = gate.ask("session.login", body: Gate.login("ann"))
+        let login = site.ask("session.login", body: InProcessSite.login("ann"))
         let secret = login.cookies["csrftoken"]!
         let headers = [
             "COOKIE": "sessionid=\(login.cookies["sessionid"]!); csrftoken=\(secret)", "X_CSRFTOKEN": secret,
@@ -61,7 +65,7 @@ struct CSRFTests {
             $1
         }
         func status(_ origin: String, _ more: [String: String] = [:]) -> Int {
-            gate.ask("message", location, headers: headers.merging(["ORIGIN": origin]) { $1 }.merging(more) { $1 })
+            site.ask("message", location, headers: headers.merging(["ORIGIN": origin]) { $1 }.merging(more) { $1 })
                 .status
         }
         for origin in [
@@ -81,9 +85,9 @@ struct CSRFTests {
         }
         // A browser that says where a request comes from is believed; one that says nothing about it has no Origin.
         var plain = headers
-        #expect(gate.ask("message", location, headers: plain).status == 200)
+        #expect(site.ask("message", location, headers: plain).status == 200)
         plain["SEC_FETCH_SITE"] = "cross-site"
-        #expect(gate.ask("message", location, headers: plain).status == 403)
+        #expect(site.ask("message", location, headers: plain).status == 403)
         // An empty host is nobody's origin.
         #expect(status("http://", ["HOST": ""]) == 403)
     }
@@ -97,7 +101,7 @@ struct CSRFTests {
     )
     func badOrigins(text: String) {
         #expect(
-            gate.ask("message", ["MESSAGE": "x", "PERMISSION": "AllowAny", "TRUSTED_ORIGINS": text], method: "GET")
+            site.ask("message", ["MESSAGE": "x", "PERMISSION": "AllowAny", "TRUSTED_ORIGINS": text], method: "GET")
                 .status == 500
         )
     }
@@ -106,29 +110,29 @@ struct CSRFTests {
     func login() {
         let form = "username=ann&password=correct+horse+battery+staple"
         let type = "application/x-www-form-urlencoded"
-        #expect(gate.ask("session.login", body: form, type: type).status == 403)
-        let page = gate.ask("session.login", method: "GET")
+        #expect(site.ask("session.login", body: form, type: type).status == 403)
+        let page = site.ask("session.login", method: "GET")
         let secret = page.cookies["csrftoken"]!
         #expect(
-            gate.ask("session.login", headers: ["COOKIE": "csrftoken=" + secret], body: form, type: type).status == 403
+            site.ask("session.login", headers: ["COOKIE": "csrftoken=" + secret], body: form, type: type).status == 403
         )
         let good = ["COOKIE": "csrftoken=" + secret, "HOST": "a.example"]
         let body = form + "&csrfmiddlewaretoken=" + secret
-        #expect(gate.ask("session.login", headers: good, body: body, type: type).status == 302)
+        #expect(site.ask("session.login", headers: good, body: body, type: type).status == 302)
         for headers in [["ORIGIN": "https://evil.example"], ["ORIGIN": "null"], ["SEC_FETCH_SITE": "cross-site"]] {
             let headers = good.merging(headers) { $1 }
-            #expect(gate.ask("session.login", headers: headers, body: body, type: type).status == 403)
-            #expect(gate.ask("session.login", headers: headers, body: Gate.login("ann")).status == 403)
+            #expect(site.ask("session.login", headers: headers, body: body, type: type).status == 403)
+            #expect(site.ask("session.login", headers: headers, body: InProcessSite.login("ann")).status == 403)
         }
         // Over TLS, a client that is no browser says neither where it is from nor where it was.
         for (view, location) in [("session.login", [:]), ("jwt.obtain", ["JWT_COOKIE": "access"])] {
             let encrypted = [("HTTPS", "on"), ("HTTP_HOST", "a.example")]
             func status(
                 _ more: [(String, String)],
-                _ body: String = Gate.login("ann"),
+                _ body: String = InProcessSite.login("ann"),
                 _ type: String = "application/json"
             ) -> Int {
-                gate.ask(view, location, body: body, type: type, more: encrypted + more).status
+                site.ask(view, location, body: body, type: type, more: encrypted + more).status
             }
             #expect(status([]) == 200, "\(view)")
             #expect(status([("HTTP_ORIGIN", "https://a.example")]) == 200)
@@ -138,7 +142,9 @@ struct CSRFTests {
             #expect(status([], form, type) == 403)
         }
         // JSON that does not say that it is could come from any page.
-        #expect(gate.ask("session.login", headers: good, body: Gate.login("ann"), type: "text/plain").status >= 400)
+        #expect(
+            site.ask("session.login", headers: good, body: InProcessSite.login("ann"), type: "text/plain").status >= 400
+        )
     }
 
     @Test(
@@ -165,8 +171,8 @@ struct CSRFTests {
 
     @Test("What a client typed stands in the page as text, and no script may run there")
     func escaping() throws {
-        let secret = gate.ask("session.login", method: "GET").cookies["csrftoken"]!
-        let answer = gate.ask(
+        let secret = site.ask("session.login", method: "GET").cookies["csrftoken"]!
+        let answer = site.ask(
             "session.login",
             headers: ["COOKIE": "csrftoken=" + secret],
             body:

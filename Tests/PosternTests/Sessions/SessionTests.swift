@@ -6,21 +6,21 @@ import Testing
 
 @Suite("Sessions")
 struct SessionTests {
-    private let gate: Gate
+    private let site: InProcessSite
 
-    init() throws { gate = try Gate() }
+    init() throws { site = try InProcessSite() }
 
     private func logIn(_ name: String = "ann", _ location: [String: String] = [:], headers: [String: String] = [:])
-        -> Gate.Answer
+        -> InProcessSite.Answer
     {
-        gate.ask("session.login", location, headers: headers, body: Gate.login(name))
+        site.ask("session.login", location, headers: headers, body: InProcessSite.login(name))
     }
 
-    private func cookie(_ answer: Gate.Answer) -> String {
+    private func cookie(_ answer: InProcessSite.Answer) -> String {
         answer.cookies.map { "\($0)=\($1)" }.joined(separator: "; ")
     }
 
-    private func whoami(_ answer: Gate.Answer) -> String { gate.whoami(["COOKIE": cookie(answer)]) }
+    private func whoami(_ answer: InProcessSite.Answer) -> String { site.whoami(["COOKIE": cookie(answer)]) }
 
     @Test("A login gives a new key, which the store does not hold, and ends the session from before")
     func newKey() throws {
@@ -28,7 +28,7 @@ struct SessionTests {
         let key = try #require(first.cookies["sessionid"])
         #expect(key.hasPrefix("pss_") && key.utf8.count == 47)
         #expect(whoami(first) == "ann")
-        let stored = try gate.temporary.contents(of: "sessions")
+        let stored = try site.temporary.contents(of: "sessions")
         #expect(!stored.isEmpty && !String(decoding: stored, as: UTF8.self).contains(key.dropFirst(4)))
         let second = logIn(headers: ["COOKIE": cookie(first)])
         #expect(second.cookies["sessionid"] != key && second.cookies["csrftoken"] != first.cookies["csrftoken"])
@@ -42,7 +42,7 @@ struct SessionTests {
     func fixation(planted: String) throws {
         let answer = logIn(headers: ["COOKIE": "sessionid=" + planted])
         #expect(answer.cookies["sessionid"] != planted)
-        #expect(gate.whoami(["COOKIE": "sessionid=" + planted]) == "")
+        #expect(site.whoami(["COOKIE": "sessionid=" + planted]) == "")
     }
 
     @Test("Ten thousand keys are ten thousand")
@@ -68,11 +68,11 @@ struct SessionTests {
         session.lastUsed = start.adding(seconds: 900)
         #expect(session.ends == start.adding(seconds: 1000))
 
-        let user = try gate.user("ann")
+        let user = try site.user("ann")
         for (lifetime, idle, isLive) in [(Int64(60), Int64(60), true), (0, 60, false), (60, 0, false)] {
             let key = SessionKey.random()
-            _ = try gate.store.startSession(key, for: user, lifetime: lifetime, idleLimit: idle)
-            #expect(gate.whoami(["COOKIE": "sessionid=" + key.text]) == (isLive ? "ann" : ""))
+            _ = try site.store.startSession(key, for: user, lifetime: lifetime, idleLimit: idle)
+            #expect(site.whoami(["COOKIE": "sessionid=" + key.text]) == (isLive ? "ann" : ""))
         }
     }
 
@@ -80,11 +80,11 @@ struct SessionTests {
     func uses() throws {
         var table = SessionTable()
         let key = SessionKey.random()
-        let session = try gate.store.startSession(key, for: try gate.user("ann"), lifetime: 1000, idleLimit: 100)
+        let session = try site.store.startSession(key, for: try site.user("ann"), lifetime: 1000, idleLimit: 100)
         try table.apply(SessionTable.start(session))
-        try gate.store.useSession(session.id)
+        try site.store.useSession(session.id)
         // Nothing has passed, nothing is written.
-        #expect(try gate.store.session(key.digest)?.lastUsed == session.started)
+        #expect(try site.store.session(key.digest)?.lastUsed == session.started)
         let later = session.started.adding(seconds: 50)
         try table.apply(Event(time: later, SessionTable.use(of: session.id).columns))
         #expect(table[session.id]?.ends == later.adding(seconds: 100))
@@ -93,19 +93,19 @@ struct SessionTests {
     @Test("Logging out ends it on the server, for whoever has the key, and in every process")
     func logout() throws {
         let login = logIn()
-        let other = try gate.temporary.reopened()
+        let other = try site.temporary.reopened()
         let digest = SecretDigest(of: Array(login.cookies["sessionid"]!.utf8)[...])
         #expect(try other.session(digest) != nil)
         let headers = ["COOKIE": cookie(login)]
         // Neither by a GET, nor by a page that does not know the secret.
-        #expect(gate.ask("session.logout", method: "GET", headers: headers).status == 405)
+        #expect(site.ask("session.logout", method: "GET", headers: headers).status == 405)
         #expect(
-            gate.ask("session.logout", headers: headers.merging(["ACCEPT": "application/json"]) { $1 }, body: "{}")
+            site.ask("session.logout", headers: headers.merging(["ACCEPT": "application/json"]) { $1 }, body: "{}")
                 .status == 403
         )
         #expect(whoami(login) == "ann")
         let good = headers.merging(["X_CSRFTOKEN": login.cookies["csrftoken"]!]) { $1 }
-        let out = gate.ask("session.logout", headers: good, body: "{}")
+        let out = site.ask("session.logout", headers: good, body: "{}")
         #expect(out.status == 204 && out.values("Set-Cookie").first?.contains("Max-Age=0") ?? false)
         #expect(whoami(login) == "")
         #expect(try other.session(digest) == nil)
@@ -115,58 +115,58 @@ struct SessionTests {
         "Disabling, deleting, a new password and a new epoch end all sessions; the user's own change begins a new one"
     )
     func epochs() throws {
-        let user = try gate.user("ann")
+        let user = try site.user("ann")
         var login = logIn()
-        try gate.store.setActive(user.id, false)
+        try site.store.setActive(user.id, false)
         #expect(whoami(login) == "")
-        try gate.store.setActive(user.id, true)
+        try site.store.setActive(user.id, true)
         #expect(whoami(login) == "")
         login = logIn()
-        try gate.store.revokeAll(of: user.id)
+        try site.store.revokeAll(of: user.id)
         #expect(whoami(login) == "")
         login = logIn()
         let elsewhere = logIn()
         let headers = ["COOKIE": cookie(login), "X_CSRFTOKEN": login.cookies["csrftoken"]!]
-        let body = #"{"old_password":"\#(Gate.password)","new_password":"another horse battery staple"}"#
-        let answer = gate.ask("password", headers: headers, body: body)
+        let body = #"{"old_password":"\#(InProcessSite.password)","new_password":"another horse battery staple"}"#
+        let answer = site.ask("password", headers: headers, body: body)
         #expect(answer.status == 200 && whoami(answer) == "ann")
         #expect(whoami(login) == "" && whoami(elsewhere) == "")
-        try gate.store.deleteUser(user.id)
+        try site.store.deleteUser(user.id)
         #expect(whoami(answer) == "")
     }
 
     @Test("The cookie of a session that is over is taken away, one of another application is not")
     func removal() throws {
         let login = logIn()
-        #expect(gate.ask("whoami", method: "GET", headers: ["COOKIE": cookie(login)]).values("Set-Cookie").isEmpty)
-        try gate.store.revokeAll(of: try gate.user("ann").id)
-        let over = gate.ask("whoami", method: "GET", headers: ["COOKIE": cookie(login)])
+        #expect(site.ask("whoami", method: "GET", headers: ["COOKIE": cookie(login)]).values("Set-Cookie").isEmpty)
+        try site.store.revokeAll(of: try site.user("ann").id)
+        let over = site.ask("whoami", method: "GET", headers: ["COOKIE": cookie(login)])
         #expect(over.values("Set-Cookie").count == 1)
         #expect(over.values("Set-Cookie").first?.hasPrefix("sessionid=\"\"; expires=Thu, 01 Jan 1970") ?? false)
         for key in ["q2w9e8r7t6y5u4i3o2p1a0s9d8f7g6h5", "x", ""] {
             let headers = ["COOKIE": "sessionid=" + key]
-            #expect(gate.ask("whoami", method: "GET", headers: headers).values("Set-Cookie").isEmpty)
-            let out = gate.ask("session.logout", headers: headers, body: "{}")
+            #expect(site.ask("whoami", method: "GET", headers: headers).values("Set-Cookie").isEmpty)
+            let out = site.ask("session.logout", headers: headers, body: "{}")
             #expect(out.status == 204 && out.values("Set-Cookie").isEmpty)
         }
     }
 
     @Test("With one session more than a user may have, the oldest ends")
     func limit() throws {
-        let user = try gate.user("ann")
+        let user = try site.user("ann")
         let keys = try (0...Store.maximumSessions).map { _ in
             let key = SessionKey.random()
-            _ = try gate.store.startSession(key, for: user, lifetime: 60, idleLimit: 60)
+            _ = try site.store.startSession(key, for: user, lifetime: 60, idleLimit: 60)
             return key
         }
-        let live = keys.filter { gate.whoami(["COOKIE": "sessionid=" + $0.text]) == "ann" }
+        let live = keys.filter { site.whoami(["COOKIE": "sessionid=" + $0.text]) == "ann" }
         #expect(live.map(\.text) == keys.dropFirst().map(\.text))
     }
 
     @Test("Sessions that are over do not stay in memory")
     func sweeping() throws {
         var table = SessionTable()
-        let user = try gate.user("ann")
+        let user = try site.user("ann")
         let start = Timestamp(seconds: 1_000_000)
         for id in 1...5000 {
             let session = Session(
@@ -190,9 +190,9 @@ struct SessionTests {
         "Cookies have Django's attributes, are for TLS alone where they came over it, and are not given without a login"
     )
     func attributes() throws {
-        let encrypted = gate.ask(
+        let encrypted = site.ask(
             "session.login",
-            body: Gate.login("ann"),
+            body: InProcessSite.login("ann"),
             more: [("HTTPS", "on"), ("HTTP_ORIGIN", "https://a"), ("HTTP_HOST", "a")]
         )
         #expect(encrypted.values("Set-Cookie").count == 2)
@@ -205,10 +205,10 @@ struct SessionTests {
         #expect(host.values("Set-Cookie").contains { $0.contains("Max-Age=3600") })
         // The bare name is another cookie then.
         let key = host.cookies["__Host-sessionid"]!
-        #expect(gate.whoami(["COOKIE": "sessionid=" + key], ["SESSION_COOKIE": "__Host-sessionid"]) == "")
-        #expect(gate.whoami(["COOKIE": "__Host-sessionid=" + key], ["SESSION_COOKIE": "__Host-sessionid"]) == "ann")
+        #expect(site.whoami(["COOKIE": "sessionid=" + key], ["SESSION_COOKIE": "__Host-sessionid"]) == "")
+        #expect(site.whoami(["COOKIE": "__Host-sessionid=" + key], ["SESSION_COOKIE": "__Host-sessionid"]) == "ann")
         for view in ["whoami", "health", "session.login"] {
-            #expect(gate.ask(view, ["PERMISSION": "AllowAny"], method: "GET").cookies["sessionid"] == nil)
+            #expect(site.ask(view, ["PERMISSION": "AllowAny"], method: "GET").cookies["sessionid"] == nil)
         }
     }
 
@@ -216,7 +216,9 @@ struct SessionTests {
     func clearText() throws {
         let login = logIn()
         let headers = ["COOKIE": cookie(login)]
-        let access = gate.ask("jwt.obtain", ["JWT_COOKIE": "access"], body: Gate.login("ann")).cookies["access"]!
+        let access = site.ask("jwt.obtain", ["JWT_COOKIE": "access"], body: InProcessSite.login("ann")).cookies[
+            "access"
+        ]!
         for (view, headers, location) in [
             ("whoami", headers, [:]), ("whoami", ["COOKIE": "access=" + access], ["JWT_COOKIE": "access"]),
             ("session.login", [:], [:]), ("jwt.obtain", [:], [:]), ("jwt.refresh", [:], [:]),
@@ -224,15 +226,15 @@ struct SessionTests {
             ("password", [:], [:]), ("token.obtain", [:], [:]),
         ] {
             let method = view == "whoami" ? "GET" : "POST"
-            let clear = gate.ask(view, location, method: method, headers: headers, body: "{}", address: "192.0.2.1")
+            let clear = site.ask(view, location, method: method, headers: headers, body: "{}", address: "192.0.2.1")
             #expect(clear.status == 403 && clear.body.contains("over HTTPS only"), "\(view)")
             let claimed = ["HTTPS": "on", "X_FORWARDED_PROTO": "https"].merging(headers) { $1 }
             #expect(
-                gate.ask(view, location, method: method, headers: claimed, body: "{}", address: "192.0.2.1").status
+                site.ask(view, location, method: method, headers: claimed, body: "{}", address: "192.0.2.1").status
                     == 403
             )
         }
-        let encrypted = gate.ask(
+        let encrypted = site.ask(
             "whoami",
             method: "GET",
             headers: headers,
@@ -245,10 +247,10 @@ struct SessionTests {
     @Test("The name of a cookie is what stands there, byte for byte")
     func cookieNames() {
         let key = logIn().cookies["sessionid"]!
-        #expect(gate.whoami(["COOKIE": "a=b;sessionid=\(key) ; c"]) == "ann")
-        #expect(gate.whoami(["COOKIE": "sessionid=x; sessionid=\(key)"]) == "ann")
+        #expect(site.whoami(["COOKIE": "a=b;sessionid=\(key) ; c"]) == "ann")
+        #expect(site.whoami(["COOKIE": "sessionid=x; sessionid=\(key)"]) == "ann")
         // As Django reads it.
-        #expect(gate.whoami(["COOKIE": "sessionid=\"\(key)\""]) == "ann")
+        #expect(site.whoami(["COOKIE": "sessionid=\"\(key)\""]) == "ann")
         for text in [
             "Sessionid=\(key)", "%73essionid=\(key)", "$Version=1, sessionid=\(key)", "\u{2000}sessionid=\(key)",
             "sessionid =\(key)x", "sessionid=\(key); sessionid=x", "sessionid=\"\(key)", "sessionid=\"\"\(key)\"\"",
@@ -256,14 +258,14 @@ struct SessionTests {
             "sessionid\(key)",
             "sessionid=\(key.lowercased())", "sessionid=\(key)\u{0}",
         ] {
-            #expect(gate.whoami(["COOKIE": text]) == "", "\(text)")
+            #expect(site.whoami(["COOKIE": text]) == "", "\(text)")
         }
     }
 
     @Test("Cookies that come in several fields are all of them cookies")
     func manyCookies() {
         let key = logIn().cookies["sessionid"]!
-        let answer = gate.ask(
+        let answer = site.ask(
             "whoami",
             method: "GET",
             headers: ["COOKIE": String(repeating: "a=b; ", count: 198)],

@@ -10,10 +10,12 @@ final class Issuer {
     let key: JSONWebKey
     private let path: String
 
-    init(_ gate: Gate, _ name: String = "https://idp.example", _ algorithm: JSONWebKey.Algorithm = .es256) throws {
+    init(_ site: InProcessSite, _ name: String = "https://idp.example", _ algorithm: JSONWebKey.Algorithm = .es256)
+        throws
+    {
         self.name = name
         key = try #require(JSONWebKey.random(algorithm, id: Base62.random(count: 8)))
-        path = gate.temporary.path + "-\(Base62.random(count: 8)).json"
+        path = site.temporary.path + "-\(Base62.random(count: 8)).json"
         let set: JSONValue = .object([("keys", .array([.object(try #require(key.publicMembers))]))])
         try Data(JSONWriter.bytes(of: set)).write(to: URL(fileURLWithPath: path), options: .atomic)
     }

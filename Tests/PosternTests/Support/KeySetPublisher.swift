@@ -12,7 +12,7 @@ final class KeySetPublisher: Sendable {
     let path: String
     private let copies = Atomic(0)
 
-    init(of gate: Gate) { path = gate.temporary.path + "-issuer.json" }
+    init(of site: InProcessSite) { path = site.temporary.path + "-issuer.json" }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 

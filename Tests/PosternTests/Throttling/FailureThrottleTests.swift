@@ -5,20 +5,20 @@ import Testing
 
 @Suite("Credentials that are refused")
 struct FailureThrottleTests {
-    private let gate: Gate
+    private let site: InProcessSite
 
-    init() throws { gate = try Gate(throttlesFailures: true) }
+    init() throws { site = try InProcessSite(throttlesFailures: true) }
 
     private static let wrong = #"{"username":"ann","password":"wrong wrong wrong"}"#
 
     private func login(_ body: String = Self.wrong, from address: String, _ location: [String: String] = [:])
-        -> Gate.Answer
+        -> InProcessSite.Answer
     {
-        gate.ask("token.obtain", location.merging(["REQUIRE_HTTPS": "off"]) { $1 }, body: body, address: address)
+        site.ask("token.obtain", location.merging(["REQUIRE_HTTPS": "off"]) { $1 }, body: body, address: address)
     }
 
-    private func whoami(_ authorization: String, from address: String = "192.0.2.1") -> Gate.Answer {
-        gate.ask(
+    private func whoami(_ authorization: String, from address: String = "192.0.2.1") -> InProcessSite.Answer {
+        site.ask(
             "whoami",
             ["PERMISSION": "AllowAny", "REQUIRE_HTTPS": "off"],
             method: "GET",
@@ -29,7 +29,7 @@ struct FailureThrottleTests {
 
     @Test("After thirty in a minute no credential of the address is looked at, good ones neither; others are")
     func address() throws {
-        let good = "Token " + (try gate.accounts.issueToken(for: try gate.user("ann")).1.text)
+        let good = "Token " + (try site.accounts.issueToken(for: try site.user("ann")).1.text)
         for number in 0..<30 {
             #expect(whoami(number % 2 == 0 ? "Token " + TokenSecret.random().text : "Bearer a.b.c").status == 401)
         }
@@ -37,15 +37,15 @@ struct FailureThrottleTests {
         #expect(refused.status == 429 && refused.values("Retry-After").count == 1)
         #expect(refused.body.hasPrefix(#"{"detail":"Request was throttled. Expected available in "#))
         #expect(whoami(good, from: "192.0.2.2").status == 200)
-        #expect(login(Gate.login("ann"), from: "192.0.2.1").status == 429)
+        #expect(login(InProcessSite.login("ann"), from: "192.0.2.1").status == 429)
         // Nobody is still nobody.
-        #expect(gate.ask("whoami", ["PERMISSION": "AllowAny"], method: "GET", address: "192.0.2.1").status == 200)
+        #expect(site.ask("whoami", ["PERMISSION": "AllowAny"], method: "GET", address: "192.0.2.1").status == 200)
     }
 
     @Test("Every scheme and every view that takes a credential counts", arguments: 0..<13)
     func everyWay(way: Int) throws {
         let jwt = ["REQUIRE_HTTPS": "off"]
-        let good = "Token " + (try gate.accounts.issueToken(for: try gate.user("ann")).1.text)
+        let good = "Token " + (try site.accounts.issueToken(for: try site.user("ann")).1.text)
         func attempt() -> Int {
             let address = "192.0.2.7"
             switch way {
@@ -53,10 +53,10 @@ struct FailureThrottleTests {
             case 1: return whoami("Bearer x.y.z", from: address).status
             case 2: return whoami("Basic YTpi", from: address).status
             case 3: return login(from: address).status
-            case 4: return gate.ask("jwt.obtain", jwt, body: Self.wrong, address: address).status
-            case 5: return gate.ask("jwt.refresh", jwt, body: #"{"refresh":"x.y.z"}"#, address: address).status
-            case 6: return gate.ask("jwt.verify", jwt, body: #"{"token":"x.y.z"}"#, address: address).status
-            case 7: return gate.ask("session.login", jwt, body: Self.wrong, address: address).status
+            case 4: return site.ask("jwt.obtain", jwt, body: Self.wrong, address: address).status
+            case 5: return site.ask("jwt.refresh", jwt, body: #"{"refresh":"x.y.z"}"#, address: address).status
+            case 6: return site.ask("jwt.verify", jwt, body: #"{"token":"x.y.z"}"#, address: address).status
+            case 7: return site.ask("session.login", jwt, body: Self.wrong, address: address).status
             case 8: return ask("token.login", ["AUTHENTICATION": "Basic"], ["AUTHORIZATION": "Basic YTpi"])
             case 9: return ask("jwt.blacklist", [:], [:], #"{"refresh":"x.y.z"}"#)
             case 10: return ask("oauth.introspect", [:], ["AUTHORIZATION": "Token x"], #"{"token":"x"}"#)
@@ -74,7 +74,7 @@ struct FailureThrottleTests {
             _ headers: [String: String],
             _ body: String = ""
         ) -> Int {
-            gate.ask(view, location.merging(jwt) { $1 }, headers: headers, body: body, address: "192.0.2.7").status
+            site.ask(view, location.merging(jwt) { $1 }, headers: headers, body: body, address: "192.0.2.7").status
         }
         let statuses = (0..<31).map { _ in attempt() }
         #expect(statuses.last == 429)
@@ -83,7 +83,7 @@ struct FailureThrottleTests {
 
     @Test("An access token that has expired is no guess")
     func expired() throws {
-        let access = gate.pair("ann", ["JWT_ACCESS_LIFETIME": "1s"]).access
+        let access = site.pair("ann", ["JWT_ACCESS_LIFETIME": "1s"]).access
         // It expires a second after it was made: ask until it has, and then often.
         while whoami("Bearer " + access).status == 200 {}
         for _ in 0..<40 { #expect(whoami("Bearer " + access).status == 401) }
@@ -94,17 +94,17 @@ struct FailureThrottleTests {
         for _ in 0..<5 { #expect(login(from: "192.0.2.1").status == 400) }
         #expect(login(from: "192.0.2.1").status == 429)
         #expect(login(#"{"username":" ann ","password":"wrong wrong wrong"}"#, from: "192.0.2.1").status == 429)
-        #expect(login(Gate.login("ann"), from: "192.0.2.1").status == 429)
+        #expect(login(InProcessSite.login("ann"), from: "192.0.2.1").status == 429)
         #expect(whoami("Basic " + "YW5uOmNvcnJlY3QgaG9yc2UgYmF0dGVyeSBzdGFwbGU=").status == 429)
         // Another account from there, and this one from elsewhere.
-        #expect(login(Gate.login("stella"), from: "192.0.2.1").status == 200)
-        #expect(login(Gate.login("ann"), from: "192.0.2.2").status == 200)
+        #expect(login(InProcessSite.login("stella"), from: "192.0.2.1").status == 200)
+        #expect(login(InProcessSite.login("ann"), from: "192.0.2.2").status == 200)
     }
 
     @Test("What a client says of addresses is no other address to a counter")
     func forwarded() {
         let statuses = (0..<31).map { number in
-            gate.ask(
+            site.ask(
                 "whoami",
                 ["PERMISSION": "AllowAny", "REQUIRE_HTTPS": "off"],
                 method: "GET",
@@ -123,25 +123,25 @@ struct FailureThrottleTests {
     func success() {
         for _ in 0..<3 {
             for _ in 0..<4 { #expect(login(from: "192.0.2.1").status == 400) }
-            #expect(login(Gate.login("ann"), from: "192.0.2.1").status == 200)
+            #expect(login(InProcessSite.login("ann"), from: "192.0.2.1").status == 200)
         }
     }
 
     @Test("A hundred guesses from a hundred addresses stop long before; the owner's address goes on")
     func account() {
-        #expect(login(Gate.login("ann"), from: "198.51.100.9").status == 200)
+        #expect(login(InProcessSite.login("ann"), from: "198.51.100.9").status == 200)
         let statuses = (0..<100).map { login(from: "203.0.113.\($0)").status }
         // And one more, for all of that network are one where the account has none left.
         #expect(statuses.count { $0 == 400 } == 21 && statuses.count { $0 == 429 } == 79)
-        #expect(login(Gate.login("ann"), from: "203.0.113.200").status == 429)
-        #expect(login(Gate.login("ann"), from: "198.51.100.9").status == 200)
-        #expect(login(Gate.login("stella"), from: "203.0.113.200").status == 200)
+        #expect(login(InProcessSite.login("ann"), from: "203.0.113.200").status == 429)
+        #expect(login(InProcessSite.login("ann"), from: "198.51.100.9").status == 200)
+        #expect(login(InProcessSite.login("stella"), from: "203.0.113.200").status == 200)
     }
 
     @Test("A known address has as many wrong passwords as all strangers together, and no more")
     func knownAddress() {
         let location = ["FAILURE_THROTTLE": "account=3/hour"]
-        #expect(login(Gate.login("ann"), from: "198.51.100.9", location).status == 200)
+        #expect(login(InProcessSite.login("ann"), from: "198.51.100.9", location).status == 200)
         let known = (0..<5).map { _ in login(from: "198.51.100.9", location).status }
         let strangers = (0..<5).map { login(from: "203.0.113.\($0)", location).status }
         #expect(known == [400, 400, 400, 429, 429] && strangers == known)
@@ -151,7 +151,7 @@ struct FailureThrottleTests {
     func first() {
         let location = ["FAILURE_THROTTLE": "account=2/hour first=3/day"]
         func wrong(_ address: String) -> Int { login(from: address, location).status }
-        func right(_ address: String) -> Int { login(Gate.login("ann"), from: address, location).status }
+        func right(_ address: String) -> Int { login(InProcessSite.login("ann"), from: address, location).status }
         #expect([wrong("203.0.113.1"), wrong("203.0.113.2"), wrong("203.0.113.3")] == [400, 400, 400])
         // The network of 24 bits has had its try, right or wrong.
         #expect(wrong("203.0.113.4") == 429 && right("203.0.113.5") == 429)
@@ -169,59 +169,67 @@ struct FailureThrottleTests {
     @Test("A browser in which the owner logged in has tries of its own, wherever it is")
     func device() throws {
         let location = ["FAILURE_THROTTLE": "login=9/min account=2/hour", "REQUIRE_HTTPS": "off"]
-        func ask(_ name: String, _ password: String, from address: String, _ cookie: String? = nil) -> Gate.Answer {
+        func ask(_ name: String, _ password: String, from address: String, _ cookie: String? = nil)
+            -> InProcessSite.Answer
+        {
             let body = #"{"username":"\#(name)","password":"\#(password)"}"#
             let headers = cookie.map { ["COOKIE": "a=b; postern_device=" + $0] } ?? [:]
-            return gate.ask("session.login", location, headers: headers, body: body, address: address)
+            return site.ask("session.login", location, headers: headers, body: body, address: address)
         }
-        let answer = ask("ann", Gate.password, from: "198.51.100.9")
+        let answer = ask("ann", InProcessSite.password, from: "198.51.100.9")
         let cookie = try #require(answer.cookies["postern_device"])
         let field = try #require(answer.values("Set-Cookie").first { $0.hasPrefix("postern_device=") })
         #expect(field.contains("; HttpOnly") && field.contains("; SameSite=Lax") && field.contains("; Path=/"))
         #expect(field.contains("Max-Age=2592000") && !field.contains("ann"))
         // It is kept, and no other is given.
-        #expect(ask("ann", Gate.password, from: "198.51.100.9", cookie).cookies["postern_device"] == nil)
+        #expect(ask("ann", InProcessSite.password, from: "198.51.100.9", cookie).cookies["postern_device"] == nil)
         for number in 0..<3 { _ = ask("ann", "wrong", from: "203.0.\(number).1") }
-        #expect(ask("ann", Gate.password, from: "192.0.2.1").status == 429)
-        let stranger = try #require(ask("stella", Gate.password, from: "192.0.2.2").cookies["postern_device"])
+        #expect(ask("ann", InProcessSite.password, from: "192.0.2.1").status == 429)
+        let stranger = try #require(ask("stella", InProcessSite.password, from: "192.0.2.2").cookies["postern_device"])
         var forged = Array(cookie.utf8)
         forged[forged.count - 1] = forged[forged.count - 1] == UInt8(ascii: "A") ? UInt8(ascii: "E") : UInt8(ascii: "A")
         for other in [stranger, String(decoding: forged, as: UTF8.self), cookie + " x", "1.1.1.1.1", ""] {
-            #expect(ask("ann", Gate.password, from: "192.0.2.1", other).status == 429, "\(other)")
+            #expect(ask("ann", InProcessSite.password, from: "192.0.2.1", other).status == 429, "\(other)")
         }
         // The device has as many as strangers have, and a right one is right by any view.
         #expect(ask("ann", "wrong", from: "192.0.2.1", cookie).status == 400)
         let headers = ["COOKIE": "postern_device=" + cookie]
-        let wanted = gate.ask("token.obtain", location, headers: headers, body: Gate.login("ann"), address: "192.0.2.3")
+        let wanted = site.ask(
+            "token.obtain",
+            location,
+            headers: headers,
+            body: InProcessSite.login("ann"),
+            address: "192.0.2.3"
+        )
         #expect(wanted.status == 200)
         #expect(ask("ann", "wrong", from: "192.0.2.4", cookie).status == 400)
         #expect(ask("ann", "wrong", from: "192.0.2.5", cookie).status == 429)
-        #expect(ask("ann", Gate.password, from: "192.0.2.6", cookie).status == 429)
+        #expect(ask("ann", InProcessSite.password, from: "192.0.2.6", cookie).status == 429)
         // It is no credential.
-        let whoami = gate.ask("whoami", ["REQUIRE_HTTPS": "off"], method: "GET", headers: headers)
+        let whoami = site.ask("whoami", ["REQUIRE_HTTPS": "off"], method: "GET", headers: headers)
         #expect(whoami.status == 401)
     }
 
     @Test("Over TLS the cookie of a device is for TLS alone")
     func secureDevice() {
-        let answer = gate.ask("session.login", body: Gate.login("ann"), more: [("HTTPS", "on")])
+        let answer = site.ask("session.login", body: InProcessSite.login("ann"), more: [("HTTPS", "on")])
         #expect(answer.values("Set-Cookie").contains { $0.hasPrefix("postern_device=") && $0.contains("; Secure") })
-        let off = gate.ask("session.login", ["FAILURE_THROTTLE": "off"], body: Gate.login("ann"))
+        let off = site.ask("session.login", ["FAILURE_THROTTLE": "off"], body: InProcessSite.login("ann"))
         #expect(off.status == 200 && off.cookies["postern_device"] == nil)
     }
 
     @Test("All of a network of 48 bits try four times as many passwords as one address, and who is known there goes on")
-    func site() {
+    func wholeSite() {
         let location = ["FAILURE_THROTTLE": "address=2/hour"]
         func wrong(_ network: Int) -> Int {
             let body = #"{"username":"nobody\#(network)","password":"wrong"}"#
             return login(body, from: "2001:db8:7:\(network)::1", location).status
         }
-        #expect(login(Gate.login("ann"), from: "2001:db8:7:ffff::1", location).status == 200)
+        #expect(login(InProcessSite.login("ann"), from: "2001:db8:7:ffff::1", location).status == 200)
         #expect((0..<12).map(wrong) == Array(repeating: 400, count: 8) + Array(repeating: 429, count: 4))
-        #expect(login(Gate.login("stella"), from: "2001:db8:7:fffe::1", location).status == 429)
-        #expect(login(Gate.login("ann"), from: "2001:db8:7:ffff::1", location).status == 200)
-        #expect(login(Gate.login("stella"), from: "2001:db8:8::1", location).status == 200)
+        #expect(login(InProcessSite.login("stella"), from: "2001:db8:7:fffe::1", location).status == 429)
+        #expect(login(InProcessSite.login("ann"), from: "2001:db8:7:ffff::1", location).status == 200)
+        #expect(login(InProcessSite.login("stella"), from: "2001:db8:8::1", location).status == 200)
     }
 
     @Test("What is refused for its login counts for the address, which is shut for a period and no longer")
@@ -229,11 +237,11 @@ struct FailureThrottleTests {
         let location = ["FAILURE_THROTTLE": "address=6/min login=2/min"]
         let statuses = (0..<4).map { _ in login(from: "192.0.2.1", location).status }
         #expect(statuses == [400, 400, 429, 429])
-        #expect(login(Gate.login("stella"), from: "192.0.2.1", location).status == 200)
+        #expect(login(InProcessSite.login("stella"), from: "192.0.2.1", location).status == 200)
         for _ in 0..<100 { #expect(login(from: "192.0.2.1", location).status == 429) }
-        #expect(login(Gate.login("stella"), from: "192.0.2.1", location).status == 429)
+        #expect(login(InProcessSite.login("stella"), from: "192.0.2.1", location).status == 429)
         // A minute after the first six it is open again, whatever came meanwhile.
-        let table = try #require(gate.application.counters)
+        let table = try #require(site.application.counters)
         let scope = ThrottleScope("failures:address", try #require(ThrottleRate("6/min")))
         let address = FastCGI.Request(
             role: .responder,
@@ -267,7 +275,7 @@ struct FailureThrottleTests {
     @Test("The right password, many times at once, is right each time")
     func rightAtOnce() async {
         let statuses = await withTaskGroup(of: Int.self) { group in
-            for _ in 0..<16 { group.addTask { self.login(Gate.login("ann"), from: "192.0.2.1").status } }
+            for _ in 0..<16 { group.addTask { self.login(InProcessSite.login("ann"), from: "192.0.2.1").status } }
             return await group.reduce(into: [Int]()) { $0.append($1) }
         }
         #expect(statuses == Array(repeating: 200, count: 16))
@@ -284,7 +292,7 @@ struct FailureThrottleTests {
     }
 
     private func whoamiUnlimited() -> Int {
-        gate.ask(
+        site.ask(
             "whoami",
             ["PERMISSION": "AllowAny", "FAILURE_THROTTLE": "off"],
             method: "GET",
@@ -295,7 +303,7 @@ struct FailureThrottleTests {
     @Test("A bad credential counts also where it is ignored")
     func ignored() {
         func ask() -> Int {
-            gate.ask(
+            site.ask(
                 "whoami",
                 ["PERMISSION": "AllowAny", "BAD_CREDENTIAL": "ignore"],
                 method: "GET",

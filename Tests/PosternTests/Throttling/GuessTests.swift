@@ -42,28 +42,28 @@ struct GuessTests {
 
     /// A user whose hash costs next to nothing, at some processes.
     private final class Target: Sendable {
-        let gates: [Gate]
+        let sites: [InProcessSite]
         let token: String
 
         init(processes: Int) throws {
-            let first = try Gate(throttlesFailures: true, hasUsers: false)
+            let first = try InProcessSite(throttlesFailures: true, hasUsers: false)
             let user = try first.store.addUser(
                 try Username("ann".utf8),
                 passwordHash: GuessTests.cheapHash,
                 isStaff: true
             )
             token = try first.accounts.issueToken(for: user).1.text
-            gates = try [first] + (1..<processes).map { _ in try Gate(beside: first) }
+            sites = try [first] + (1..<processes).map { _ in try InProcessSite(beside: first) }
         }
 
         func ask(_ way: Way, _ password: String, _ process: Int, _ rates: String, from address: String) -> Int {
-            let gate = gates[process % gates.count]
+            let site = sites[process % sites.count]
             var location = ["FAILURE_THROTTLE": rates, "REQUIRE_HTTPS": "off"]
             var headers: [String: String] = [:]
             var body = #"{"username":"ann","password":"\#(password)"}"#
             let basic = "Basic " + Base64.encode(Array("ann:\(password)".utf8))
             func ask(_ view: String, _ type: String = "application/json", method: String = "POST") -> Int {
-                gate.ask(
+                site.ask(
                     view,
                     location,
                     method: method,

@@ -127,8 +127,8 @@ struct ShareTests {
 
     @Test("By Basic, a password that no hash can be made for counts as what the client could learn of it")
     func refusedHash() throws {
-        let gate = try Gate(hasUsers: false)
-        _ = try gate.store.addUser(
+        let site = try InProcessSite(hasUsers: false)
+        _ = try site.store.addUser(
             try Username("ann".utf8),
             // The SHA-1 of "right", as `htpasswd -s` writes it.
             passwordHash: "{SHA}0nofEXcSAJSXFLGvmfBIpBb11vQ="
@@ -150,17 +150,17 @@ struct ShareTests {
             }
         }
         // One that makes no hashes.
-        let full = Accounts(store: gate.store, hasher: PasswordHasher(maximumQueue: 0))
+        let full = Accounts(store: site.store, hasher: PasswordHasher(maximumQueue: 0))
         let (home, elsewhere) = ("198.51.100.1", "203.0.113.1")
-        #expect(try ask(gate.accounts, "right", from: home) == 200)
+        #expect(try ask(site.accounts, "right", from: home) == 200)
         // Nothing is remembered: neither the right one nor wrong ones count for who is known.
         for _ in 0..<5 { for password in ["right", "wrong"] { #expect(try ask(full, password, from: home) == 503) } }
-        #expect(try ask(gate.accounts, "right", from: home) == 200)
+        #expect(try ask(site.accounts, "right", from: home) == 200)
         // For strangers they do.
         let statuses = try (0..<5).map { _ in try ask(full, "right", from: elsewhere) }
         #expect(statuses == [503, 503, 503, 429, 429])
         // Where the right one is remembered, the others are known to be wrong.
-        full.memo.remember(Array("right".utf8), of: try gate.user("ann"), at: gate.store.now())
+        full.memo.remember(Array("right".utf8), of: try site.user("ann"), at: site.store.now())
         let wrong = try (0..<5).map { _ in try ask(full, "wrong", from: home) }
         #expect(wrong == [503, 503, 503, 429, 429])
         #expect(try ask(full, "right", from: home) == 429)

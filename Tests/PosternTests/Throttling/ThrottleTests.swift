@@ -4,9 +4,9 @@ import Testing
 
 @Suite("Throttles of a location")
 struct ThrottleTests {
-    private let gate: Gate
+    private let site: InProcessSite
 
-    init() throws { gate = try Gate() }
+    init() throws { site = try InProcessSite() }
 
     private func ask(
         _ throttle: String,
@@ -14,16 +14,16 @@ struct ThrottleTests {
         method: String = "GET",
         address: String = "127.0.0.1",
         _ more: [String: String] = [:]
-    ) -> Gate.Answer {
+    ) -> InProcessSite.Answer {
         let location = more.merging([
             "MESSAGE": "x", "PERMISSION": "AllowAny", "THROTTLE": throttle, "REQUIRE_HTTPS": "off",
         ]) { one, _ in one }
         let headers = token.map { ["AUTHORIZATION": "Token " + $0] } ?? [:]
-        return gate.ask("message", location, method: method, headers: headers, address: address)
+        return site.ask("message", location, method: method, headers: headers, address: address)
     }
 
     private func token(_ name: String = "ann") throws -> String {
-        try gate.accounts.issueToken(for: try gate.user(name)).1.text
+        try site.accounts.issueToken(for: try site.user(name)).1.text
     }
 
     @Test("429 with DRF's body and Retry-After")

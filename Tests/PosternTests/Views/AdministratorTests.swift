@@ -6,41 +6,42 @@ import Testing
 
 @Suite("Administration over HTTP: who may do what to whom")
 struct AdministratorTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let root, help: [String: String]
 
     /// A superuser, `help` of the group ops with the permissions shop.view and, by the group, shop.sell; the group
     /// finance, and its member fin.
     init() throws {
-        gate = try Gate()
-        root = try gate.administrator("root")
-        help = try gate.administrator("help", isSuperuser: false)
+        site = try InProcessSite()
+        root = try site.administrator("root")
+        help = try site.administrator("help", isSuperuser: false)
         let (ops, finance) = (try GroupName("ops".utf8), try GroupName("finance".utf8))
-        try gate.store.setGroup(ops, permissions: [try PermissionName("shop.sell".utf8)])
-        try gate.store.setGroup(finance, permissions: [])
-        try gate.store.grant(
-            try gate.user("help").id,
+        try site.store.setGroup(ops, permissions: [try PermissionName("shop.sell".utf8)])
+        try site.store.setGroup(finance, permissions: [])
+        try site.store.grant(
+            try site.user("help").id,
             addingGroups: [ops],
             addingPermissions: [try PermissionName("shop.view".utf8)]
         )
-        let fin = try gate.store.addUser(try Username("fin".utf8), passwordHash: nil)
-        try gate.store.grant(fin.id, addingGroups: [finance])
+        let fin = try site.store.addUser(try Username("fin".utf8), passwordHash: nil)
+        try site.store.grant(fin.id, addingGroups: [finance])
     }
 
     private func path(_ name: String, _ action: String = "") throws -> String {
-        "/api/users/\(try gate.user(name).id)/\(action)"
+        "/api/users/\(try site.user(name).id)/\(action)"
     }
 
-    private func ask(_ method: String, _ path: String, _ body: String = "", by headers: [String: String]) -> Gate.Answer
+    private func ask(_ method: String, _ path: String, _ body: String = "", by headers: [String: String])
+        -> InProcessSite.Answer
     {
-        gate.administer(method, path, body, headers)
+        site.administer(method, path, body, headers)
     }
 
     private static let password = #"{"password":"another horse battery staple"}"#
 
     @Test("Staff who are no superusers do nothing to superusers")
     func superusers() throws {
-        let before = try gate.user("root")
+        let before = try site.user("root")
         for (method, action, body) in [
             ("PATCH", "", #"{"is_active":false}"#), ("PATCH", "", #"{"username":"r"}"#),
             ("PATCH", "", #"{"is_superuser":false}"#), ("PUT", "", #"{"username":"root"}"#),
@@ -51,7 +52,7 @@ struct AdministratorTests {
             #expect(answer.status == 403, "\(method) \(action) \(body): \(answer.body)")
             #expect(answer["detail"] == "Only a superuser may change a superuser.")
         }
-        #expect(try gate.user("root") == before)
+        #expect(try site.user("root") == before)
         #expect(ask("GET", try path("root"), by: help).status == 200)
     }
 
@@ -65,10 +66,10 @@ struct AdministratorTests {
                 (#"{"groups":["ops"],"user_permissions":["shop.view","shop.sell"]}"#, true),
                 (#"{"is_staff":true}"#, true),
             ] {
-                let before = try gate.user(name)
+                let before = try site.user(name)
                 let answer = ask("PATCH", try path(name), body, by: help)
                 #expect(answer.status == (isAllowed ? 200 : 403), "\(name) \(body): \(answer.body)")
-                if !isAllowed { #expect(try gate.user(name) == before) }
+                if !isAllowed { #expect(try site.user(name) == before) }
             }
         }
         for more in [#""is_superuser":true"#, #""groups":["finance"]"#, #""user_permissions":["shop.delete"]"#] {
@@ -80,10 +81,10 @@ struct AdministratorTests {
             ask("POST", "/api/users/", #"{"username":"new","is_staff":true,"groups":["ops"]}"#, by: help).status == 201
         )
         // Somebody else's location may let in who is no staff.
-        let headers = try gate.administrator("manager", isSuperuser: false, isStaff: false)
+        let headers = try site.administrator("manager", isSuperuser: false, isStaff: false)
         let body = #"{"is_staff":true}"#
         #expect(
-            gate.administer(
+            site.administer(
                 "PATCH",
                 try path("ann"),
                 #"{"is_staff":false}"#,
@@ -92,7 +93,7 @@ struct AdministratorTests {
             ).status == 200
         )
         #expect(
-            gate.administer("PATCH", try path("ann"), body, headers, ["PERMISSION": "IsAuthenticated"]).status == 403
+            site.administer("PATCH", try path("ann"), body, headers, ["PERMISSION": "IsAuthenticated"]).status == 403
         )
     }
 
@@ -110,7 +111,7 @@ struct AdministratorTests {
         #expect(ask("PATCH", try path("fin"), #"{"is_active":false}"#, by: help).status == 200)
         #expect(ask("PATCH", try path("fin"), #"{"groups":[]}"#, by: help).status == 403)
         #expect(ask("DELETE", try path("fin"), by: help).status == 403)
-        try gate.store.grant(try gate.user("ann").id, addingPermissions: [try PermissionName("shop.delete".utf8)])
+        try site.store.grant(try site.user("ann").id, addingPermissions: [try PermissionName("shop.delete".utf8)])
         #expect(ask("PATCH", try path("ann"), #"{"user_permissions":[]}"#, by: help).status == 403)
         #expect(ask("DELETE", try path("ann"), by: help).status == 403)
         #expect(ask("PATCH", try path("ann"), #"{"user_permissions":[]}"#, by: root).status == 200)
@@ -124,7 +125,7 @@ struct AdministratorTests {
     @Test("Nobody shuts out themselves")
     func themselves() throws {
         for (name, headers) in [("root", root), ("help", help)] {
-            let before = try gate.user(name)
+            let before = try site.user(name)
             for (body, field) in [(#"{"is_active":false}"#, "is_active"), (#"{"is_staff":false}"#, "is_staff")] {
                 let answer = ask("PATCH", try path(name), body, by: headers)
                 #expect(answer.status == 400 && answer.body.hasPrefix("{\"\(field)\":[\"You cannot"), "\(answer.body)")
@@ -133,17 +134,17 @@ struct AdministratorTests {
                 ask("DELETE", try path(name), by: headers).body
                     == #"{"non_field_errors":["You cannot delete yourself."]}"#
             )
-            #expect(try gate.user(name) == before)
+            #expect(try site.user(name) == before)
         }
         #expect(ask("PATCH", try path("root"), #"{"is_superuser":false}"#, by: root).status == 400)
     }
 
     @Test("Nobody, other users, and credentials that are good for less are refused by every view")
     func refused() throws {
-        let ann = ["AUTHORIZATION": "Token " + (try gate.accounts.issueToken(for: try gate.user("ann")).1.text)]
+        let ann = ["AUTHORIZATION": "Token " + (try site.accounts.issueToken(for: try site.user("ann")).1.text)]
         let limits = try TokenLimits(scopes: ["users"], methods: [], paths: [], networks: [])
-        let scoped = try gate.accounts.issueToken(for: try gate.user("root"), limits: limits).1.text
-        let id = try gate.user("ann").id
+        let scoped = try site.accounts.issueToken(for: try site.user("root"), limits: limits).1.text
+        let id = try site.user("ann").id
         for (method, path) in [
             ("GET", "/api/users/"), ("POST", "/api/users/"), ("GET", "/api/users/\(id)/"),
             ("PATCH", "/api/users/\(id)/"),
@@ -155,13 +156,13 @@ struct AdministratorTests {
             #expect(ask(method, path, by: ann).status == 403, "\(method) \(path)")
             #expect(ask(method, path, by: ["AUTHORIZATION": "Token " + scoped]).status == 403, "\(method) \(path)")
         }
-        #expect(try gate.user("ann").isActive)
+        #expect(try site.user("ann").isActive)
     }
 
     @Test("In a session a change needs the token against forged requests")
     func sessions() throws {
-        try gate.accounts.setPassword(of: try gate.user("root"), to: Array(Gate.password.utf8))
-        let cookies = gate.ask("session.login", body: Gate.login("root")).cookies
+        try site.accounts.setPassword(of: try site.user("root"), to: Array(InProcessSite.password.utf8))
+        let cookies = site.ask("session.login", body: InProcessSite.login("root")).cookies
         let cookie = cookies.map { "\($0)=\($1)" }.joined(separator: "; ")
         let path = try path("ann")
         let forged = ask("PATCH", path, #"{"is_staff":true}"#, by: ["COOKIE": cookie])
@@ -176,25 +177,25 @@ struct AdministratorTests {
     func outdated() throws {
         let parameters = Parameters([("REQUEST_METHOD", Array("PATCH".utf8))])
         var request = try APIRequest(FastCGI.Request(role: .responder, parameters: parameters))
-        request.user = try gate.user("root")
-        let administration = Administration(accounts: gate.accounts, request: request)
-        let ann = try gate.user("ann").id
+        request.user = try site.user("root")
+        let administration = Administration(accounts: site.accounts, request: request)
+        let ann = try site.user("ann").id
         func promote() throws { _ = try administration.change(ann, UserDraft(isSuperuser: true)) }
-        try gate.store.grant(try gate.user("root").id, superuser: false)
+        try site.store.grant(try site.user("root").id, superuser: false)
         #expect(throws: APIError.self) { try promote() }
-        try gate.store.grant(try gate.user("root").id, superuser: true)
+        try site.store.grant(try site.user("root").id, superuser: true)
         try promote()
-        try gate.store.revokeAll(of: try gate.user("root").id)
+        try site.store.revokeAll(of: try site.user("root").id)
         #expect(throws: APIError.self) { try administration.deleteUser(ann) }
-        try gate.store.deleteUser(try gate.user("root").id)
+        try site.store.deleteUser(try site.user("root").id)
         #expect(throws: APIError.self) { try administration.deleteUser(ann) }
-        #expect(try gate.user("ann").isSuperuser)
+        #expect(try site.user("ann").isSuperuser)
     }
 
     @Test("Each change is told once, with who made it")
     func signals() throws {
         let told = Told()
-        gate.accounts.signals.connect { signal, origin in
+        site.accounts.signals.connect { signal, origin in
             let by = origin.user?.username.description ?? "nobody"
             switch signal {
             case .userCreated(let user): told.append("\(by) created \(user.username)")
@@ -245,13 +246,13 @@ struct AdministratorTests {
         #expect(ask("GET", "/api/groups/déjà vu/", by: root).body == made.body)
         #expect(ask("PATCH", "/api/groups/déjà vu/", #"{"permissions":["x"]}"#, by: root).status == 400)
         #expect(ask("PATCH", "/api/groups/ops/", #"{"permissions":["shop.x"]}"#, by: root).status == 200)
-        #expect(try gate.user("help").has(try PermissionName("shop.x".utf8)))
+        #expect(try site.user("help").has(try PermissionName("shop.x".utf8)))
         #expect(ask("DELETE", "/api/groups/ops/", by: root).status == 204)
-        #expect(try gate.user("help").groups.isEmpty && ask("DELETE", "/api/groups/ops/", by: root).status == 404)
+        #expect(try site.user("help").groups.isEmpty && ask("DELETE", "/api/groups/ops/", by: root).status == 404)
     }
 }
 
-extension Gate {
+extension InProcessSite {
     /// - Returns: The header fields of a user who may administer.
     func administrator(_ name: String, isSuperuser: Bool = true, isStaff: Bool = true) throws -> [String: String] {
         let (_, secret) = try accounts.addUser(

@@ -5,27 +5,28 @@ import Testing
 /// Header fields that an answer has whatever the view: what browsers, caches and other sites may do with it.
 @Suite("Fields of all answers")
 struct AnswerFieldTests {
-    private let gate: Gate
+    private let site: InProcessSite
 
-    init() throws { gate = try Gate() }
+    init() throws { site = try InProcessSite() }
 
-    private static let newPassword = #"{"old_password":"\#(Gate.password)","new_password":"another horse battery"}"#
+    private static let newPassword =
+        #"{"old_password":"\#(InProcessSite.password)","new_password":"another horse battery"}"#
 
     /// An answer of each view that hands out a credential, or says who somebody is.
-    private func personal() throws -> [(view: String, answer: Gate.Answer)] {
-        let pair = gate.pair()
-        let bearer = Gate.bearer(pair.access)
-        let login = Gate.login("ann")
+    private func personal() throws -> [(view: String, answer: InProcessSite.Answer)] {
+        let pair = site.pair()
+        let bearer = InProcessSite.bearer(pair.access)
+        let login = InProcessSite.login("ann")
         return [
-            ("token.obtain", gate.ask("token.obtain", body: login)),
-            ("jwt.obtain", gate.ask("jwt.obtain", body: login)),
-            ("jwt.refresh", gate.ask("jwt.refresh", body: #"{"refresh":"\#(pair.refresh)"}"#)),
-            ("token.login", gate.ask("token.login", ["AUTHENTICATION": "JWT"], headers: bearer)),
-            ("tokens", gate.ask("tokens", ["AUTHENTICATION": "JWT"], method: "GET", headers: bearer)),
-            ("whoami", gate.ask("whoami", ["AUTHENTICATION": "JWT"], method: "GET", headers: bearer)),
-            ("session.login", gate.ask("session.login", body: login)),
-            ("users", gate.ask("users", method: "GET", headers: try gate.administrator("root"))),
-            ("password", gate.ask("password", ["AUTHENTICATION": "JWT"], headers: bearer, body: Self.newPassword)),
+            ("token.obtain", site.ask("token.obtain", body: login)),
+            ("jwt.obtain", site.ask("jwt.obtain", body: login)),
+            ("jwt.refresh", site.ask("jwt.refresh", body: #"{"refresh":"\#(pair.refresh)"}"#)),
+            ("token.login", site.ask("token.login", ["AUTHENTICATION": "JWT"], headers: bearer)),
+            ("tokens", site.ask("tokens", ["AUTHENTICATION": "JWT"], method: "GET", headers: bearer)),
+            ("whoami", site.ask("whoami", ["AUTHENTICATION": "JWT"], method: "GET", headers: bearer)),
+            ("session.login", site.ask("session.login", body: login)),
+            ("users", site.ask("users", method: "GET", headers: try site.administrator("root"))),
+            ("password", site.ask("password", ["AUTHENTICATION": "JWT"], headers: bearer, body: Self.newPassword)),
         ]
     }
 
@@ -42,14 +43,14 @@ struct AnswerFieldTests {
         for (schemes, fields) in [
             ("Session", "Accept, Cookie"), ("Token", "Accept"), ("Session Token", "Accept, Cookie"),
         ] {
-            let answer = gate.ask("whoami", ["AUTHENTICATION": schemes], method: "GET")
+            let answer = site.ask("whoami", ["AUTHENTICATION": schemes], method: "GET")
             #expect(answer.values("Vary") == [fields], "\(answer)")
         }
     }
 
     @Test("No browser guesses a type, frames an answer, or lets another window have it")
     func browsers() throws {
-        let answers = try personal().map(\.answer) + [gate.ask("whoami", method: "GET"), gate.ask("unknown")]
+        let answers = try personal().map(\.answer) + [site.ask("whoami", method: "GET"), site.ask("unknown")]
         for answer in answers {
             #expect(answer.values("X-Content-Type-Options") == ["nosniff"])
             #expect(answer.values("X-Frame-Options") == ["DENY"])
@@ -69,14 +70,14 @@ struct AnswerFieldTests {
     func otherOrigins(origin: String) {
         let preflight = ["ORIGIN": origin, "ACCESS_CONTROL_REQUEST_METHOD": "POST"]
         for answer in [
-            gate.ask(
+            site.ask(
                 "whoami",
                 ["PERMISSION": "AllowAny"],
                 method: "GET",
                 headers: ["ORIGIN": origin, "HOST": "example.org"]
             ),
-            gate.ask("whoami", ["PERMISSION": "AllowAny"], method: "OPTIONS", headers: preflight),
-            gate.ask("jwt.obtain", headers: ["ORIGIN": origin], body: Gate.login("ann")),
+            site.ask("whoami", ["PERMISSION": "AllowAny"], method: "OPTIONS", headers: preflight),
+            site.ask("jwt.obtain", headers: ["ORIGIN": origin], body: InProcessSite.login("ann")),
         ] {
             #expect(!answer.fields.contains { $0.name.lowercased().hasPrefix("access-control-") })
         }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Bad bodies: every view answers each of them, and says what is wrong")
 struct BadBodyTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let token: [String: String]
 
     private static let json = "application/json"
@@ -78,8 +78,8 @@ struct BadBodyTests {
     }()
 
     init() throws {
-        gate = try Gate()
-        token = ["AUTHORIZATION": "Token " + (try gate.accounts.issueToken(for: try gate.user("stella")).1.text)]
+        site = try InProcessSite()
+        token = ["AUTHORIZATION": "Token " + (try site.accounts.issueToken(for: try site.user("stella")).1.text)]
     }
 
     @Test("4xx, never 500, nothing changed", arguments: views)
@@ -87,9 +87,9 @@ struct BadBodyTests {
         for body in Self.bodies {
             let name = body.name
             // Two of the views end the token that they are asked with.
-            let fresh = try gate.accounts.issueToken(for: try gate.user("stella")).1.text
+            let fresh = try site.accounts.issueToken(for: try site.user("stella")).1.text
             let headers = view.hasPrefix("jwt") ? [:] : ["AUTHORIZATION": "Token " + fresh]
-            let answer = gate.ask(view, headers: headers, bytes: body.bytes, type: body.type)
+            let answer = site.ask(view, headers: headers, bytes: body.bytes, type: body.type)
             let allowed = Self.indifferent.contains(view) ? 200..<500 : 400..<500
             if let status = Self.answered[view]?[name] {
                 #expect(answer.status == status, "\(view), \(name)")
@@ -101,7 +101,7 @@ struct BadBodyTests {
                 "\(view), \(name)"
             )
         }
-        #expect(gate.ask("jwt.obtain", body: Gate.login("ann")).status == 200)
+        #expect(site.ask("jwt.obtain", body: InProcessSite.login("ann")).status == 200)
     }
 
     @Test(
@@ -112,24 +112,30 @@ struct BadBodyTests {
     )
     func safeMethods(view: String) throws {
         let files = ["users", "tokens", "sessions", "revocations"]
-        let login = gate.ask("session.login", body: Gate.login("ann"))
+        let login = site.ask("session.login", body: InProcessSite.login("ann"))
         let cookie = login.cookies.map { "\($0)=\($1)" }.joined(separator: "; ")
-        let before = try files.map { try gate.temporary.contents(of: $0) }
+        let before = try files.map { try site.temporary.contents(of: $0) }
         for method in ["GET", "HEAD", "OPTIONS", "TRACE", "FOO", "PUT", "PATCH"] {
             for headers in [token, ["COOKIE": cookie], [:]] {
                 let path = [("DOCUMENT_URI", "/api/tokens/1/"), ("QUERY_STRING", "username=ann&password=x&next=/")]
-                let answer = gate.ask(view, method: method, headers: headers, body: Gate.login("ann"), more: path)
+                let answer = site.ask(
+                    view,
+                    method: method,
+                    headers: headers,
+                    body: InProcessSite.login("ann"),
+                    more: path
+                )
                 #expect(answer.status < 500, "\(method) \(view)")
                 #expect(answer.cookies["sessionid"] == nil || answer.cookies["sessionid"] == "\"\"")
             }
         }
-        #expect(try files.map { try gate.temporary.contents(of: $0) } == before)
+        #expect(try files.map { try site.temporary.contents(of: $0) } == before)
     }
 
     @Test("Every view with a method that it has not: 405, with those that it has")
     func methods() {
         for view in Self.views {
-            let answer = gate.ask(view, ["PERMISSION": "AllowAny"], method: "PATCH", headers: token)
+            let answer = site.ask(view, ["PERMISSION": "AllowAny"], method: "PATCH", headers: token)
             #expect(answer.status == 405 && answer.values("Allow").first?.contains("OPTIONS") ?? false, "\(view)")
         }
     }

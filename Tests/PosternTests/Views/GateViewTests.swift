@@ -7,12 +7,12 @@ import Testing
 
 @Suite("What the gate says to web servers")
 struct GateViewTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let token: [String: String]
 
     init() throws {
-        gate = try Gate()
-        token = ["AUTHORIZATION": "Token " + (try gate.accounts.issueToken(for: try gate.user("ann")).1.text)]
+        site = try InProcessSite()
+        token = ["AUTHORIZATION": "Token " + (try site.accounts.issueToken(for: try site.user("ann")).1.text)]
     }
 
     private func ask(
@@ -21,8 +21,8 @@ struct GateViewTests {
         method: String = "GET",
         headers: [String: String] = [:],
         role: Role = .responder
-    ) -> Gate.Answer {
-        gate.ask(view, location, method: method, headers: headers, more: [("DOCUMENT_URI", "/x")], role: role)
+    ) -> InProcessSite.Answer {
+        site.ask(view, location, method: method, headers: headers, more: [("DOCUMENT_URI", "/x")], role: role)
     }
 
     @Test("nginx: 204 and who it is; 401 and 403 with the body in a field; everything else is a 403 that says what")
@@ -80,10 +80,10 @@ struct GateViewTests {
     func names() throws {
         var groups = ["a b", "b;c", "\"q\"", "é", "100%"]
         groups += (0..<300).map { "z\($0)" + String(repeating: "x", count: 20) }
-        let user = try gate.accounts.addUser(try Username("o'né \"x\";,%".utf8), password: nil).0
-        for group in groups { try gate.store.setGroup(try GroupName(group.utf8), permissions: []) }
-        try gate.store.grant(user.id, addingGroups: groups.map { try GroupName($0.utf8) })
-        let token = try gate.accounts.issueToken(for: user, limits: try TokenLimits(scopes: ["a,b", "c;d"])).1.text
+        let user = try site.accounts.addUser(try Username("o'né \"x\";,%".utf8), password: nil).0
+        for group in groups { try site.store.setGroup(try GroupName(group.utf8), permissions: []) }
+        try site.store.grant(user.id, addingGroups: groups.map { try GroupName($0.utf8) })
+        let token = try site.accounts.issueToken(for: user, limits: try TokenLimits(scopes: ["a,b", "c;d"])).1.text
         let answer = ask(headers: ["AUTHORIZATION": "Token " + token])
         #expect(answer.values("X-Postern-User") == ["o'n%C3%A9%20%22x%22%3B%2C%25"])
         #expect(answer.values("X-Postern-Scopes") == ["a%2Cb c%3Bd"])
@@ -108,10 +108,10 @@ struct GateViewTests {
     func signedIdentity() throws {
         let location = ["IDENTITY_AUDIENCE": "https://app.example"]
         #expect(ask(location, headers: token).values("X-Postern-Status") == ["500"])
-        try gate.store.generateKey(.edDSA)
+        try site.store.generateKey(.edDSA)
         let text = try #require(ask(location, headers: token).values("X-Postern-Identity").first)
         let signature = try #require(JSONWebSignature(compact: Array(text.utf8)[...]))
-        let keys = JSONWriter.bytes(of: try gate.store.keyRing().publicSet)
+        let keys = JSONWriter.bytes(of: try site.store.keyRing().publicSet)
         let published = try JSONWebKeySet(parsing: keys)
         #expect(signature.signer(among: published) != nil)
         let claims = try #require(JSONObject(signature.payload))
@@ -135,7 +135,7 @@ struct GateViewTests {
         #expect(ask(["CACHE": "5s"], method: "POST", headers: token).values("X-Accel-Expires").isEmpty)
         #expect(ask(["CACHE": "5s"]).values("X-Accel-Expires").isEmpty)
         // It would tell who guesses that a password is right, past all counters.
-        let basic = ["AUTHORIZATION": "Basic " + Base64.encode(Array("ann:\(Gate.password)".utf8))]
+        let basic = ["AUTHORIZATION": "Basic " + Base64.encode(Array("ann:\(InProcessSite.password)".utf8))]
         let answer = ask(["CACHE": "5s"], headers: basic)
         #expect(!answer.values("X-Postern-User").isEmpty && answer.values("X-Accel-Expires").isEmpty)
         #expect(answer.values("Cache-Control") == ["no-store"])
@@ -146,7 +146,7 @@ struct GateViewTests {
 
     @Test("A session's unsafe requests go by where they come from, and a WebSocket is one of them")
     func sessions() throws {
-        let login = gate.ask("session.login", headers: ["HOST": "h"], body: Gate.login("ann"))
+        let login = site.ask("session.login", headers: ["HOST": "h"], body: InProcessSite.login("ann"))
         let key = try #require(login.cookies["sessionid"])
         func ask(_ method: String, _ headers: [String: String], _ location: [String: String] = [:]) -> Int {
             self.ask(
@@ -170,10 +170,12 @@ struct GateViewTests {
         #expect(ask("POST", ["ORIGIN": "http://h"], ["CSRF": "token"]) == 403)
     }
 
-    private func askFor(_ target: String, _ location: [String: String] = [:], _ view: String = "gate") -> Gate.Answer {
+    private func askFor(_ target: String, _ location: [String: String] = [:], _ view: String = "gate")
+        -> InProcessSite.Answer
+    {
         let more = [("REQUEST_URI", target), ("DOCUMENT_URI", "/x")]
         let location = location.merging(view == "gate" ? [:] : ["REQUEST_METHOD": "GET"]) { $1 }
-        return gate.ask(view, location, method: "GET", headers: token, more: more)
+        return site.ask(view, location, method: "GET", headers: token, more: more)
     }
 
     @Test("A path that can be read in two ways is refused, whoever asks, unless the location takes it")
@@ -224,7 +226,7 @@ struct GateViewTests {
         let two = token.merging(["X_HTTP_METHOD": "PUT", "X_HTTP_METHOD_OVERRIDE": "DELETE"]) { $1 }
         #expect(ask(headers: two).values("X-Postern-Status") == ["400"])
         // A session is protected against forgery by the unsafe one of both.
-        let session = gate.ask("session.login", body: Gate.login("ann")).values("Set-Cookie").map {
+        let session = site.ask("session.login", body: InProcessSite.login("ann")).values("Set-Cookie").map {
             String($0.prefix { $0 != ";" })
         }.joined(separator: "; ")
         let forged = ["COOKIE": session, "SEC_FETCH_SITE": "cross-site", "X_HTTP_METHOD_OVERRIDE": "POST"]
@@ -248,7 +250,7 @@ struct GateViewTests {
     func doubled(name: String) {
         for view in ["gate", "whoami"] {
             let more = [("REQUEST_URI", "/x"), (name, "a"), (name, "a")].suffix(name == "REQUEST_URI" ? 2 : 3)
-            let answer = gate.ask(view, ["PERMISSION": "AllowAny"], method: "GET", more: Array(more))
+            let answer = site.ask(view, ["PERMISSION": "AllowAny"], method: "GET", more: Array(more))
             #expect((answer.values("X-Postern-Status").first ?? String(answer.status)) == "400", "\(name) \(view)")
         }
     }
@@ -261,9 +263,7 @@ struct GateViewTests {
     @Test("The files of all web servers take away the same names, with underscores as well")
     func clearedNames() throws {
         func file(_ path: String) throws -> String {
-            let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-                .deletingLastPathComponent().deletingLastPathComponent()
-            return try String(contentsOf: folder.appendingPathComponent(path), encoding: .utf8)
+            try String(contentsOfFile: Repository.path + "/" + path, encoding: .utf8)
         }
         let (guarded, fastcgi) = (try file("nginx/postern-guard.conf"), try file("nginx/postern-identity-fastcgi.conf"))
         let (uwsgi, apache) = (try file("nginx/postern-identity-uwsgi.conf"), try file("apache/postern.conf"))
@@ -296,16 +296,16 @@ struct GateViewTests {
 
     @Test("Who it is fits into the head that web servers take, however many groups and scopes there are")
     func size() throws {
-        let user = try gate.accounts.addUser(
+        let user = try site.accounts.addUser(
             try Username(String(repeating: "\u{4E2D}", count: 150).utf8),
             password: nil
         ).0
         let groups = (0..<100).map { "group \($0) \(String(repeating: "é", count: 40))" }
-        for group in groups { try gate.store.setGroup(try GroupName(group.utf8), permissions: []) }
-        try gate.store.grant(user.id, addingGroups: groups.map { try GroupName($0.utf8) })
+        for group in groups { try site.store.setGroup(try GroupName(group.utf8), permissions: []) }
+        try site.store.grant(user.id, addingGroups: groups.map { try GroupName($0.utf8) })
         let scopes = (0..<50).map { "scope-\($0)-" + String(repeating: "x", count: 40) }
-        let secret = try gate.accounts.issueToken(for: user, limits: try TokenLimits(scopes: scopes)).1
-        try gate.store.generateKey(.edDSA)
+        let secret = try site.accounts.issueToken(for: user, limits: try TokenLimits(scopes: scopes)).1
+        try site.store.generateKey(.edDSA)
         for location in [[:], ["IDENTITY_AUDIENCE": "https://app"]] {
             let answer = ask(location, headers: ["AUTHORIZATION": "Token " + secret.text])
             #expect(answer.status == 204)

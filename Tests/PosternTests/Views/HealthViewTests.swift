@@ -5,12 +5,12 @@ import Testing
 
 @Suite("Health")
 struct HealthViewTests {
-    private let gate: Gate
+    private let site: InProcessSite
 
-    init() throws { gate = try Gate(lookInterval: 0) }
+    init() throws { site = try InProcessSite(lookInterval: 0) }
 
-    private func ask(_ query: String = "") -> Gate.Answer {
-        gate.ask("health", method: "GET", more: [("QUERY_STRING", query)])
+    private func ask(_ query: String = "") -> InProcessSite.Answer {
+        site.ask("health", method: "GET", more: [("QUERY_STRING", query)])
     }
 
     @Test("A store that can be read and written, with a key, is ready")
@@ -28,7 +28,7 @@ struct HealthViewTests {
         ]
     )
     func notReady(name: String, text: String) throws {
-        let path = gate.temporary.path
+        let path = site.temporary.path
         let names =
             name == "keys/*"
             ? try FileManager.default.contentsOfDirectory(atPath: path + "/keys").map { "keys/" + $0 } : [name]

@@ -6,16 +6,16 @@ import Testing
 
 @Suite("Introspection (RFC 7662) and revocation (RFC 7009)")
 struct OAuthViewTests {
-    private let gate: Gate
+    private let site: InProcessSite
 
-    init() throws { gate = try Gate() }
+    init() throws { site = try InProcessSite() }
 
     private func basic(_ name: String) -> [String: String] {
-        ["AUTHORIZATION": "Basic " + Data("\(name):\(Gate.password)".utf8).base64EncodedString()]
+        ["AUTHORIZATION": "Basic " + Data("\(name):\(InProcessSite.password)".utf8).base64EncodedString()]
     }
 
-    private func introspect(_ token: String, by name: String = "stella") -> Gate.Answer {
-        gate.ask(
+    private func introspect(_ token: String, by name: String = "stella") -> InProcessSite.Answer {
+        site.ask(
             "oauth.introspect",
             headers: basic(name),
             body: "token=\(token)",
@@ -23,8 +23,8 @@ struct OAuthViewTests {
         )
     }
 
-    private func revoke(_ token: String, by name: String = "stella") -> Gate.Answer {
-        gate.ask(
+    private func revoke(_ token: String, by name: String = "stella") -> InProcessSite.Answer {
+        site.ask(
             "oauth.revoke",
             headers: basic(name),
             body: "token=\(token)",
@@ -34,9 +34,9 @@ struct OAuthViewTests {
 
     @Test("A good token is said to be good, and whose it is")
     func active() throws {
-        let user = try gate.user("ann")
-        let end = gate.store.now().adding(seconds: 60)
-        let secret = try gate.accounts.issueToken(for: user, expires: end).1
+        let user = try site.user("ann")
+        let end = site.store.now().adding(seconds: 60)
+        let secret = try site.accounts.issueToken(for: user, expires: end).1
         let answer = introspect(secret.text)
         #expect(answer.values("Cache-Control") == ["no-store"])
         #expect(
@@ -44,31 +44,31 @@ struct OAuthViewTests {
                 #"{"active":true,"username":"ann","sub":"\#(user.id)","token_type":"Bearer","exp":\#(end.seconds),"iat":"#
             )
         )
-        let scoped = try gate.accounts.issueToken(for: user, limits: try TokenLimits(scopes: ["read", "stats"])).1
+        let scoped = try site.accounts.issueToken(for: user, limits: try TokenLimits(scopes: ["read", "stats"])).1
         #expect(introspect(scoped.text)["scope"] == "read stats")
-        let bound = try gate.accounts.issueToken(for: user, limits: try TokenLimits(methods: ["GET"])).1
+        let bound = try site.accounts.issueToken(for: user, limits: try TokenLimits(methods: ["GET"])).1
         #expect(introspect(bound.text).body == #"{"active":false}"#)
         #expect(revoke(bound.text).status == 200)
-        #expect(try gate.store.token(bound.digest) == nil)
-        let pair = gate.pair()
+        #expect(try site.store.token(bound.digest) == nil)
+        let pair = site.pair()
         #expect(introspect(pair.access).body.hasPrefix(#"{"active":true,"username":"ann""#))
         #expect(introspect(pair.refresh)["token_type"] == "refresh_token")
     }
 
     @Test("Whatever is wrong with a token, the answer has the same bytes")
     func inactive() throws {
-        let user = try gate.user("ann")
-        let expired = try gate.accounts.issueToken(for: user, expires: Timestamp(seconds: 1)).1.text
-        let revoked = try gate.accounts.issueToken(for: user)
-        try gate.accounts.revokeToken(revoked.0.id)
-        let blacklisted = gate.pair()
-        _ = gate.ask("jwt.blacklist", body: #"{"refresh":"\#(blacklisted.refresh)"}"#)
-        let usedUp = gate.pair()
-        _ = gate.ask("jwt.refresh", body: #"{"refresh":"\#(usedUp.refresh)"}"#)
-        let disabled = try gate.addUser("ina")
-        let disabledToken = try gate.accounts.issueToken(for: disabled).1.text
-        let disabledPair = gate.pair("ina")
-        try gate.store.setActive(disabled.id, false)
+        let user = try site.user("ann")
+        let expired = try site.accounts.issueToken(for: user, expires: Timestamp(seconds: 1)).1.text
+        let revoked = try site.accounts.issueToken(for: user)
+        try site.accounts.revokeToken(revoked.0.id)
+        let blacklisted = site.pair()
+        _ = site.ask("jwt.blacklist", body: #"{"refresh":"\#(blacklisted.refresh)"}"#)
+        let usedUp = site.pair()
+        _ = site.ask("jwt.refresh", body: #"{"refresh":"\#(usedUp.refresh)"}"#)
+        let disabled = try site.addUser("ina")
+        let disabledToken = try site.accounts.issueToken(for: disabled).1.text
+        let disabledPair = site.pair("ina")
+        try site.store.setActive(disabled.id, false)
         for token in [
             expired, revoked.1.text, blacklisted.refresh, blacklisted.access, usedUp.refresh, disabledToken,
             disabledPair.access,
@@ -82,13 +82,13 @@ struct OAuthViewTests {
 
     @Test("Only staff may ask, unless the location says who else; everybody with an account may revoke")
     func callers() throws {
-        let token = try gate.accounts.issueToken(for: try gate.user("ann")).1.text
+        let token = try site.accounts.issueToken(for: try site.user("ann")).1.text
         #expect(introspect(token, by: "ann").status == 403)
         let body = "token=\(token)"
         let type = "application/x-www-form-urlencoded"
-        #expect(gate.ask("oauth.introspect", body: body, type: type).status == 401)
+        #expect(site.ask("oauth.introspect", body: body, type: type).status == 401)
         #expect(
-            gate.ask(
+            site.ask(
                 "oauth.introspect",
                 ["PERMISSION": "IsAuthenticated"],
                 headers: basic("ann"),
@@ -96,29 +96,29 @@ struct OAuthViewTests {
                 type: type
             ).status == 200
         )
-        #expect(gate.ask("oauth.revoke", body: body, type: type).status == 401)
+        #expect(site.ask("oauth.revoke", body: body, type: type).status == 401)
         #expect(introspect(token).body.hasPrefix(#"{"active":true"#))
         #expect(revoke(token, by: "ann").status == 200)
     }
 
     @Test("What is revoked is dead at the next request; what is no token is as good as revoked")
     func revocation() throws {
-        let user = try gate.user("ann")
-        let secret = try gate.accounts.issueToken(for: user).1
+        let user = try site.user("ann")
+        let secret = try site.accounts.issueToken(for: user).1
         for _ in 0..<2 {
             let answer = revoke(secret.text)
             #expect(answer.status == 200 && answer.body.isEmpty)
         }
-        #expect(gate.whoami(["AUTHORIZATION": "Token " + secret.text]) == "")
+        #expect(site.whoami(["AUTHORIZATION": "Token " + secret.text]) == "")
         for text in ["x", "a.b.c", "pst_x", "%00"] { #expect(revoke(text).status == 200) }
         // A refresh token takes its access tokens with it, an access token goes alone.
-        var pair = gate.pair()
+        var pair = site.pair()
         #expect(revoke(pair.refresh).status == 200)
-        #expect(gate.whoami(Gate.bearer(pair.access)) == "")
-        pair = gate.pair()
+        #expect(site.whoami(InProcessSite.bearer(pair.access)) == "")
+        pair = site.pair()
         #expect(revoke(pair.access).status == 200)
-        #expect(gate.whoami(Gate.bearer(pair.access)) == "")
-        #expect(gate.ask("jwt.refresh", body: #"{"refresh":"\#(pair.refresh)"}"#).status == 200)
+        #expect(site.whoami(InProcessSite.bearer(pair.access)) == "")
+        #expect(site.ask("jwt.refresh", body: #"{"refresh":"\#(pair.refresh)"}"#).status == 200)
     }
 
     @Test(
@@ -127,7 +127,7 @@ struct OAuthViewTests {
     )
     func missing(body: String) {
         for view in ["oauth.introspect", "oauth.revoke"] {
-            let answer = gate.ask(view, headers: basic("stella"), body: body, type: "application/x-www-form-urlencoded")
+            let answer = site.ask(view, headers: basic("stella"), body: body, type: "application/x-www-form-urlencoded")
             #expect(answer.status == 400 && answer["error"] == "invalid_request")
         }
     }

@@ -7,12 +7,12 @@ import Testing
 
 @Suite("Administration over HTTP: users")
 struct UserViewTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let root: [String: String]
 
     init() throws {
-        gate = try Gate()
-        root = try gate.administrator("root")
+        site = try InProcessSite()
+        root = try site.administrator("root")
     }
 
     private func ask(
@@ -21,9 +21,9 @@ struct UserViewTests {
         _ body: String = "",
         by headers: [String: String]? = nil,
         query: String = ""
-    ) -> Gate.Answer { gate.administer(method, path, body, headers ?? root, query: query) }
+    ) -> InProcessSite.Answer { site.administer(method, path, body, headers ?? root, query: query) }
 
-    private func list(_ query: String) throws -> (count: Int, names: [String], answer: Gate.Answer) {
+    private func list(_ query: String) throws -> (count: Int, names: [String], answer: InProcessSite.Answer) {
         let answer = ask("GET", "/api/users/", query: query)
         try #require(answer.status == 200, "\(answer)")
         let page = try #require(
@@ -39,7 +39,7 @@ struct UserViewTests {
             let body = "{\"\(field)\":\"ren\u{FFFD}\"}"
             #expect(ask("POST", path, body).status == 400, "\(path)")
         }
-        let form = gate.ask(
+        let form = site.ask(
             "users",
             headers: root,
             body: "username=ren%E9",
@@ -50,7 +50,7 @@ struct UserViewTests {
 
     @Test("A list is in pages, in the order of ids, with DRF's links to the pages beside")
     func pages() throws {
-        for number in 1...7 { _ = try gate.store.addUser(try Username("user\(number)".utf8), passwordHash: nil) }
+        for number in 1...7 { _ = try site.store.addUser(try Username("user\(number)".utf8), passwordHash: nil) }
         #expect(try list("").names.prefix(3) == ["ann", "stella", "root"] && list("").count == 10)
         #expect(try list("page_size=4&page=2").names == ["user2", "user3", "user4", "user5"])
         let middle = try list("page_size=4&page=2").answer
@@ -63,7 +63,7 @@ struct UserViewTests {
                 "/api/users/?search=USER&is_active=true&page=3"
             )
         )
-        let named = gate.administer(
+        let named = site.administer(
             "GET",
             "/api/users/",
             "",
@@ -71,7 +71,7 @@ struct UserViewTests {
             query: "page_size=9"
         )
         #expect(named["next"] == "http://api.example:8080/api/users/?page=2&page_size=9")
-        let forged = gate.administer(
+        let forged = site.administer(
             "GET",
             "/api/users/",
             "",
@@ -89,9 +89,9 @@ struct UserViewTests {
 
     @Test("It is searched by bytes of the username and by whether users are active; gaps between ids do not matter")
     func search() throws {
-        for number in 1...9 { _ = try gate.store.addUser(try Username("user\(number)".utf8), passwordHash: nil) }
-        try gate.store.setActive(try gate.user("user3").id, false)
-        for name in ["ann", "user1", "user4", "user9"] { try gate.store.deleteUser(try gate.user(name).id) }
+        for number in 1...9 { _ = try site.store.addUser(try Username("user\(number)".utf8), passwordHash: nil) }
+        try site.store.setActive(try site.user("user3").id, false)
+        for name in ["ann", "user1", "user4", "user9"] { try site.store.deleteUser(try site.user(name).id) }
         #expect(try list("").names == ["stella", "root", "user2", "user3", "user5", "user6", "user7", "user8"])
         #expect(try list("page=2&page_size=3").names == ["user3", "user5", "user6"])
         #expect(try list("search=SER5").names == ["user5"] && list("search=user").count == 6)
@@ -103,8 +103,8 @@ struct UserViewTests {
 
     @Test("Ids that are far apart, as in a store that was restored, cost nothing")
     func farApart() throws {
-        try gate.store.begin(revokingAll: false)
-        let added = try gate.store.addUser(try Username("late".utf8), passwordHash: nil)
+        try site.store.begin(revokingAll: false)
+        let added = try site.store.addUser(try Username("late".utf8), passwordHash: nil)
         #expect(added.id > 1_000_000)
         #expect(try list("").names == ["ann", "stella", "root", "late"])
         #expect(try list("page=2&page_size=3").names == ["late"])
@@ -112,24 +112,24 @@ struct UserViewTests {
 
     @Test("A user is made with all that they are, by one event, and no hash is shown")
     func create() throws {
-        try gate.store.setGroup(try GroupName("ops".utf8), permissions: [])
-        let before = try gate.temporary.contents(of: "users")
+        try site.store.setGroup(try GroupName("ops".utf8), permissions: [])
+        let before = try site.temporary.contents(of: "users")
         let answer = ask(
             "POST",
             "/api/users/",
-            #"{"username":" bob ","password":"\#(Gate.password)","is_staff":true,"groups":["ops"],"user_permissions":["shop.b","shop.a"]}"#
+            #"{"username":" bob ","password":"\#(InProcessSite.password)","is_staff":true,"groups":["ops"],"user_permissions":["shop.b","shop.a"]}"#
         )
         #expect(answer.status == 201 && answer.values("Cache-Control") == ["no-store"])
-        let bob = try gate.user("bob")
+        let bob = try site.user("bob")
         #expect(
             answer.body
                 == #"{"id":\#(bob.id),"username":"bob","is_active":true,"is_staff":true,"is_superuser":false,"groups":["ops"],"user_permissions":["shop.a","shop.b"],"date_joined":"\#(bob.created.rfc3339)"}"#
         )
-        let added = String(decoding: try gate.temporary.contents(of: "users").dropFirst(before.count), as: UTF8.self)
+        let added = String(decoding: try site.temporary.contents(of: "users").dropFirst(before.count), as: UTF8.self)
         #expect(added.components(separatedBy: "\tadded\t").count == 2 && !added.contains("\tgranted\t"))
-        #expect(!gate.pair("bob").access.isEmpty)
+        #expect(!site.pair("bob").access.isEmpty)
         #expect(ask("GET", "/api/users/\(bob.id)/").body == answer.body)
-        let form = gate.administer(
+        let form = site.administer(
             "POST",
             "/api/users/",
             "username=carl&is_active=off&groups=ops&user_permissions=a.b&user_permissions=c.d",
@@ -141,7 +141,7 @@ struct UserViewTests {
         // Which parser reads it is decided by the first that fits, as in DRF.
         for (name, type) in [("dora", "*/json"), ("emil", "*/*"), ("fay", "application/*")] {
             let body = #"{"username":"\#(name)","groups":["ops"]}"#
-            let range = gate.administer("POST", "/api/users/", body, root, type: type)
+            let range = site.administer("POST", "/api/users/", body, root, type: type)
             #expect(range.status == 201 && range.body.contains(#""groups":["ops"]"#), "\(type): \(range.body)")
         }
     }
@@ -178,31 +178,31 @@ struct UserViewTests {
         ]
     )
     func refused(body: String, message: String) throws {
-        let before = try gate.temporary.contents(of: "users")
+        let before = try site.temporary.contents(of: "users")
         let answer = ask("POST", "/api/users/", body)
         #expect(answer.status == 400 && answer.body.contains(message), "\(body): \(answer.body)")
-        #expect(try gate.temporary.contents(of: "users") == before)
+        #expect(try site.temporary.contents(of: "users") == before)
     }
 
     @Test("A change is whole or not at all; PUT asks for the name, PATCH for nothing")
     func change() throws {
-        let ann = try gate.user("ann")
+        let ann = try site.user("ann")
         let path = "/api/users/\(ann.id)/"
         #expect(ask("PATCH", path, #"{"is_staff":true,"groups":["none"]}"#).status == 400)
-        #expect(try gate.user("ann") == ann)
+        #expect(try site.user("ann") == ann)
         #expect(
             ask("PATCH", path, #"{"username":"stella"}"#).body
                 == #"{"username":["A user with that username already exists."]}"#
         )
         #expect(ask("PUT", path, #"{"is_staff":true}"#).status == 400)
         #expect(ask("PATCH", path).status == 200 && ask("PUT", path, #"{"username":"ann"}"#).status == 200)
-        #expect(try gate.user("ann") == ann)
+        #expect(try site.user("ann") == ann)
         let answer = ask("PATCH", path, #"{"username":"anna","is_staff":true,"user_permissions":["shop.sell"]}"#)
         #expect(answer.status == 200 && answer["username"] == "anna")
-        let anna = try gate.user("anna")
+        let anna = try site.user("anna")
         #expect(anna.id == ann.id && anna.isStaff && anna.permissions.count == 1 && anna.epoch == ann.epoch)
-        #expect(throws: StoreError.self) { try gate.user("ann") }
-        #expect(ask("PATCH", path, #"{"password":"\#(Gate.password)x"}"#).body.contains("set-password/"))
+        #expect(throws: StoreError.self) { try site.user("ann") }
+        #expect(ask("PATCH", path, #"{"password":"\#(InProcessSite.password)x"}"#).body.contains("set-password/"))
         for path in ["/api/users/99/", "/api/users/x/", "/api/users/-1/", "/api/users/01/"] {
             for method in ["GET", "PATCH", "PUT", "DELETE"] {
                 #expect(ask(method, path, method == "GET" ? "" : "{}").status == 404, "\(method) \(path)")
@@ -212,38 +212,38 @@ struct UserViewTests {
 
     @Test("Who is disabled, deleted or revoked is refused by the next request, also when enabled again")
     func ends() throws {
-        let ann = try gate.user("ann")
+        let ann = try site.user("ann")
         func token() throws -> [String: String] {
-            ["AUTHORIZATION": "Token " + (try gate.accounts.issueToken(for: try gate.user("ann")).1.text)]
+            ["AUTHORIZATION": "Token " + (try site.accounts.issueToken(for: try site.user("ann")).1.text)]
         }
         let first = try token()
-        #expect(gate.whoami(first) == "ann")
+        #expect(site.whoami(first) == "ann")
         #expect(ask("PATCH", "/api/users/\(ann.id)/", #"{"is_active":false}"#).status == 200)
-        #expect(gate.whoami(first) == "")
+        #expect(site.whoami(first) == "")
         #expect(ask("PATCH", "/api/users/\(ann.id)/", #"{"is_active":true}"#).status == 200)
-        #expect(gate.whoami(first) == "")
+        #expect(site.whoami(first) == "")
         let second = try token()
-        #expect(ask("POST", "/api/users/\(ann.id)/revoke-all/").status == 204 && gate.whoami(second) == "")
+        #expect(ask("POST", "/api/users/\(ann.id)/revoke-all/").status == 204 && site.whoami(second) == "")
         let third = try token()
-        #expect(gate.whoami(third) == "ann")
+        #expect(site.whoami(third) == "ann")
         let answer = ask("DELETE", "/api/users/\(ann.id)/")
-        #expect(answer.status == 204 && answer.body.isEmpty && gate.whoami(third) == "")
+        #expect(answer.status == 204 && answer.body.isEmpty && site.whoami(third) == "")
         #expect(ask("DELETE", "/api/users/\(ann.id)/").status == 404)
     }
 
     @Test("Another's password is set under the rules, and ends what was issued before; the own one is not set here")
     func setPassword() throws {
-        let ann = try gate.user("ann")
-        let pair = gate.pair()
+        let ann = try site.user("ann")
+        let pair = site.pair()
         let path = "/api/users/\(ann.id)/set-password/"
         #expect(ask("POST", path, #"{"password":"short"}"#).body.contains("at least 15"))
         #expect(ask("POST", path).body == #"{"password":["This field is required."]}"#)
-        #expect(gate.whoami(Gate.bearer(pair.access)) == "ann")
+        #expect(site.whoami(InProcessSite.bearer(pair.access)) == "ann")
         #expect(ask("POST", path, #"{"password":"another horse battery staple"}"#).status == 200)
-        #expect(gate.whoami(Gate.bearer(pair.access)) == "" && gate.pair().access.isEmpty)
+        #expect(site.whoami(InProcessSite.bearer(pair.access)) == "" && site.pair().access.isEmpty)
         let login = #"{"username":"ann","password":"another horse battery staple"}"#
-        #expect(gate.ask("jwt.obtain", body: login).status == 200)
-        let own = try gate.user("root").id
+        #expect(site.ask("jwt.obtain", body: login).status == 200)
+        let own = try site.user("root").id
         #expect(
             ask("POST", "/api/users/\(own)/set-password/", #"{"password":"another horse battery staple"}"#).status
                 == 400
@@ -269,22 +269,22 @@ struct UserViewTests {
 
     @Test("Two administrators who change different things at once lose neither")
     func atOnce() async throws {
-        let ann = try gate.user("ann")
-        try gate.store.setGroup(try GroupName("ops".utf8), permissions: [])
-        let (gate, root) = (gate, root)
+        let ann = try site.user("ann")
+        try site.store.setGroup(try GroupName("ops".utf8), permissions: [])
+        let (site, root) = (site, root)
         let bodies = [
             #"{"is_staff":true}"#, #"{"groups":["ops"]}"#, #"{"user_permissions":["a.b"]}"#, #"{"is_active":true}"#,
         ]
         let statuses = await withTaskGroup(of: Int.self) { group in
             for number in 0..<40 {
                 group.addTask {
-                    gate.administer("PATCH", "/api/users/\(ann.id)/", bodies[number % 4], root).status
+                    site.administer("PATCH", "/api/users/\(ann.id)/", bodies[number % 4], root).status
                 }
             }
             return await group.reduce(into: []) { $0.append($1) }
         }
         #expect(statuses.allSatisfy { $0 == 200 })
-        let now = try gate.user("ann")
+        let now = try site.user("ann")
         #expect(now.isStaff && now.groups.count == 1 && now.permissions.count == 1 && now.isActive)
     }
 }

@@ -7,10 +7,10 @@ import Testing
 /// What was given to one user is never another's, whatever happens to the end of a file.
 @Suite("Identities are given once")
 struct IdentityTests {
-    private let gate: Gate
-    private var path: String { gate.temporary.path }
+    private let site: InProcessSite
+    private var path: String { site.temporary.path }
 
-    init() throws { gate = try Gate() }
+    init() throws { site = try InProcessSite() }
 
     /// What opens the account of a user.
     private struct Credentials {
@@ -21,16 +21,16 @@ struct IdentityTests {
     }
 
     private func user(_ name: String) throws -> Credentials {
-        let user = try gate.store.user(named: try Username(name.utf8)) ?? gate.addUser(name)
+        let user = try site.store.user(named: try Username(name.utf8)) ?? site.addUser(name)
         return Credentials(
             user: user,
-            token: try gate.accounts.issueToken(for: user).0,
-            session: try gate.store.startSession(SessionKey.random(), for: user, lifetime: 3600, idleLimit: 3600),
-            access: gate.pair(name).access
+            token: try site.accounts.issueToken(for: user).0,
+            session: try site.store.startSession(SessionKey.random(), for: user, lifetime: 3600, idleLimit: 3600),
+            access: site.pair(name).access
         )
     }
 
-    private func bytes(_ name: String) throws -> Data { Data(try gate.temporary.contents(of: name)) }
+    private func bytes(_ name: String) throws -> Data { Data(try site.temporary.contents(of: name)) }
 
     private func put(_ name: String, _ bytes: Data) throws {
         try FileManager.default.removeItem(atPath: path + "/" + name)
@@ -91,10 +91,10 @@ struct IdentityTests {
 
     @Test("Where nobody knows that an end is lost, the epoch still is another one")
     func untold() throws {
-        _ = try gate.user("ann")
+        _ = try site.user("ann")
         let known = try bytes("users")
-        let bob = try gate.addUser("bob")
-        let access = gate.pair("bob").access
+        let bob = try site.addUser("bob")
+        let access = site.pair("bob").access
         try put("users", known)
         for name in ["tokens", "sessions", "revocations"] {
             try put(name, Data("".utf8))
@@ -122,7 +122,7 @@ struct IdentityTests {
 
     @Test("A repair that is ended before it says anything has kept what must not be given again")
     func reserved() throws {
-        let eve = try gate.addUser("eve")
+        let eve = try site.addUser("eve")
         var users = try bytes("users")
         users.removeLast(20)
         try put("users", users)
@@ -161,12 +161,12 @@ struct IdentityTests {
 
     @Test("A credential of another epoch than its user's is dead, of a later one as well")
     func epochs() throws {
-        let user = try gate.user("ann")
+        let user = try site.user("ann")
         #expect(CredentialFault.of(user, .epoch(user.epoch)) == nil)
         for other in [user.epoch - 1, user.epoch + 1, 1, .max] {
             #expect(CredentialFault.of(user, .epoch(other)) != nil, "\(other)")
         }
-        let others = try (0..<50).map { try gate.addUser("user\($0)").epoch }
+        let others = try (0..<50).map { try site.addUser("user\($0)").epoch }
         #expect(Set(others + [user.epoch]).count == 51)
         #expect(others == others.sorted())
     }

@@ -21,7 +21,7 @@ struct ClientTests {
         let python = try PythonEnvironment.python.get()
         let site = try Self.site()
         for port in [site.nginxPort, site.lighttpdPort] {
-            let script = Site.sources + "/Tests/IntegrationTests/Peer/clients.py"
+            let script = Site.sources + "/Tests/IntegrationTests/Serving/Peer/clients.py"
             // The browser talks to one web server; the form is the same behind the other.
             let clients = port == site.nginxPort ? [] : ["requests", "httpx", "curl"]
             let result = try Child.run(python, [script, "http://127.0.0.1:\(port)"] + clients)
@@ -34,7 +34,7 @@ struct ClientTests {
         let python = try PythonEnvironment.python.get()
         let site = try Self.site()
         let id = try #require(try site.postern(["user", "show", "ann", "--json"]).output.firstMatch(of: /"id":(\d+)/)).1
-        let script = Site.sources + "/Tests/IntegrationTests/Peer/interop.py"
+        let script = Site.sources + "/Tests/IntegrationTests/Serving/Peer/interop.py"
         let url = "http://127.0.0.1:\(site.nginxPort)"
         let result = try Child.run(python, [script, url, site.store, Site.binary, String(id)])
         #expect(result.code == 0, "\(result.output.suffix(2000))\(result.error.suffix(2000))")

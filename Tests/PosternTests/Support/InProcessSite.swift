@@ -5,7 +5,7 @@ import Logging
 @testable import Postern
 
 /// Postern without a web server: a store with two users, and requests that are answered at once.
-final class Gate: Sendable {
+final class InProcessSite: Sendable {
     let temporary: TemporaryStore
     let accounts: Accounts
     let application: Application
@@ -37,7 +37,7 @@ final class Gate: Sendable {
     }
 
     /// What another process on the same store would be.
-    init(beside other: Gate) throws {
+    init(beside other: InProcessSite) throws {
         throttlesFailures = other.throttlesFailures
         temporary = other.temporary
         accounts = Accounts(store: try other.temporary.reopened())

@@ -29,7 +29,7 @@ struct OpenAPIServerTests {
             environment: [
                 "POSTERN_SITE": url, "POSTERN_TOKEN": token, "POSTERN_TOKEN_ID": try Self.tokenID(of: "root", site),
                 "POSTERN_KEPT": try ["root", "spare"].map { try Self.id(of: $0, site) }.joined(separator: " "),
-                "SCHEMATHESIS_HOOKS": "openapi", "PYTHONPATH": Site.sources + "/Tests/IntegrationTests/Peer",
+                "SCHEMATHESIS_HOOKS": "openapi", "PYTHONPATH": Site.sources + "/Tests/IntegrationTests/Serving/Peer",
                 "PYTHONDONTWRITEBYTECODE": "1",
             ]
         )

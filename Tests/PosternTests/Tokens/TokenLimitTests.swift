@@ -5,9 +5,9 @@ import Testing
 
 @Suite("Tokens that are good for less than their user may do")
 struct TokenLimitTests {
-    private let gate: Gate
+    private let site: InProcessSite
 
-    init() throws { gate = try Gate() }
+    init() throws { site = try InProcessSite() }
 
     private func token(
         scopes: [String] = [],
@@ -16,7 +16,7 @@ struct TokenLimitTests {
         networks: [String] = []
     ) throws -> String {
         let limits = try TokenLimits(scopes: scopes, methods: methods, paths: paths, networks: networks)
-        return try gate.accounts.issueToken(for: try gate.user("ann"), limits: limits).1.text
+        return try site.accounts.issueToken(for: try site.user("ann"), limits: limits).1.text
     }
 
     private func status(
@@ -27,7 +27,7 @@ struct TokenLimitTests {
         view: String = "message",
         permission: String = "AllowAny"
     ) -> Int {
-        gate.ask(
+        site.ask(
             view,
             [
                 "MESSAGE": "x", "METHODS": "GET POST PUT PATCH DELETE", "PERMISSION": permission,
@@ -79,15 +79,15 @@ struct TokenLimitTests {
 
     @Test("A superuser's token is good for no more than it says, and what a client says of its address is not believed")
     func superuser() throws {
-        let root = try gate.addUser("root", isStaff: true)
-        try gate.store.grant(root.id, superuser: true)
+        let root = try site.addUser("root", isStaff: true)
+        try site.store.grant(root.id, superuser: true)
         let limits = try TokenLimits(scopes: [], methods: ["GET"], paths: ["/a/"], networks: ["10.0.0.0/8"])
-        let token = try gate.accounts.issueToken(for: try gate.user("root"), limits: limits).1.text
+        let token = try site.accounts.issueToken(for: try site.user("root"), limits: limits).1.text
         #expect(status(token, path: "/a/b", address: "10.1.1.1", permission: "IsSuperuser") == 200)
         #expect(status(token, method: "POST", path: "/a/b", address: "10.1.1.1", permission: "IsSuperuser") == 403)
         #expect(status(token, path: "/b", address: "10.1.1.1", permission: "IsSuperuser") == 403)
         #expect(status(token, path: "/a/b", address: "192.0.2.1", permission: "IsSuperuser") == 403)
-        let forged = gate.ask(
+        let forged = site.ask(
             "message",
             ["MESSAGE": "x", "REQUIRE_HTTPS": "off"],
             method: "GET",
@@ -106,7 +106,7 @@ struct TokenLimitTests {
         let limited = try token(scopes: ["read"])
         for method in ["GET", "POST", "DELETE"] { #expect(status(limited, method: method, view: view) == 403) }
         #expect(status(limited, view: "whoami") == 200)
-        let whole = try gate.accounts.issueToken(for: try gate.user("ann")).1.text
+        let whole = try site.accounts.issueToken(for: try site.user("ann")).1.text
         #expect(status(whole, method: "OPTIONS", view: view) == 200)
     }
 
@@ -118,14 +118,14 @@ struct TokenLimitTests {
             paths: ["/a/ü/"],
             networks: ["10.0.0.0/8", "::1"]
         )
-        let renewed = try gate.accounts.issueToken(
-            for: try gate.user("ann"),
-            expires: gate.store.now().adding(seconds: 60),
+        let renewed = try site.accounts.issueToken(
+            for: try site.user("ann"),
+            expires: site.store.now().adding(seconds: 60),
             renewal: 60,
             limits: limits
         ).0
-        let plain = try gate.accounts.issueToken(for: try gate.user("ann")).0
-        let store = try gate.temporary.reopened()
+        let plain = try site.accounts.issueToken(for: try site.user("ann")).0
+        let store = try site.temporary.reopened()
         #expect(try store.token(renewed.digest) == renewed)
         #expect(try store.token(renewed.digest)?.limits == limits)
         #expect(try store.token(plain.digest)?.limits == nil)
@@ -133,9 +133,9 @@ struct TokenLimitTests {
 
     @Test("One's own tokens are limited over HTTP, as lists or as words")
     func overHTTP() throws {
-        let whole = ["AUTHORIZATION": "Token " + (try gate.accounts.issueToken(for: try gate.user("ann")).1.text)]
+        let whole = ["AUTHORIZATION": "Token " + (try site.accounts.issueToken(for: try site.user("ann")).1.text)]
         let body = #"{"scopes":["read"],"methods":"GET HEAD","paths":["/a/"],"networks":["10.0.0.0/8","::1"]}"#
-        let answer = gate.ask("tokens", headers: whole, body: body)
+        let answer = site.ask("tokens", headers: whole, body: body)
         #expect(answer.status == 201)
         #expect(answer.body.contains(#""scopes":["read"],"methods":["GET","HEAD"],"paths":["/a/"]"#))
         #expect(status(answer["token"], path: "/a/x", address: "::1") == 200)
@@ -144,7 +144,7 @@ struct TokenLimitTests {
             #"{"paths":["x"]}"#, #"{"methods":["a b"]}"#, #"{"networks":["10.0.0.1/8"]}"#, #"{"scopes":1}"#,
             #"{"scopes":[1]}"#,
         ] {
-            #expect(gate.ask("tokens", headers: whole, body: bad).status == 400, "\(bad)")
+            #expect(site.ask("tokens", headers: whole, body: bad).status == 400, "\(bad)")
         }
     }
 

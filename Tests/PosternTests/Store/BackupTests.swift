@@ -7,25 +7,25 @@ import Testing
 
 @Suite("Copies of a store")
 struct BackupTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let ann: User
 
     init() throws {
-        gate = try Gate()
-        ann = try gate.user("ann")
+        site = try InProcessSite()
+        ann = try site.user("ann")
     }
 
-    private var copy: String { gate.temporary.path + "-copy" }
+    private var copy: String { site.temporary.path + "-copy" }
 
     @Test("A copy is a store with all that was there, and goes its own way")
     func whole() throws {
-        let token = try gate.accounts.issueToken(for: ann).0
-        _ = gate.pair()
-        try gate.store.backUp(to: copy)
+        let token = try site.accounts.issueToken(for: ann).0
+        _ = site.pair()
+        try site.store.backUp(to: copy)
         let other = try Store(opening: copy)
-        #expect(try other.allUsers() == gate.store.allUsers() && other.allTokens() == [token])
-        #expect(try other.keyRing().keys.map(\.id) == gate.store.keyRing().keys.map(\.id))
-        try gate.store.revokeToken(token.id)
+        #expect(try other.allUsers() == site.store.allUsers() && other.allTokens() == [token])
+        #expect(try other.keyRing().keys.map(\.id) == site.store.keyRing().keys.map(\.id))
+        try site.store.revokeToken(token.id)
         #expect(try other.token(token.digest) == token)
         _ = try other.issueToken(TokenSecret.random(), for: ann)
         #expect(try Store(opening: copy).allTokens().count == 2)
@@ -38,24 +38,24 @@ struct BackupTests {
     @Test("Where there is something already nothing is written, and damage is not copied")
     func refusals() throws {
         try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: false)
-        #expect(throws: StoreError.self) { try gate.store.backUp(to: copy) }
+        #expect(throws: StoreError.self) { try site.store.backUp(to: copy) }
         #expect(try FileManager.default.contentsOfDirectory(atPath: copy).isEmpty)
         try FileManager.default.removeItem(atPath: copy)
-        for _ in 0..<3 { _ = try gate.accounts.issueToken(for: ann) }
-        let file = try #require(FileHandle(forUpdatingAtPath: gate.temporary.path + "/tokens"))
+        for _ in 0..<3 { _ = try site.accounts.issueToken(for: ann) }
+        let file = try #require(FileHandle(forUpdatingAtPath: site.temporary.path + "/tokens"))
         try file.seek(toOffset: 150)
         try file.write(contentsOf: Data([0x21]))
         try file.close()
-        #expect(throws: StoreError.self) { try gate.store.backUp(to: copy) }
+        #expect(throws: StoreError.self) { try site.store.backUp(to: copy) }
         #expect(!FileManager.default.fileExists(atPath: copy))
     }
 
     @Test("Copies that are made while others write and compact hold what was acknowledged before, and no half")
     func meanwhile() async throws {
-        let store = gate.store
+        let store = site.store
         let acknowledged = Mutex<[Token.ID]>([])
         let isDone = Atomic(false)
-        let accounts = gate.accounts
+        let accounts = site.accounts
         let ann = ann
         async let writer: Void = onThread {
             while !isDone.load(ordering: .relaxed) {
@@ -86,8 +86,8 @@ struct BackupTests {
         arguments: [true, false]
     )
     func idsSinceThen(revokingAll: Bool) throws {
-        try gate.store.backUp(to: copy)
-        let (before, gone) = (gate.pair(), try gate.user("stella"))
+        try site.store.backUp(to: copy)
+        let (before, gone) = (site.pair(), try site.user("stella"))
         let target = copy + "-restored"
         try Store.restore(copy, to: target, revokingAll: revokingAll)
         let restored = try Store(opening: target)
@@ -100,10 +100,10 @@ struct BackupTests {
 
     @Test("What is in a store is counted")
     func loads() throws {
-        _ = try gate.accounts.issueToken(for: ann)
-        let loads = try gate.store.loads()
+        _ = try site.accounts.issueToken(for: ann)
+        let loads = try site.store.loads()
         #expect(loads.map(\.journal) == ["users", "tokens", "sessions", "revocations"])
         #expect(loads.map(\.events) == [2, 1, 0, 0])
-        #expect(loads[1].bytes == Int64(try gate.temporary.contents(of: "tokens").count))
+        #expect(loads[1].bytes == Int64(try site.temporary.contents(of: "tokens").count))
     }
 }

@@ -7,21 +7,21 @@ import Testing
 
 @Suite("Compacting a store")
 struct StoreCompactingTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let ann: User
 
     init() throws {
-        gate = try Gate()
-        ann = try gate.user("ann")
+        site = try InProcessSite()
+        ann = try site.user("ann")
     }
 
     private func size(_ journal: String) throws -> Int {
-        try FileManager.default.attributesOfItem(atPath: gate.temporary.path + "/" + journal)[.size] as? Int ?? 0
+        try FileManager.default.attributesOfItem(atPath: site.temporary.path + "/" + journal)[.size] as? Int ?? 0
     }
 
     @Test("Users are as they were, with epochs, groups and what a password ended")
     func users() throws {
-        let store = gate.store
+        let store = site.store
         for group in ["ops", "gone"] {
             try store.setGroup(try GroupName(group.utf8), permissions: [try PermissionName("a.b".utf8)])
         }
@@ -31,15 +31,15 @@ struct StoreCompactingTests {
             addingPermissions: [try PermissionName("c.d".utf8)]
         )
         try store.deleteGroup(try GroupName("gone".utf8))
-        try gate.accounts.setPassword(of: ann, to: Array("another horse battery staple".utf8))
+        try site.accounts.setPassword(of: ann, to: Array("another horse battery staple".utf8))
         try store.revokeAll(of: ann.id)
-        let gone = try gate.addUser("gone")
+        let gone = try site.addUser("gone")
         try store.deleteUser(gone.id)
         let before = try store.allUsers()
         let results = try store.compact()
         #expect(results.map(\.journal) == ["users", "tokens", "sessions", "revocations"])
         #expect(results[0].after < results[0].before)
-        let reopened = try gate.temporary.reopened()
+        let reopened = try site.temporary.reopened()
         for other in [store, reopened] {
             #expect(try other.allUsers() == before)
             #expect(try other.groups().keys.map(\.description) == ["ops"])
@@ -47,24 +47,24 @@ struct StoreCompactingTests {
         #expect(try reopened.addUser(try Username("new".utf8), passwordHash: nil).id == gone.id + 1)
         // Again, from what was compacted.
         _ = try reopened.compact()
-        #expect(try gate.temporary.reopened().allUsers().prefix(2) == before.prefix(2))
+        #expect(try site.temporary.reopened().allUsers().prefix(2) == before.prefix(2))
     }
 
     @Test(
         "Tokens that are good stay; what was revoked, has long ended or is of another epoch leaves; ids do not return"
     )
     func tokens() throws {
-        let store = gate.store
+        let store = site.store
         let now = store.now()
         func issue(_ expires: Int64?, _ user: User? = nil) throws -> Token {
-            try gate.accounts.issueToken(for: user ?? ann, expires: expires.map { now.adding(seconds: $0) }).0
+            try site.accounts.issueToken(for: user ?? ann, expires: expires.map { now.adding(seconds: $0) }).0
         }
-        let stella = try gate.user("stella")
+        let stella = try site.user("stella")
         let dead = try issue(nil, stella)
         try store.revokeAll(of: stella.id)
-        let kept = [try issue(nil), try issue(60), try issue(-86_400), try issue(nil, try gate.user("stella"))]
+        let kept = [try issue(nil), try issue(60), try issue(-86_400), try issue(nil, try site.user("stella"))]
         let ended = try issue(-8 * 86_400)
-        let limited = try gate.accounts.issueToken(
+        let limited = try site.accounts.issueToken(
             for: ann,
             renewal: 60,
             limits: try TokenLimits(scopes: ["a"], paths: ["/x"]),
@@ -73,7 +73,7 @@ struct StoreCompactingTests {
         let revoked = try issue(nil)
         try store.revokeToken(revoked.id)
         _ = try store.compact()
-        let all = try gate.temporary.reopened().allTokens()
+        let all = try site.temporary.reopened().allTokens()
         #expect(all.map(\.id) == (kept + [limited]).map(\.id))
         #expect(try store.allTokens() == all)
         #expect(all.last?.limits == limited.limits && all.last?.source == .own)
@@ -83,11 +83,11 @@ struct StoreCompactingTests {
 
     @Test("Sessions keep their last use; families of refresh tokens go on where they were")
     func sessionsAndFamilies() throws {
-        let store = gate.store
-        let login = gate.ask("session.login", headers: ["HOST": "h"], body: Gate.login("ann"))
-        let over = gate.ask("session.login", headers: ["HOST": "h"], body: Gate.login("ann"))
+        let store = site.store
+        let login = site.ask("session.login", headers: ["HOST": "h"], body: InProcessSite.login("ann"))
+        let over = site.ask("session.login", headers: ["HOST": "h"], body: InProcessSite.login("ann"))
         #expect(
-            gate.ask(
+            site.ask(
                 "session.logout",
                 headers: [
                     "HOST": "h", "ORIGIN": "http://h",
@@ -96,29 +96,29 @@ struct StoreCompactingTests {
                 ]
             ).status < 400
         )
-        let pair = gate.pair()
-        let second = gate.ask("jwt.refresh", ["JWT_GRACE": "0s"], body: #"{"refresh":"\#(pair.refresh)"}"#)
-        let ended = gate.pair()
-        #expect(gate.ask("jwt.blacklist", body: #"{"refresh":"\#(ended.refresh)"}"#).status == 200)
+        let pair = site.pair()
+        let second = site.ask("jwt.refresh", ["JWT_GRACE": "0s"], body: #"{"refresh":"\#(pair.refresh)"}"#)
+        let ended = site.pair()
+        #expect(site.ask("jwt.blacklist", body: #"{"refresh":"\#(ended.refresh)"}"#).status == 200)
         let before = try store.allSessions()
         #expect(try store.compact()[2].after < 6)
-        #expect(try gate.temporary.reopened().allSessions() == before && before.count == 1)
-        #expect(gate.whoami(["COOKIE": "sessionid=" + (login.cookies["sessionid"] ?? "")]) == "ann")
-        #expect(gate.whoami(["COOKIE": "sessionid=" + (over.cookies["sessionid"] ?? "")]) == "")
-        #expect(gate.whoami(Gate.bearer(ended.access)) == "")
+        #expect(try site.temporary.reopened().allSessions() == before && before.count == 1)
+        #expect(site.whoami(["COOKIE": "sessionid=" + (login.cookies["sessionid"] ?? "")]) == "ann")
+        #expect(site.whoami(["COOKIE": "sessionid=" + (over.cookies["sessionid"] ?? "")]) == "")
+        #expect(site.whoami(InProcessSite.bearer(ended.access)) == "")
         #expect(
-            gate.ask("jwt.refresh", ["JWT_GRACE": "0s"], body: #"{"refresh":"\#(second["refresh"])"}"#).status == 200
+            site.ask("jwt.refresh", ["JWT_GRACE": "0s"], body: #"{"refresh":"\#(second["refresh"])"}"#).status == 200
         )
         // The first one was used up, before and after.
-        #expect(gate.ask("jwt.refresh", ["JWT_GRACE": "0s"], body: #"{"refresh":"\#(pair.refresh)"}"#).status == 401)
+        #expect(site.ask("jwt.refresh", ["JWT_GRACE": "0s"], body: #"{"refresh":"\#(pair.refresh)"}"#).status == 401)
     }
 
     @Test("Tokens that have ended, which no event tells of, leave by themselves, and are counted as dead before")
     func ended() throws {
-        let store = gate.store
+        let store = site.store
         let ends = store.now().adding(seconds: -30 * 86_400)
-        for _ in 0..<20 { _ = try gate.accounts.issueToken(for: ann, expires: ends) }
-        let kept = try gate.accounts.issueToken(for: ann).0
+        for _ in 0..<20 { _ = try site.accounts.issueToken(for: ann, expires: ends) }
+        let kept = try site.accounts.issueToken(for: ann).0
         #expect(try store.loads()[1].needed == 2)
         try store.compactWhatHasEnded(beyond: 100)
         #expect(try store.loads()[1].events == 21)
@@ -128,7 +128,7 @@ struct StoreCompactingTests {
 
     @Test("More sessions than are looked through at once keep their last use")
     func manySessions() throws {
-        let now = gate.store.now()
+        let now = site.store.now()
         var table = SessionTable()
         for id in 1...2200 as ClosedRange<Session.ID> {
             let session = Session(
@@ -150,11 +150,11 @@ struct StoreCompactingTests {
 
     @Test("Another process goes on as it was, without reading the new files, and sees the next revocation at once")
     func goesOn() throws {
-        let (store, other) = (gate.store, try gate.temporary.reopened())
-        let token = try gate.accounts.issueToken(for: ann).0
+        let (store, other) = (site.store, try site.temporary.reopened())
+        let token = try site.accounts.issueToken(for: ann).0
         let session = try store.startSession(.random(), for: ann, lifetime: 3600, idleLimit: 60)
-        let login = gate.pair()
-        _ = gate.ask("jwt.refresh", body: #"{"refresh":"\#(login.refresh)"}"#)
+        let login = site.pair()
+        _ = site.ask("jwt.refresh", body: #"{"refresh":"\#(login.refresh)"}"#)
         try other.checkReadable()
         _ = try store.compact()
         try store.revokeToken(token.id)
@@ -179,16 +179,16 @@ struct StoreCompactingTests {
         try other.revocations.replay()
         #expect(ofFormerFiles(other) == [false, false, false, false])
         #expect(try other.loads().map(\.events) == events)
-        #expect(try other.loads().map(\.events) == gate.temporary.reopened().loads().map(\.events))
+        #expect(try other.loads().map(\.events) == site.temporary.reopened().loads().map(\.events))
         #expect(try other.user(ann.id) == store.user(ann.id) && other.token(token.digest) == nil)
     }
 
     @Test("An import is seen by all at once: nobody goes on as he was")
     func imported() throws {
-        let other = try gate.temporary.reopened()
-        let file = gate.temporary.path + "/../htpasswd"
+        let other = try site.temporary.reopened()
+        let file = site.temporary.path + "/../htpasswd"
         try makePrivateFile(file, Array("new:$apr1$12345678$1234567890123456789012\n".utf8))
-        _ = try gate.store.importHtpasswd(try ImportFile(file))
+        _ = try site.store.importHtpasswd(try ImportFile(file))
         #expect(try other.user(named: try Username("new".utf8)) != nil && !other.users.isOfFormerFile)
     }
 
@@ -196,13 +196,13 @@ struct StoreCompactingTests {
     func same() throws {
         let seed = UInt64.random(in: .min ... .max)
         var random = Seeded(seed: seed)
-        let (store, others) = (gate.store, try (0..<3).map { _ in try gate.temporary.reopened() })
+        let (store, others) = (site.store, try (0..<3).map { _ in try site.temporary.reopened() })
         let accounts = Accounts(store: store)
         let groups = try ["a", "b", "c"].map { try GroupName($0.utf8) }
         for group in groups { try store.setGroup(group, permissions: []) }
         func anyUser() throws -> User? { try store.allUsers().randomElement(using: &random) }
         for step in 0..<400 {
-            let user = try anyUser() ?? gate.addUser("again\(step)")
+            let user = try anyUser() ?? site.addUser("again\(step)")
             switch Int.random(in: 0..<16, using: &random) {
             case 0:
                 _ = try store.addUser(try Username("user\(step)".utf8), passwordHash: step % 2 == 0 ? "x\(step)" : nil)
@@ -235,7 +235,7 @@ struct StoreCompactingTests {
             }
             if step % 5 == 0 { try others[step / 5 % 3].checkReadable() }
             guard step % 20 == 0 else { continue }
-            let fresh = try gate.temporary.reopened()
+            let fresh = try site.temporary.reopened()
             for other in others.dropLast(step % 3) + [store] {
                 let comment: Comment = "seed \(seed), step \(step)"
                 #expect(try other.allUsers() == fresh.allUsers(), comment)
@@ -269,18 +269,18 @@ struct StoreCompactingTests {
 
     @Test("Coming and going leaves a small file by itself, and nothing of what is acknowledged is lost")
     func churn() throws {
-        let store = gate.store
+        let store = site.store
         store.maintainByItself(beyond: 64)
-        let kept = try gate.accounts.issueToken(for: ann).0
+        let kept = try site.accounts.issueToken(for: ann).0
         var greatest = 0
         for _ in 0..<1500 {
-            let token = try gate.accounts.issueToken(for: ann).0
+            let token = try site.accounts.issueToken(for: ann).0
             #expect(try store.token(token.digest) != nil)
             try store.revokeToken(token.id)
             greatest = max(greatest, try size("tokens"))
         }
         #expect(try store.allTokens().map(\.id) == [kept.id])
-        #expect(try gate.temporary.reopened().allTokens() == [kept])
+        #expect(try site.temporary.reopened().allTokens() == [kept])
         // 3000 events are half a megabyte.
         #expect(greatest < 150_000, "\(greatest)")
     }
@@ -289,12 +289,12 @@ struct StoreCompactingTests {
         "Logging in and out, and revoking what ends soon, leaves small files by itself; many times more in the long mode"
     )
     func logins() throws {
-        let store = gate.store
+        let store = site.store
         store.maintainByItself(beyond: 512)
         let kept = try store.startSession(SessionKey.random(), for: ann, lifetime: 86_400, idleLimit: 86_400)
         // More writers share a sync.
         let writers = LongTests.are ? 64 : 8
-        let users = try (0..<writers).map { try gate.addUser("user\($0)") }
+        let users = try (0..<writers).map { try site.addUser("user\($0)") }
         let rounds = LongTests.are ? 1_000_000 / writers : 150
         let failures = Mutex<[String]>([])
         let greatest = Mutex(0)
@@ -318,7 +318,7 @@ struct StoreCompactingTests {
             }
         }
         #expect(failures.withLock { $0 } == [])
-        for store in [store, try gate.temporary.reopened()] {
+        for store in [store, try site.temporary.reopened()] {
             #expect(try store.allSessions().map(\.id) == [kept.id])
             #expect(try store.session(kept.digest)?.user == ann.id)
         }

@@ -9,14 +9,14 @@ import Testing
 
 @Suite("The index of a large journal of tokens")
 struct TokenIndexTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let users: [User]
-    private var path: String { gate.temporary.path }
+    private var path: String { site.temporary.path }
 
     init() throws {
-        let gate = try Gate()
-        self.gate = gate
-        users = try ["ann", "stella"].map { try gate.user($0) }
+        let site = try InProcessSite()
+        self.site = site
+        users = try ["ann", "stella"].map { try site.user($0) }
     }
 
     /// As a store with a journal of many megabytes is opened.
@@ -76,7 +76,7 @@ struct TokenIndexTests {
 
     @Test("It gives the tokens that the journal gives, whatever happens to them later")
     func same() throws {
-        var (alive, dead) = try fill(gate.store)
+        var (alive, dead) = try fill(site.store)
         #expect(try indexes.isEmpty)
         let indexed = try openIndexed()
         #expect(try indexes.count == 1)
@@ -94,7 +94,7 @@ struct TokenIndexTests {
         }
         alive = try alive.map { try #require(try indexed.token($0.digest)) }
         #expect(alive.contains { ($0.expires ?? $0.created).seconds - $0.created.seconds > 900_000 })
-        for store in [indexed, gate.store, try openIndexed(), try gate.temporary.reopened()] {
+        for store in [indexed, site.store, try openIndexed(), try site.temporary.reopened()] {
             try expect(store, alive, without: dead)
         }
         // An index that is made of all that.
@@ -106,7 +106,7 @@ struct TokenIndexTests {
 
     @Test("A file of mode 0600, that is made anew when it is gone, cut off, damaged or another journal's")
     func damaged() throws {
-        let (alive, dead) = try fill(gate.store, 12)
+        let (alive, dead) = try fill(site.store, 12)
         _ = try openIndexed()
         let name = try #require(try indexes.first)
         let file = path + "/" + name
@@ -131,7 +131,7 @@ struct TokenIndexTests {
         try expect(try openIndexed(), alive, without: dead)
         #expect(try Data(contentsOf: URL(fileURLWithPath: file)) == whole)
 
-        let other = try Gate()
+        let other = try InProcessSite()
         _ = try other.accounts.issueToken(for: try other.user("ann"))
         _ = try Store(opening: other.temporary.path, unsaved: 0, progress: Store.noProgress)
         let foreign = try FileManager.default.contentsOfDirectory(atPath: other.temporary.path)
@@ -142,15 +142,15 @@ struct TokenIndexTests {
 
     @Test("A journal that was put back from an older copy, taken by a repair, does not go by it")
     func olderCopy() throws {
-        let (alive, dead) = try fill(gate.store, 12)
-        let copy = try gate.temporary.contents(of: "tokens")
-        _ = try fill(gate.store, 12)
+        let (alive, dead) = try fill(site.store, 12)
+        let copy = try site.temporary.contents(of: "tokens")
+        _ = try fill(site.store, 12)
         _ = try openIndexed()
         try FileManager.default.removeItem(atPath: path + "/tokens")
         try makePrivateFile(path + "/tokens", copy)
         #expect(throws: StoreError.self) { try openIndexed() }
         #expect(try Store.repair(at: path).map(\.hasLostEnd) == [false, true, false, false])
-        try expect(try gate.temporary.reopened(), alive, without: dead)
+        try expect(try site.temporary.reopened(), alive, without: dead)
         try expect(try openIndexed(), alive, without: dead)
         let later = try fill(try openIndexed(), 40)
         let all = try openIndexed()
@@ -162,9 +162,9 @@ struct TokenIndexTests {
 
     @Test("A line that is damaged is an error for whoever asks for it, not a token that nobody knows; a check finds it")
     func damagedLine() throws {
-        let (alive, dead) = try fill(gate.store, 12)
+        let (alive, dead) = try fill(site.store, 12)
         _ = try openIndexed()
-        var bytes = try gate.temporary.contents(of: "tokens")
+        var bytes = try site.temporary.contents(of: "tokens")
         let text = try #require(bytes.firstRange(of: Array("a label".utf8)))
         bytes[text.lowerBound] ^= 1
         try Data(bytes).write(to: URL(fileURLWithPath: path + "/tokens"))
@@ -179,11 +179,11 @@ struct TokenIndexTests {
 
     @Test("Who makes a token or ends one is not made to read a user's others")
     func others() throws {
-        _ = try fill(gate.store, 12)
-        let basic = ["AUTHORIZATION": "Basic " + Data("ann:\(Gate.password)".utf8).base64EncodedString()]
-        let own = try gate.accounts.issueToken(for: users[0], source: .own).0
+        _ = try fill(site.store, 12)
+        let basic = ["AUTHORIZATION": "Basic " + Data("ann:\(InProcessSite.password)".utf8).base64EncodedString()]
+        let own = try site.accounts.issueToken(for: users[0], source: .own).0
         _ = try openIndexed()
-        var bytes = try gate.temporary.contents(of: "tokens")
+        var bytes = try site.temporary.contents(of: "tokens")
         for text in bytes.ranges(of: Array("a label".utf8)) { bytes[text.lowerBound] ^= 1 }
         try Data(bytes).write(to: URL(fileURLWithPath: path + "/tokens"))
         let accounts = Accounts(store: try openIndexed())
@@ -208,11 +208,11 @@ struct TokenIndexTests {
         "Behind a damaged line the index stays as it is, however the journal grows, and all other tokens are answered"
     )
     func damagedAndGrown() throws {
-        let (alive, dead) = try fill(gate.store, 12)
+        let (alive, dead) = try fill(site.store, 12)
         _ = try openIndexed()
         let file = path + "/" + (try #require(try indexes.first))
         let index = try Data(contentsOf: URL(fileURLWithPath: file))
-        var bytes = try gate.temporary.contents(of: "tokens")
+        var bytes = try site.temporary.contents(of: "tokens")
         let text = try #require(bytes.firstRange(of: Array("a label".utf8)))
         bytes[text.lowerBound] ^= 1
         try Data(bytes).write(to: URL(fileURLWithPath: path + "/tokens"))
@@ -242,7 +242,7 @@ struct TokenIndexTests {
 
     @Test("Whatever an index says, with checksums that hold, no token is found that the journal does not have")
     func anything() throws {
-        let (alive, dead) = try fill(gate.store, 24)
+        let (alive, dead) = try fill(site.store, 24)
         _ = try openIndexed()
         let file = path + "/" + (try #require(try indexes.first))
         let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
@@ -258,7 +258,7 @@ struct TokenIndexTests {
                 withUnsafeBytes(of: value) { bytes.replaceSubrange(place..<place + 4, with: $0) }
             }
             try put(forged: bytes, at: file)
-            let store = try gate.temporary.reopened()
+            let store = try site.temporary.reopened()
             for token in alive + dead {
                 if let found = try? store.token(token.digest) { #expect(found.id == token.id) }
             }
@@ -272,7 +272,7 @@ struct TokenIndexTests {
 
     @Test("A check finds an index whose checksums hold and that says something else than the journal")
     func forged() throws {
-        _ = try fill(gate.store, 12)
+        _ = try fill(site.store, 12)
         let store = try openIndexed()
         try store.check()
         _ = try fill(store, 6)
@@ -285,7 +285,7 @@ struct TokenIndexTests {
             var bytes = [UInt8](whole)
             bytes[place] ^= 1
             try put(forged: bytes, at: file)
-            #expect("byte \(place)") { try gate.temporary.reopened().check() } throws: { error in
+            #expect("byte \(place)") { try site.temporary.reopened().check() } throws: { error in
                 guard case StoreError.journal(.wrongIndex(file)) = error else { return false }
                 return true
             }
@@ -294,18 +294,18 @@ struct TokenIndexTests {
 
     @Test("An index of another number of groups is not gone by, and where nothing comes behind it a check finds it")
     func forgedSequence() throws {
-        let (alive, dead) = try fill(gate.store, 12)
+        let (alive, dead) = try fill(site.store, 12)
         _ = try openIndexed()
         let file = path + "/" + (try #require(try indexes.first))
         var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
         bytes[8 * TokenIndexLayout.Field.sequence.rawValue] ^= 1
         try put(forged: bytes, at: file)
-        #expect { try gate.temporary.reopened().check() } throws: { error in
+        #expect { try site.temporary.reopened().check() } throws: { error in
             guard case StoreError.journal(.wrongIndex(file)) = error else { return false }
             return true
         }
-        let later = try fill(gate.store, 6)
-        let store = try gate.temporary.reopened()
+        let later = try fill(site.store, 6)
+        let store = try site.temporary.reopened()
         try store.check()
         try expect(store, alive + later.alive, without: dead + later.dead)
         #expect(try store.indexedTokens == 0)
@@ -324,23 +324,23 @@ struct TokenIndexTests {
 
     @Test("A compacted journal has one of its own, which whoever follows it takes; the old one is gone")
     func compacted() throws {
-        let (alive, dead) = try fill(gate.store)
+        let (alive, dead) = try fill(site.store)
         let (one, other) = (try openIndexed(), try openIndexed())
         let first = try indexes
         _ = try one.compact()
         let second = try indexes
         #expect(second.count == 1 && second != first)
-        for store in [one, other, try openIndexed(), gate.store] { try expect(store, alive, without: dead) }
+        for store in [one, other, try openIndexed(), site.store] { try expect(store, alive, without: dead) }
         try other.revokeToken(alive[1].id)
         let rest = [alive[0]] + alive[2...]
         _ = try openIndexed().compact()
-        for store in [one, other, gate.store] { try expect(store, rest, without: dead + [alive[1]]) }
+        for store in [one, other, site.store] { try expect(store, rest, without: dead + [alive[1]]) }
         #expect(try Accounts(store: other).issueToken(for: users[0]).0.id == 61)
     }
 
     @Test("Where none can be written the tokens come from the journal")
     func cannotBeSaved() throws {
-        let (alive, dead) = try fill(gate.store)
+        let (alive, dead) = try fill(site.store)
         _ = try openIndexed()
         let name = try #require(try indexes.first)
         try FileManager.default.removeItem(atPath: path + "/" + name)
@@ -368,11 +368,11 @@ struct TokenIndexTests {
 
     @Test("Whoever goes by one goes on when another process saves it anew, also a writer, and decides once")
     func savedAnew() throws {
-        var alive = try fill(gate.store).alive
+        var alive = try fill(site.store).alive
         let (reader, writer) = (try openIndexed(), try openIndexed())
         let known = try writer.indexedTokens
         for _ in 0..<3 {
-            alive += try fill(gate.store).alive
+            alive += try fill(site.store).alive
             _ = try openIndexed()
             #expect(try decide(writer, alive) == 1)
             #expect(try reader.allTokens() == alive)
@@ -385,7 +385,7 @@ struct TokenIndexTests {
 
     @Test("A writer who finds it changed decides once more, and refuses nobody", arguments: 0..<2)
     func changedUnderWriter(way: Int) throws {
-        let alive = try fill(gate.store).alive
+        let alive = try fill(site.store).alive
         let store = try openIndexed()
         #expect(try decide(store, alive) == 1)
         let file = path + "/" + (try #require(try indexes.first))
@@ -405,7 +405,7 @@ struct TokenIndexTests {
 
     @Test("Of many who need it at once one makes it, and all have the same tokens")
     func together() throws {
-        let (alive, dead) = try fill(gate.store)
+        let (alive, dead) = try fill(site.store)
         let stores = Mutex<[Store]>([])
         DispatchQueue.concurrentPerform(iterations: 8) { _ in
             if let store = try? openIndexed() { stores.withLock { $0.append(store) } }

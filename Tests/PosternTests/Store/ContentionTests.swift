@@ -33,9 +33,9 @@ struct ContentionTests {
 
     @Test("Each token is good from its issue to its revocation, for every thread of every process, while all write")
     func linearizable() throws {
-        let gate = try Gate()
-        let ann = try gate.user("ann")
-        let stores = try (0..<4).map { _ in try Store(opening: gate.temporary.path) }
+        let site = try InProcessSite()
+        let ann = try site.user("ann")
+        let stores = try (0..<4).map { _ in try Store(opening: site.temporary.path) }
         let lives = Mutex<[Life]>([])
         let found = Mutex<[String]>([])
         let checks = Atomic(0)
@@ -79,7 +79,7 @@ struct ContentionTests {
         #expect(checks.load(ordering: .relaxed) > 1000)
         #expect(revocations.load(ordering: .relaxed) > 100)
         let alive = lives.withLock { $0.filter { $0.now == .issued }.map(\.token.id).sorted() }
-        for store in stores + [try Store(opening: gate.temporary.path)] {
+        for store in stores + [try Store(opening: site.temporary.path)] {
             #expect(try store.allTokens().map(\.id) == alive)
         }
     }

@@ -77,8 +77,9 @@ struct ParserCostTests {
         let input: String
         let kind: Kind
         let size: Int
-        var unread = 0
-        var read = 0
+        /// The least of what was measured.
+        var unread = Int.max
+        var read = Int.max
 
         var perByte: Double { Double(read - unread) / Double(size) }
     }
@@ -131,11 +132,12 @@ struct ParserCostTests {
             )
             let count = try #require(Int(total.split(separator: " ")[1]), "\(total)")
             let kind = try #require(Kind(rawValue: String(words.removeFirst())), "\(line)")
-            if isRead {
-                costs[costs.count - 1].read = count
-            } else {
-                costs.append(Cost(input: words.joined(separator: " "), kind: kind, size: size, unread: count))
+            let input = words.joined(separator: " ")
+            if costs.last.map({ $0.input != input || $0.size != size }) ?? true {
+                costs.append(Cost(input: input, kind: kind, size: size))
             }
+            let part = isRead ? \Cost.read : \.unread
+            costs[costs.count - 1][keyPath: part] = min(costs[costs.count - 1][keyPath: part], count)
         }
         return costs
     }

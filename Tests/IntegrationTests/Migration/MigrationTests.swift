@@ -19,7 +19,7 @@ struct MigrationTests {
 
     private static func makeProject() throws -> (folder: String, expected: Expected) {
         let folder = try Site.temporaryFolder()
-        let script = Site.sources + "/Tests/IntegrationTests/Peer/migration.py"
+        let script = Site.sources + "/Tests/IntegrationTests/Serving/Peer/migration.py"
         try Child.run(try PythonEnvironment.python.get(), [script, folder]).expectSuccess()
         let data = try Data(contentsOf: URL(fileURLWithPath: folder + "/expected.json"))
         return (folder, try JSONDecoder().decode(Expected.self, from: data))

@@ -93,8 +93,7 @@ struct SwiftSources {
     init(_ files: [String: String]) { self.files = files.mapValues(Self.code) }
 
     init(in folders: [String]) throws {
-        let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().path
+        let package = Repository.path
         var files: [String: String] = [:]
         for folder in folders {
             for name in try FileManager.default.subpathsOfDirectory(atPath: package + "/" + folder)

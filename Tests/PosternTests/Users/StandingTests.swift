@@ -8,7 +8,7 @@ import Testing
 /// Who is gone is nobody, wherever somebody asks: ways to end what a user has, by places that ask for it.
 @Suite("Who is gone is nobody, everywhere")
 struct StandingTests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let issuer: Issuer
     private let credentials: Credentials
 
@@ -18,11 +18,11 @@ struct StandingTests {
     }
 
     init() throws {
-        gate = try Gate()
-        issuer = try Issuer(gate)
-        let ann = try gate.user("ann")
-        let project = try gate.store.importKey(Array(String(repeating: "s", count: 40).utf8)).key
-        let pair = gate.pair()
+        site = try InProcessSite()
+        issuer = try Issuer(site)
+        let ann = try site.user("ann")
+        let project = try site.store.importKey(Array(String(repeating: "s", count: 40).utf8)).key
+        let pair = site.pair()
         func projectToken(_ kind: String) throws -> String {
             let now = Timestamp.now().seconds
             return try signed(
@@ -35,10 +35,10 @@ struct StandingTests {
             )
         }
         credentials = Credentials(
-            token: try gate.accounts.issueToken(for: ann).1.text,
+            token: try site.accounts.issueToken(for: ann).1.text,
             access: pair.access,
             refresh: pair.refresh,
-            session: try #require(gate.ask("session.login", body: Gate.login("ann")).cookies["sessionid"]),
+            session: try #require(site.ask("session.login", body: InProcessSite.login("ann")).cookies["sessionid"]),
             foreign: try issuer.token(),
             projectAccess: try projectToken("access"),
             projectRefresh: try projectToken("refresh")
@@ -53,7 +53,7 @@ struct StandingTests {
         var passwordStands = false
         /// Whether the name that another issuer gives is that of somebody.
         var nameStands = false
-        let end: @Sendable (Gate) throws -> Void
+        let end: @Sendable (InProcessSite) throws -> Void
     }
 
     private static let ways = [
@@ -113,23 +113,23 @@ struct StandingTests {
     private typealias Place = (name: String, kind: Kind, isOpen: () -> Bool)
 
     private static func basic(_ name: String) -> [String: String] {
-        ["AUTHORIZATION": "Basic " + Base64.encode(Array("\(name):\(Gate.password)".utf8))]
+        ["AUTHORIZATION": "Basic " + Base64.encode(Array("\(name):\(InProcessSite.password)".utf8))]
     }
 
     private func places() -> [Place] {
         let foreign = issuer.location()
         let headers: [(String, Kind, [String: String], [String: String])] = [
             ("a token", .own, ["AUTHORIZATION": "Token " + credentials.token], [:]),
-            ("a token after Bearer", .own, Gate.bearer(credentials.token), [:]),
-            ("an access token", .own, Gate.bearer(credentials.access), [:]),
+            ("a token after Bearer", .own, InProcessSite.bearer(credentials.token), [:]),
+            ("an access token", .own, InProcessSite.bearer(credentials.access), [:]),
             ("an access token in a cookie", .own, ["COOKIE": "a=" + credentials.access], ["JWT_COOKIE": "a"]),
             ("a session", .own, ["COOKIE": "sessionid=" + credentials.session], [:]),
-            ("a token of the project", .own, Gate.bearer(credentials.projectAccess), [:]),
-            ("a token of another issuer", .name, Gate.bearer(credentials.foreign), foreign),
+            ("a token of the project", .own, InProcessSite.bearer(credentials.projectAccess), [:]),
+            ("a token of another issuer", .name, InProcessSite.bearer(credentials.foreign), foreign),
             ("Basic", .password, Self.basic("ann"), [:]),
         ]
         var places: [Place] = []
-        let gate = gate
+        let site = site
         for (name, kind, headers, location) in headers {
             for view in ["whoami", "message", "gate", "forward-auth"] {
                 let more = view == "message" ? ["MESSAGE": "x"] : [:]
@@ -139,7 +139,7 @@ struct StandingTests {
                         {
                             let location = location.merging(more) { $1 }
                             let named = view == "forward-auth" ? [("POSTERN_REQUEST_METHOD", "GET")] : []
-                            let answer = gate.ask(view, location, method: "GET", headers: headers, more: named)
+                            let answer = site.ask(view, location, method: "GET", headers: headers, more: named)
                             return (200..<300).contains(answer.status)
                         }
                     )
@@ -150,7 +150,7 @@ struct StandingTests {
                     "whoami for all by \(name)", kind,
                     {
                         let bad = location.merging(["BAD_CREDENTIAL": "ignore"]) { $1 }
-                        return gate.whoami(headers, bad) != ""
+                        return site.whoami(headers, bad) != ""
                     }
                 )
             )
@@ -170,7 +170,7 @@ struct StandingTests {
                         let type = "application/x-www-form-urlencoded"
                         let body = "token=" + text
                         let stella = Self.basic("stella")
-                        let answer = gate.ask("oauth.introspect", location, headers: stella, body: body, type: type)
+                        let answer = site.ask("oauth.introspect", location, headers: stella, body: body, type: type)
                         return answer.body.contains(#""active":true"#)
                     }
                 )
@@ -179,7 +179,7 @@ struct StandingTests {
             places.append(
                 (
                     "jwt.verify of \(name)", kind,
-                    { gate.ask("jwt.verify", location, body: #"{"token":"\#(text)"}"#).status == 200 }
+                    { site.ask("jwt.verify", location, body: #"{"token":"\#(text)"}"#).status == 200 }
                 )
             )
         }
@@ -187,12 +187,12 @@ struct StandingTests {
             places.append(
                 (
                     "jwt.refresh", .own,
-                    { gate.ask("jwt.refresh", ["JWT_ROTATE": "off"], body: #"{"refresh":"\#(text)"}"#).status == 200 }
+                    { site.ask("jwt.refresh", ["JWT_ROTATE": "off"], body: #"{"refresh":"\#(text)"}"#).status == 200 }
                 )
             )
         }
         for view in ["token.obtain", "jwt.obtain", "session.login"] {
-            places.append((view, .password, { gate.ask(view, body: Gate.login("ann")).status == 200 }))
+            places.append((view, .password, { site.ask(view, body: InProcessSite.login("ann")).status == 200 }))
         }
         return places
     }
@@ -205,7 +205,7 @@ struct StandingTests {
         for place in places where !place.name.hasSuffix("obtain") && !place.name.hasSuffix("login") {
             #expect(place.isOpen(), "remembered: \(place.name)")
         }
-        try way.end(gate)
+        try way.end(site)
         for place in places {
             let stands =
                 switch place.kind {
@@ -219,65 +219,66 @@ struct StandingTests {
 
     @Test("What ends nothing ends nothing: a right that is given, a better hash")
     func lasting() throws {
-        let ann = try gate.user("ann")
-        try gate.store.grant(ann.id, staff: true)
-        try gate.store.setActive(ann.id, true)
+        let ann = try site.user("ann")
+        try site.store.grant(ann.id, staff: true)
+        try site.store.setActive(ann.id, true)
         let hash = try #require(ann.passwordHash)
-        let better = try gate.accounts.hash(Array(Gate.password.utf8), for: ann.username)
-        try gate.store.replaceHash(of: ann.id, hash, by: better)
-        _ = try gate.store.compact()
+        let better = try site.accounts.hash(Array(InProcessSite.password.utf8), for: ann.username)
+        try site.store.replaceHash(of: ann.id, hash, by: better)
+        _ = try site.store.compact()
         for place in places() { #expect(place.isOpen(), "\(place.name)") }
     }
 
     @Test("A right that is taken away is gone at the next request, whatever the credential")
     func demoted() throws {
-        let ann = try gate.user("ann")
-        try gate.store.grant(ann.id, staff: true)
+        let ann = try site.user("ann")
+        try site.store.grant(ann.id, staff: true)
         let staff = issuer.location(["PERMISSION": "IsAdminUser", "JWT_COOKIE": "a"])
         let all = [
-            ["AUTHORIZATION": "Token " + credentials.token], Gate.bearer(credentials.access), Self.basic("ann"),
-            ["COOKIE": "sessionid=" + credentials.session], Gate.bearer(credentials.projectAccess),
-            Gate.bearer(credentials.foreign), ["COOKIE": "a=" + credentials.access],
+            ["AUTHORIZATION": "Token " + credentials.token], InProcessSite.bearer(credentials.access),
+            Self.basic("ann"),
+            ["COOKIE": "sessionid=" + credentials.session], InProcessSite.bearer(credentials.projectAccess),
+            InProcessSite.bearer(credentials.foreign), ["COOKIE": "a=" + credentials.access],
         ]
         // The audience is not in tokens of our own here.
         let own = ["PERMISSION": "IsAdminUser", "JWT_COOKIE": "a"]
         func status(_ headers: [String: String], _ view: String) -> Int {
-            let location = headers == Gate.bearer(credentials.foreign) ? staff : own
-            return gate.ask(view, location, method: "GET", headers: headers).status
+            let location = headers == InProcessSite.bearer(credentials.foreign) ? staff : own
+            return site.ask(view, location, method: "GET", headers: headers).status
         }
         for headers in all { for view in ["whoami", "gate"] { #expect(status(headers, view) / 100 == 2) } }
-        try gate.temporary.reopened().grant(ann.id, staff: false)
+        try site.temporary.reopened().grant(ann.id, staff: false)
         for headers in all { for view in ["whoami", "gate"] { #expect(status(headers, view) == 403) } }
     }
 
     @Test("A name that somebody had opens nothing; what goes by the id goes on")
     func renamed() throws {
-        try gate.store.grant(gate.user("stella").id, superuser: true)
+        try site.store.grant(site.user("stella").id, superuser: true)
         for place in places() { #expect(place.isOpen(), "\(place.name)") }
-        let answer = gate.ask(
+        let answer = site.ask(
             "users.detail",
             method: "PATCH",
             headers: Self.basic("stella"),
             body: #"{"username":"anna"}"#,
-            more: [("DOCUMENT_URI", "/api/users/\(try gate.user("ann").id)/")]
+            more: [("DOCUMENT_URI", "/api/users/\(try site.user("ann").id)/")]
         )
         #expect(answer.status == 200)
         for place in places() { #expect(place.isOpen() == (place.kind == .own), "\(place.name)") }
-        #expect(gate.whoami(Gate.bearer(credentials.access)) == "anna")
+        #expect(site.whoami(InProcessSite.bearer(credentials.access)) == "anna")
     }
 
     @Test(
         "Whether a user has come by an import or not, a token that does not say when it was issued ends with an epoch"
     )
     func withoutTime() throws {
-        let path = gate.temporary.path + "-dump.json"
+        let path = site.temporary.path + "-dump.json"
         let dump = #"{"model":"auth.user","pk":70,"fields":{"username":"imp","password":"!","is_active":true}}"#
         try makePrivateFile(path, Array(dump.utf8))
-        _ = try gate.store.importDjango(try ImportFile(path))
-        let project = try #require(try gate.store.keyRing().keys.first(where: \.isImported)).key
+        _ = try site.store.importDjango(try ImportFile(path))
+        let project = try #require(try site.store.keyRing().keys.first(where: \.isImported)).key
         let now = Timestamp.now().seconds
-        for id in [70, try gate.user("ann").id] {
-            let user = try #require(try gate.store.user(id))
+        for id in [70, try site.user("ann").id] {
+            let user = try #require(try site.store.user(id))
             let name = user.username.description
             func token(_ issued: Int64?) throws -> String {
                 var claims: [(name: String, value: JSONValue)] = [
@@ -288,35 +289,41 @@ struct StandingTests {
                 if let issued { claims.append(("iat", .integer(issued))) }
                 return try signed(claims, by: project, namesKey: false)
             }
-            for issued in [nil, 1, now - 5] { #expect(gate.whoami(Gate.bearer(try token(issued))) == name) }
+            for issued in [nil, 1, now - 5] { #expect(site.whoami(InProcessSite.bearer(try token(issued))) == name) }
             #expect(
-                gate.whoami(Gate.bearer(try issuer.token(["sub": .string(name), "iat": nil])), issuer.location())
+                site.whoami(
+                    InProcessSite.bearer(try issuer.token(["sub": .string(name), "iat": nil])),
+                    issuer.location()
+                )
                     == name
             )
-            try gate.store.revokeAll(of: id)
-            for issued in [nil, 1, now - 5] { #expect(gate.whoami(Gate.bearer(try token(issued))) == "") }
+            try site.store.revokeAll(of: id)
+            for issued in [nil, 1, now - 5] { #expect(site.whoami(InProcessSite.bearer(try token(issued))) == "") }
             #expect(
-                gate.whoami(Gate.bearer(try issuer.token(["sub": .string(name), "iat": nil])), issuer.location()) == ""
+                site.whoami(
+                    InProcessSite.bearer(try issuer.token(["sub": .string(name), "iat": nil])),
+                    issuer.location()
+                ) == ""
             )
-            _ = try gate.store.compact()
-            #expect(gate.whoami(Gate.bearer(try token(nil))) == "")
+            _ = try site.store.compact()
+            #expect(site.whoami(InProcessSite.bearer(try token(nil))) == "")
         }
     }
 
     @Test("A signed identity of the gate opens nothing, and is not said to be good")
     func identity() throws {
-        try gate.store.generateKey(.edDSA)
+        try site.store.generateKey(.edDSA)
         let location = ["IDENTITY_AUDIENCE": "https://app.example"]
         let token = ["AUTHORIZATION": "Token " + credentials.token]
-        let answer = gate.ask("gate", location, method: "GET", headers: token)
+        let answer = site.ask("gate", location, method: "GET", headers: token)
         let identity = try #require(answer.values("X-Postern-Identity").first)
         for location in [[:], ["JWT_AUDIENCE": "https://app.example"]] {
-            let verdict = gate.ask("jwt.verify", location, body: #"{"token":"\#(identity)"}"#)
+            let verdict = site.ask("jwt.verify", location, body: #"{"token":"\#(identity)"}"#)
             #expect(verdict.status == 401 && verdict["code"] == "token_not_valid")
             for view in ["jwt.refresh", "jwt.blacklist"] {
-                #expect(gate.ask(view, location, body: #"{"refresh":"\#(identity)"}"#).status == 401)
+                #expect(site.ask(view, location, body: #"{"refresh":"\#(identity)"}"#).status == 401)
             }
-            #expect(gate.ask("whoami", location, method: "GET", headers: Gate.bearer(identity)).status == 401)
+            #expect(site.ask("whoami", location, method: "GET", headers: InProcessSite.bearer(identity)).status == 401)
         }
     }
 
@@ -326,18 +333,18 @@ struct StandingTests {
     )
     func kinds(kind: String?) throws {
         let now = Timestamp.now().seconds
-        for key in try gate.store.keyRing().keys.map(\.key) {
+        for key in try site.store.keyRing().keys.map(\.key) {
             var claims: [(name: String, value: JSONValue)] = [
-                ("exp", .integer(now + 600)), ("jti", .string("k")), ("user_id", .integer(try gate.user("ann").id)),
+                ("exp", .integer(now + 600)), ("jti", .string("k")), ("user_id", .integer(try site.user("ann").id)),
             ]
             if let kind { claims.append(("token_type", .string(kind))) }
             let token = try signed(claims, by: key)
-            #expect(gate.ask("jwt.verify", body: #"{"token":"\#(token)"}"#).status == 401)
+            #expect(site.ask("jwt.verify", body: #"{"token":"\#(token)"}"#).status == 401)
             let nobody = try signed(
                 [("exp", .integer(now + 600)), ("jti", .string("k")), ("token_type", .string("access"))],
                 by: key
             )
-            #expect(gate.ask("jwt.verify", body: #"{"token":"\#(nobody)"}"#).status == 401)
+            #expect(site.ask("jwt.verify", body: #"{"token":"\#(nobody)"}"#).status == 401)
         }
     }
 }

@@ -6,12 +6,12 @@ import Testing
 
 @Suite("The OpenAPI document says what there is")
 struct OpenAPITests {
-    private let gate: Gate
+    private let site: InProcessSite
     private let document: [String: Any]
 
     init() throws {
-        gate = try Gate()
-        let answer = gate.ask("openapi", method: "GET")
+        site = try InProcessSite()
+        let answer = site.ask("openapi", method: "GET")
         #expect(answer.status == 200 && answer.values("Content-Type") == ["application/json"])
         document = try #require(
             try JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [String: Any]
@@ -24,7 +24,7 @@ struct OpenAPITests {
 
     @Test("Every view is in it, but those that have no path of their own")
     func views() throws {
-        let names = Set(ViewRegistry(accounts: gate.accounts).names)
+        let names = Set(ViewRegistry(accounts: site.accounts).names)
         let described = Set(Endpoint.all.map(\.view))
         #expect(names.subtracting(described).subtracting(Endpoint.viewsApart) == [])
         #expect(described.isSubset(of: names) && described.isDisjoint(with: Endpoint.viewsApart))
@@ -42,7 +42,7 @@ struct OpenAPITests {
     }
 
     private func view(_ name: String) throws -> any APIView {
-        let maker = try #require(ViewRegistry(accounts: gate.accounts)[name])
+        let maker = try #require(ViewRegistry(accounts: site.accounts)[name])
         return try maker(try ViewSettings(try PolicySettings(Parameters([]))))
     }
 
@@ -51,7 +51,7 @@ struct OpenAPITests {
         arguments: ["nginx/postern-endpoints.conf", "lighttpd/postern.conf"]
     )
     func includes(file: String) throws {
-        let text = try String(contentsOfFile: Self.sources + "/" + file, encoding: .utf8)
+        let text = try String(contentsOfFile: Repository.path + "/" + file, encoding: .utf8)
         for endpoint in Endpoint.all {
             // Where the path has a parameter, the location is a prefix or an expression.
             let brace = endpoint.path.firstIndex(of: "{") ?? endpoint.path.endIndex
@@ -97,7 +97,4 @@ struct OpenAPITests {
         }
         #expect(text.contains(#""required":["username"]"#) && !text.contains("date_joined"))
     }
-
-    private static let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().path
 }

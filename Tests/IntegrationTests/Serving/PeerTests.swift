@@ -38,7 +38,9 @@ struct PeerTests {
         #expect(!site.log.contains("answered 500"))
     }
 
-    private static func script(_ name: String) -> String { Site.sources + "/Tests/IntegrationTests/Peer/" + name }
+    private static func script(_ name: String) -> String {
+        Site.sources + "/Tests/IntegrationTests/Serving/Peer/" + name
+    }
 
     /// What compare.py has to know of a server to ask it.
     private static func state(of site: Site) throws -> Data {

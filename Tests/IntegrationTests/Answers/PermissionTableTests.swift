@@ -81,7 +81,7 @@ struct PermissionTableTests {
         let questions = Questions(permissions: .init(expressions: expressions, methods: methods), throttles: throttles)
         let result = try Child.run(
             try PythonEnvironment.python.get(),
-            [Site.sources + "/Tests/IntegrationTests/Peer/drf.py"],
+            [Site.sources + "/Tests/IntegrationTests/Serving/Peer/drf.py"],
             input: String(decoding: try JSONEncoder().encode(questions), as: UTF8.self)
         )
         try result.expectSuccess()
