@@ -1,10 +1,13 @@
 internal import Glibc
+internal import Synchronization
 
 /// An open regular file, and the system calls that journals are made of. EINTR is resumed here.
 final class File: Sendable {
     let path: String
     let descriptor: Int32
     let system: any System
+    /// How often the descriptor came to stand for another opening of a file, which has none of the locks of the one before.
+    let openings = Atomic(0)
 
     struct Status: Equatable {
         let size: Int64
@@ -149,6 +152,7 @@ final class File: Sendable {
     /// meets the old file or the new one, never a closed descriptor.
     func become(_ other: File) throws(JournalError) {
         guard system.replace(descriptor, with: other.descriptor) == 0 else { throw Self.error("dup3", path) }
+        openings.add(1, ordering: .relaxed)
     }
 
     /// Up to `count` bytes from `offset` on; fewer only at the end of the file.

@@ -91,7 +91,10 @@ extension Journal {
                 lock.syncNowAndThen()
                 guard record.covers(needed) else { throw failure(record) }
             }
-            knownSynced.withLock { $0 = record }
+            follower.withLock { follower in
+                // Of another text than the one that this process has read by now, it would vouch for what was never synced.
+                if follower.canFollow(record) { knownSynced.withLock { $0 = record } }
+            }
         }
         return isDone
     }

@@ -72,11 +72,14 @@ extension Journal {
                 if !mayUseReserve { try folder.reserve?.fill() }
                 let news = try news(follower, lines.size)
                 if !news.isEmpty { lines.add(.synced(news), at: now) }
+                let openings = file.openings.load(ordering: .relaxed)
                 let end = try write(lines, follower, record, mayUseReserve)
                 _ = try catchUp(&follower, reset, apply, told)
                 guard follower.position.offset == end else {
-                    // The write said that it was done, and was not.
-                    try? file.truncate(to: follower.position.offset)
+                    // The write said that it was done, and was not. In another file, or without its lock, nothing is cut off.
+                    if file.openings.load(ordering: .relaxed) == openings {
+                        try? file.truncate(to: follower.position.offset)
+                    }
                     throw .system(call: "pwrite", path: file.path, errno: EIO)
                 }
             }
@@ -94,10 +97,11 @@ extension Journal {
         _ patience: Duration
     ) throws(JournalError) -> SyncRecord? {
         while true {
-            let identity = follower.identity
+            let openings = file.openings.load(ordering: .relaxed)
             let isLocked = try file.lock(for: patience)
             let record = try catchUp(&follower, reset, apply, told)
-            if isLocked, follower.identity == identity { return record }
+            // A file that was opened once more, be it the same, is not locked any more.
+            if isLocked, file.openings.load(ordering: .relaxed) == openings { return record }
         }
     }
 

@@ -33,7 +33,8 @@ public final class Journal: Sendable {
     private let standing = Atomic<Int64>(0)
     /// Whether a sync of the file that is open has failed in this process.
     let hasFailed = Atomic(false)
-    /// What this process has last seen of how far the file is on disk.
+    /// What this process has last seen of how far the file is on disk, since it reads this text of it: somebody may write
+    /// another one into the same file. Set under the lock of ``follower``.
     let knownSynced = Mutex<SyncRecord?>(nil)
 
     /// How far this process has read.
@@ -282,6 +283,7 @@ public final class Journal: Sendable {
         if follower.needsReset || isReplaced {
             let handover = isReplaced ? try handover(to: &follower, apply) : nil
             follower.needsReset = true
+            knownSynced.withLock { $0 = nil }
             try file.become(try folder.open(file.path))
             if isReplaced { hasFailed.store(false, ordering: .releasing) }
             var source = try JournalSource(file, name: name, folder, handover)

@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import Glibc
 import Testing
@@ -198,6 +199,19 @@ struct ClaimTests {
             let side = try #require(try folder.sideFiles().first)
             #expect(try bytes(side) == Array(whole[Int(position.offset)...]))
             unlink(folder.path + "/" + side)
+        }
+    }
+
+    @Test("Whoever decides what to write holds a lock on the journal itself, at the first write of a process as well")
+    func ownLock() throws {
+        for process in [try Process(folder), try Process(folder)] {
+            for text in ["a", "b"] {
+                try process.events.append { _ in
+                    let other = try? File(opening: folder.path + "/events", owner: geteuid())
+                    #expect(other.map { linux_lock_exclusive($0.descriptor, 0, true) } == -1)
+                    return [text]
+                }
+            }
         }
     }
 

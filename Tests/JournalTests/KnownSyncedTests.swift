@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 import Testing
 
 @testable import Journal
@@ -108,6 +109,33 @@ struct KnownSyncedTests {
         try one.append(["c"])
         #expect(try one.read() == ["a", "x", "y", "z", "c"])
         #expect(try folder.open().read() == ["a", "x", "y", "z", "c"])
+    }
+
+    @Test("What was synced of a longer text in the same file vouches for nothing that follows on a shorter one")
+    func shorterText() throws {
+        // Bytes that were written and not synced.
+        let unsynced = Atomic(false)
+        var calls = DiskCalls()
+        let (write, sync) = (calls.write, calls.sync)
+        calls.write = { descriptor, bytes, offset in
+            unsynced.store(true, ordering: .relaxed)
+            return write(descriptor, bytes, offset)
+        }
+        calls.sync = { descriptor in
+            unsynced.store(false, ordering: .relaxed)
+            return sync(descriptor)
+        }
+        let one = try folder.open(calls: calls)
+        try one.append(["a"])
+        let short = try folder.bytes()
+        try one.append([String(repeating: "b", count: 1000)])
+        try folder.setBytes(short)
+        try folder.setRepaired()
+        #expect(try one.read() == ["a"])
+        try one.append(["c"])
+        let isSynced = !unsynced.load(ordering: .relaxed)
+        #expect(isSynced)
+        #expect(try folder.open().read() == ["a", "c"])
     }
 
     @Test("A lock file that takes the place of the lock is the one that counts from then on")

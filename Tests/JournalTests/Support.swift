@@ -92,6 +92,9 @@ final class TemporaryFolder: Sendable {
 
     func setRecord(_ record: SyncRecord) throws { try lockFile().setRecord(record) }
 
+    /// As a repair does.
+    func setRepaired() throws { try lockFile().setRepaired() }
+
     private func lockFile() throws -> LockFile {
         try LockFile(in: path, owner: geteuid(), patience: .seconds(5), Linux())
     }

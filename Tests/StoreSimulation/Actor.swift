@@ -90,6 +90,7 @@ struct Actor {
         do {
             let user = try store.addUser(try Username("name\(name)".utf8), passwordHash: account.mark + "0")
             guard !process.isOver else { return }
+            simulation.machine.say("\(account.mark)is user \(user.id)")
             model.added(account, user)
         } catch StoreError.usernameTaken {
             account.exists = .surelyNot
@@ -177,6 +178,8 @@ struct Actor {
                 guard try store.session(key.digest)?.id == id else { return }
                 try store.endSession(id)
             case .claims(_, _, let name):
+                // By the clock that is right now, not by that of the last look.
+                try store.checkReadable()
                 try store.revoke(name, expires: store.now().adding(seconds: 400 * 86_400))
             }
             if !process.isOver { credential.isGood = .surelyNot }

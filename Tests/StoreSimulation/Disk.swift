@@ -119,7 +119,12 @@ final class Disk {
             let parent = Self.parent(of: path)
             return parent == "/" || durableNames[parent] != nil
         }
-        start(from: durableNames.mapValues { inode in (inode, inode.onDisk(&random)) })
+        // In an order that does not hang on names: those of keys are drawn by the system's own generator.
+        var state: [String: (inode: Inode, bytes: [UInt8])] = [:]
+        for (path, inode) in durableNames.sorted(by: { $0.value.number < $1.value.number }) {
+            state[path] = (inode, inode.onDisk(&random))
+        }
+        start(from: state)
     }
 
     /// An orderly end of the system.

@@ -74,6 +74,9 @@ final class Model {
     /// How often somebody set the clock, and how often the machine began anew.
     var jumps = 0
     var boots = 0
+    /// Whether the lock file, which alone knows what the clock was before somebody set it, may be lost: whoever is the first to
+    /// open the store then believes the clock as it is.
+    var isClockDoubtful = false
     /// Whether a store may have been put back in a way that nobody can tell: ids may come again, accounts never.
     var isOlder = false
     private(set) var violation: String?
@@ -149,7 +152,11 @@ final class Model {
         if !account.exists.yes || !account.isActive.yes { possible.yes = false }
         if account.exists.no || account.isActive.no { possible.no = true }
         let isSameBoot = credential.clocks.boots == boots
-        if age >= credential.lives.lowerBound || credential.clocks.jumps != jumps || !isSameBoot { possible.no = true }
+        if age >= credential.lives.lowerBound || credential.clocks.jumps != jumps || !isSameBoot
+            || isClockDoubtful && jumps > 0
+        {
+            possible.no = true
+        }
         if age > credential.lives.upperBound, isSameBoot { possible.yes = false }
         return possible
     }

@@ -16,7 +16,7 @@ final class Simulation {
     /// Whether somebody has changed a file of the store since it was last whole.
     private var isDamaged = false
     /// Whether what the lock file knows may have been lost: then nobody can tell all of what was cut off or put back.
-    private var isLockDoubtful = false
+    private var isLockDoubtful = false { didSet { model.isClockDoubtful = isLockDoubtful } }
 
     static let store = "/site/store"
 
@@ -163,6 +163,12 @@ final class Simulation {
                 // Also for whoever was there before, when they have looked: once a second at what they have mapped.
                 machine.pass(microseconds: isDamaged ? 1_100_000 : 20_000)
                 for slot in slots { if let store = slot.store { try lookAtAll(store) } }
+                // A live process has told what a new one takes for an unfinished end, where nobody knows what was synced: once
+                // it writes, that end is damage in the middle.
+                if isDamaged, isLockDoubtful {
+                    for slot in slots { slot.process.kill() }
+                    replaceProcesses()
+                }
                 isDamaged = false
                 return
             } catch StoreError.journal(.wrongIndex(let path)) where isDamaged {

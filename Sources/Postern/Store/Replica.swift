@@ -61,15 +61,9 @@ final class Replica<State: EventSourced>: Sendable {
         } catch {
             throw StoreError(error)
         }
-        do throws(StoreError) {
-            return try told.withLock { told throws(StoreError) in try body(told.state) }
-        } catch .journal(.wrongIndex) {
-            // Somebody has changed by hand what was saved beside the journal.
-            try readAnew()
-        } catch {
-            throw error
+        return try rereading { () throws(StoreError) in
+            try told.withLock { told throws(StoreError) in try body(told.state) }
         }
-        return try told.withLock { told throws(StoreError) in try body(told.state) }
     }
 
     /// Reads what there is once more, by what the other journals say of it, too.
@@ -83,23 +77,24 @@ final class Replica<State: EventSourced>: Sendable {
 
     /// As ``read(_:)`` with a copy of the state, so that what takes long is done beside the requests that go on.
     func readCopy<Result>(_ body: (State) throws(StoreError) -> Result) throws(StoreError) -> Result {
+        try rereading { () throws(StoreError) in try body(try read { copy $0 }) }
+    }
+
+    /// Calls `body`, and once more by what there is then where somebody has changed by hand what was saved beside the journal.
+    private func rereading<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
         do throws(StoreError) {
-            return try body(try read { copy $0 })
+            return try body()
         } catch .journal(.wrongIndex) {
-            try readAnew()
+            journal.restart()
         } catch {
             throw error
         }
-        return try body(try read { copy $0 })
-    }
-
-    private func readAnew() throws(StoreError) {
-        journal.restart()
         do {
             try journal.follow(reset: reset, apply: apply, told: finish)
         } catch {
             throw StoreError(error)
         }
+        return try body()
     }
 
     /// As ``read(_:)``, when all that the state rests on is on disk: for what goes into another journal, or to somebody
@@ -107,12 +102,14 @@ final class Replica<State: EventSourced>: Sendable {
     func readSynced<Result: Sendable>(
         _ body: (borrowing State) throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
-        do {
-            try journal.followSynced(reset: reset, apply: apply, told: finish)
-        } catch {
-            throw StoreError(error)
+        try rereading { () throws(StoreError) in
+            do throws(JournalError) {
+                try journal.followSynced(reset: reset, apply: apply, told: finish)
+            } catch {
+                throw StoreError(error)
+            }
+            return try told.withLock { told throws(StoreError) in try body(told.state) }
         }
-        return try told.withLock { told throws(StoreError) in try body(told.state) }
     }
 
     /// Lets `decide` make events out of the state as it is under the lock of the store, appends and syncs
@@ -228,11 +225,13 @@ final class Replica<State: EventSourced>: Sendable {
         isAlive: (User.ID, Int64) -> Bool
     ) throws(StoreError) -> (events: Int, needed: Int) {
         try read { _ in }
-        let (events, state) = told.withLock { ($0.count, $0.state) }
-        do {
-            return (events, min(events, try state.needed(at: now, isAlive: isAlive)))
-        } catch {
-            throw StoreError(error)
+        return try rereading { () throws(StoreError) in
+            let (events, state) = told.withLock { ($0.count, $0.state) }
+            do throws(JournalError) {
+                return (events, min(events, try state.needed(at: now, isAlive: isAlive)))
+            } catch {
+                throw StoreError(error)
+            }
         }
     }
 
@@ -292,6 +291,20 @@ final class Replica<State: EventSourced>: Sendable {
         progress: @escaping (Double) -> Void = { _ in },
         adding more: (CompactedFile) throws(StoreError) -> Void = { _ in },
         admits: (borrowing State) -> Bool = { _ in true }
+    ) throws(StoreError) -> Bool {
+        // The state is written before `more` is asked: that is asked once.
+        try rereading { () throws(StoreError) in
+            try compactOnce(at: now, saysMore, isAlive, progress, more, admits)
+        }
+    }
+
+    private func compactOnce(
+        at now: Timestamp,
+        _ saysMore: Bool,
+        _ isAlive: () throws(StoreError) -> (User.ID, Int64) -> Bool,
+        _ progress: @escaping (Double) -> Void,
+        _ more: (CompactedFile) throws(StoreError) -> Void,
+        _ admits: (borrowing State) -> Bool
     ) throws(StoreError) -> Bool {
         var refusal: StoreError?
         do {
