@@ -83,9 +83,7 @@ final class Simulation {
     }
 
     private func rebooted(isOrderly: Bool) {
-        model.boots += 1
-        // The clock of a new boot is believed.
-        if model.jumps > 0 { reviveClaims() }
+        clockIsBelieved()
         if !isOrderly {
             isLockDoubtful = true
             if isDamaged {
@@ -93,6 +91,12 @@ final class Simulation {
                 model.isOlder = true
             }
         }
+    }
+
+    /// By the first of a boot, and of a store that was put back beside no lock file.
+    private func clockIsBelieved() {
+        model.boots += 1
+        if model.jumps > 0 { reviveClaims() }
     }
 
     private func take(_ step: Plan.Step, _ number: Int) {
@@ -410,6 +414,7 @@ final class Simulation {
             try Store.restore(backup, to: Self.store, revokingAll: revokingAll, process)
             isDamaged = false
             isLockDoubtful = false
+            clockIsBelieved()
         } catch {
             model.violated("a restore fails: \(error)")
         }
