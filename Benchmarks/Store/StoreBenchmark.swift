@@ -16,6 +16,7 @@ import Synchronization
 ///                                                the greatest sizes of the two files meanwhile, and at the end, in bytes
 ///     store-benchmark owner PATH                 of a store whose tokens are one user's: milliseconds to list them, to issue
 ///                                                another one within a limit, and of the slowest lookup while both are done
+///     store-benchmark people PATH COUNT          makes a store of so many users, each with a password, a token and a session
 ///     store-benchmark pause PATH COUNT           milliseconds that the slowest lookup took while so many users were compacted:
 ///                                                in the process that compacts and in another one, and the slowest write
 @main
@@ -32,6 +33,7 @@ enum StoreBenchmark {
         case ("write", 2): try write(path, writers: numbers[0], count: numbers[1])
         case ("churn", 2): try churn(path, writers: numbers[0], count: numbers[1])
         case ("owner", 0): try owner(path)
+        case ("people", 1): try people(path, numbers[0])
         case ("pause", 1): try pause(path, numbers[0])
         default:
             print("usage: store-benchmark fill|open|write PATH …, see Benchmarks/run-store")
@@ -58,6 +60,32 @@ enum StoreBenchmark {
             try journal.append(reset: { _ in }, apply: { _ in }, events: { events })
         }
     }
+
+    private static func people(_ path: String, _ count: Int) throws {
+        try Store.create(at: path)
+        let folder = try JournalFolder(opening: path, kind: "postern", version: 1)
+        let hash =
+            "$argon2id$v=19$m=19456,t=2,p=1$" + String(repeating: "s", count: 22) + "$"
+            + String(repeating: "h", count: 43)
+        let (created, ends) = ("2026-01-01T00:00:00.000000Z", "2099-01-01T00:00:00.000000Z")
+        let journals: [(name: String, columns: (Int) -> [String])] = [
+            ("users", { ["added", "\($0)", "user\($0)", "active", "\($0 + 1)", created, hash, "", ""] }),
+            ("tokens", { ["issued", "\($0)", text(digest($0)), "\($0)", "\($0 + 1)", created, "-", "benchmark"] }),
+            (
+                "sessions",
+                { ["started", "\($0)", text(digest(-$0)), "\($0)", "\($0 + 1)", created, ends, "999999999"] }
+            ),
+        ]
+        for (name, columns) in journals {
+            let journal = try Journal(opening: name, in: folder)
+            for start in stride(from: 1, through: count, by: 10_000) {
+                let events = (start..<min(start + 10_000, count + 1)).map { Event(columns($0).map { Array($0.utf8) }) }
+                try journal.append(reset: { _ in }, apply: { _ in }, events: { events })
+            }
+        }
+    }
+
+    private static func text(_ digest: SecretDigest) -> String { String(decoding: digest.column, as: UTF8.self) }
 
     private static func digest(_ id: Int) -> SecretDigest { SecretDigest(of: Array("token \(id)".utf8)[...]) }
 

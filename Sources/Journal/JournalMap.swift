@@ -19,13 +19,11 @@ package final class JournalMap: Sendable {
     /// Whether a part of the file is gone: no line is found any more.
     package var isLost: Bool { bytes.isLost }
 
-    /// Lends the line that begins at `offset`.
+    /// Lends the line that begins at `offset`. `body` returns nothing: where it may return anything, the runtime looks up the type
+    /// of that for each line, which takes as long as the line.
     ///
     /// - Throws: ``JournalError/damaged(path:line:offset:)`` when there is none whose checksum goes on from the line before.
-    package func withLine<Result>(
-        at offset: Int64,
-        _ body: (EventLine) throws(JournalError) -> Result
-    ) throws(JournalError) -> Result {
+    package func withLine(at offset: Int64, _ body: (EventLine) throws(JournalError) -> Void) throws(JournalError) {
         let all = bytes.bytes
         guard offset >= Line.endLength, offset < all.count else { throw damage(at: offset) }
         let rest = all.dropFirst(Int(offset) - Line.endLength)
@@ -41,27 +39,30 @@ package final class JournalMap: Sendable {
             copy.deallocate()
         }
         switch look {
-        case .found(let result): return try result.get()
+        case .found: return
+        case .failed(let error): throw error
         case .damaged, .longer: throw damage(at: offset)
         }
     }
 
     private static let usualLength = 512
 
-    private enum Look<Result> {
-        case found(Swift.Result<Result, JournalError>)
+    private enum Look {
+        case found
+        /// What `body` throws.
+        case failed(JournalError)
         /// No line ends in what was copied.
         case longer
         case damaged
     }
 
     /// - Parameter bytes: From the checksum of the line before on.
-    private static func look<Result>(
+    private static func look(
         _ bytes: UnsafeRawBufferPointer,
         _ copy: UnsafeMutableRawBufferPointer,
         _ offset: Int64,
-        _ body: (EventLine) throws(JournalError) -> Result
-    ) -> Look<Result> {
+        _ body: (EventLine) throws(JournalError) -> Void
+    ) -> Look {
         let bytes = bytes.prefix(copy.count)
         copy.copyMemory(from: bytes)
         let all = UnsafeRawBufferPointer(rebasing: copy[..<bytes.count])
@@ -70,9 +71,10 @@ package final class JournalMap: Sendable {
         guard let line = Line(rest, seed: seed), let event = EventLine(rest.prefix(line.contentLength), offset: offset)
         else { return rest.offset(of: 0x0A) == nil ? .longer : .damaged }
         do throws(JournalError) {
-            return .found(.success(try body(event)))
+            try body(event)
+            return .found
         } catch {
-            return .found(.failure(error))
+            return .failed(error)
         }
     }
 

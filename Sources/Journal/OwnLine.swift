@@ -37,6 +37,10 @@ enum OwnLine {
     }
 
     private static let syncedCause = "#synced"
+
+    /// Whether the first column of such a line stands here that says how far journals were on disk.
+    static func isSynced(_ bytes: UnsafeRawBufferPointer) -> Bool { bytes.starts(with: syncedCause.utf8) }
+
     private static let replacesCause = "#replaces"
 
     /// What follows on the time. Nothing in it has to be escaped.

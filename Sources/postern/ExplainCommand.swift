@@ -44,7 +44,8 @@ struct ExplainCommand: ParsableCommand {
 
     func run() throws {
         let target = try ExplainedRequest(method: method, url: url, from: from)
-        let store = try store.open()
+        // Its parts ask on threads of their own.
+        let store = try Store(opening: try store.path())
         let user = try user.map { try store.existingUser($0) }
         let fields = try user == nil && nginx.config != "-" ? CredentialInput.fields() : []
         var steps: [(key: String, value: String)] = []

@@ -23,13 +23,16 @@ struct SessionCommand: ParsableCommand {
         func run() throws {
             let store = try store.open()
             let owner = try name.map { try store.existingUser($0) }
-            let users = Dictionary(try store.allUsers().map { ($0.id, $0) }) { $1 }
+            let users = Dictionary(try (owner.map { [$0] } ?? store.allUsers()).map { ($0.id, $0) }) { $1 }
             let now = store.now()
-            let rows = try store.allSessions()
-                .filter { owner == nil || $0.user == owner?.id }
-                .filter { $0.isGood(for: users[$0.user], at: now) }
-                .map { $0.members(username: users[$0.user]?.username.description) }
-            output.print(rows, headings: ["ID", "USER", "STARTED", "LAST USED", "ENDS"])
+            let sessions = try owner.map { try store.sessions(of: $0.id) } ?? store.allSessions()
+            output.print(headings: ["ID", "USER", "STARTED", "LAST USED", "ENDS"]) { row in
+                for session in sessions {
+                    let user = users[session.user]
+                    guard session.isGood(for: user, at: now) else { continue }
+                    row(session.members(username: user?.username.description))
+                }
+            }
         }
     }
 

@@ -69,26 +69,12 @@ struct TokenCommand: ParsableCommand {
 
         func run() throws {
             let store = try store.open()
-            let rows =
-                if let name {
-                    // By the index: of the other tokens none is read.
-                    try Self.rows(of: try store.existingUser(name), in: store)
-                } else {
-                    try Self.rows(in: store)
-                }
-            output.print(
-                rows,
+            let tokens = try store.tokenList(of: try name.map { try store.existingUser($0) })
+            try output.print(
                 headings: ["ID", "USER", "LABEL", "CREATED", "EXPIRES", "SCOPES", "METHODS", "PATHS", "NETWORKS"]
-            )
-        }
-
-        private static func rows(of owner: User, in store: Store) throws -> [[(key: String, value: JSONValue)]] {
-            try store.tokens(of: owner.id).map { $0.members(username: owner.username.description) }
-        }
-
-        private static func rows(in store: Store) throws -> [[(key: String, value: JSONValue)]] {
-            let names = Dictionary(try store.allUsers().map { ($0.id, $0.username.description) }) { $1 }
-            return try store.allTokens().map { $0.members(username: names[$0.user]) }
+            ) { row throws(StoreError) in
+                try tokens.each { token, owner in row(token.members(username: owner?.username.description)) }
+            }
         }
     }
 

@@ -64,13 +64,13 @@ struct UserCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
+            let users = try store.open().allUsers()
             output.print(
-                try store.open().allUsers().map(\.members),
                 headings: [
                     "ID", "USERNAME", "ACTIVE", "STAFF", "SUPERUSER", "PASSWORD", "HASH", "CREATED", "GROUPS",
                     "PERMISSIONS",
                 ]
-            )
+            ) { for user in users { $0(user.members) } }
         }
     }
 

@@ -49,7 +49,7 @@ struct Actor {
             let path = simulation.pathOfBackup()
             try store.backUp(to: path)
             if !process.isOver { simulation.backup = path }
-        case .reopen, .replaceLock: break
+        case .reopen, .replaceLock, .command: break
         }
     }
 

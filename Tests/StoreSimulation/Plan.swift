@@ -20,7 +20,9 @@ struct Plan {
         var revokesAll = false
     }
 
-    enum Step: Equatable {
+    indirect enum Step: Equatable {
+        /// As a command does it: in a process of its own that reads only what it needs.
+        case command(Step)
         case add(name: Int)
         case password(Int)
         case end(Int)
@@ -92,6 +94,14 @@ extension Plan {
     }
 
     private static func step(_ random: inout Seeded) -> Step {
+        let step = serverStep(&random)
+        switch step {
+        case .compact, .save, .backUp, .reopen, .replaceLock, .command: return step
+        default: return random.happens(200) ? .command(step) : step
+        }
+    }
+
+    private static func serverStep(_ random: inout Seeded) -> Step {
         let target = random.below(64)
         switch random.below(100) {
         case 0..<14: return .add(name: random.below(4))

@@ -108,6 +108,7 @@ final class Simulation {
             return
         }
         if step == .replaceLock { return replaceLock() }
+        if case .command(let step) = step { return command(step) }
         do {
             let store: Store
             if let known = slots[number].store {
@@ -119,6 +120,17 @@ final class Simulation {
             try Actor(self, store, process).take(step)
         } catch {
             // What fails for no reason that is known here is looked into when the round is over.
+            refused(error, process, step)
+        }
+    }
+
+    private func command(_ step: Plan.Step) {
+        let process = machine.makeProcess()
+        defer { process.kill() }
+        do {
+            let store = try Store(opening: Self.store, unsaved: 0, system: process, readsAll: false)
+            try Actor(self, store, process).take(step)
+        } catch {
             refused(error, process, step)
         }
     }

@@ -4,6 +4,8 @@ internal import Journal
 /// `revocations` add them up: `TIME  rotated  FAMILY  USED-JTI  NEW-JTI  ISSUED  EXPIRES  CALLER` and
 /// `TIME  revoked  FAMILY-OR-JTI  EXPIRES`.
 struct RevocationTable: EventSourced {
+    init(_: Whole) {}
+
     private var families = Parted<[UInt8], RefreshFamily>()
     /// Which of them are looked at next to see whether they have expired.
     private var sweep = Sweep()

@@ -159,10 +159,19 @@ struct ImportCarrier<Source: ImportSource> {
                 }
                 return events
             }
+            // Where nobody looks after the index, every token would be held.
+            let isFar = try store.tokens.read {
+                $0.tokenCount - $0.indexedCount > max(Self.unindexed, $0.indexedCount / 8)
+            }
+            // Without it they are held, no more.
+            if isFar { try? store.tokens.save() }
         } catch {
             throw .store(error)
         }
     }
+
+    /// Tokens that are held before they go to the index. For each time the journal is read once more.
+    private static var unindexed: Int { 1 << 16 }
 
     private func issued(_ token: ImportedToken, to owner: User.ID, _ id: Token.ID) -> Token {
         Token(

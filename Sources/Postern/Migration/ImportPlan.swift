@@ -127,7 +127,12 @@ struct ImportPlan {
         } catch {
             throw .store(error)
         }
-        awaited[token.owner, default: (place, 0)].tokens += 1
+        // Most dumps have the users first: nothing is kept of their tokens then.
+        switch fate(of: token.owner) {
+        case .added: imported.tokens.added += 1
+        case .kept: imported.tokens.kept += 1
+        case nil: awaited[token.owner, default: (place, 0)].tokens += 1
+        }
     }
 
     private func isOwner(_ user: User, of token: ImportedToken) -> Bool {
@@ -138,13 +143,26 @@ struct ImportPlan {
     }
 
     private mutating func settle(_ owner: ImportedToken.Owner, _ token: (place: String, tokens: Int)) {
+        switch fate(of: owner) {
+        case .added: imported.tokens.added += token.tokens
+        case .kept: imported.tokens.kept += token.tokens
+        case nil: problems.append(ImportProblem(place: token.place, reason: "its user is not in the file."))
+        }
+    }
+
+    private enum Fate {
+        case added, kept
+    }
+
+    /// nil for a user who was not seen in the file.
+    private func fate(of owner: ImportedToken.Owner) -> Fate? {
         switch owner {
-        case .id(let id) where ids.contains(id): imported.tokens.added += token.tokens
-        case .name(let name) where users[name] != nil: imported.tokens.added += token.tokens
-        case .id(let id) where known[id].map { kept.contains($0.username) } ?? false:
-            imported.tokens.kept += token.tokens
-        case .name(let name) where kept.contains(name): imported.tokens.kept += token.tokens
-        default: problems.append(ImportProblem(place: token.place, reason: "its user is not in the file."))
+        case .id(let id):
+            if ids.contains(id) { return .added }
+            return known[id].map { kept.contains($0.username) } ?? false ? .kept : nil
+        case .name(let name):
+            if users[name] != nil { return .added }
+            return kept.contains(name) ? .kept : nil
         }
     }
 }

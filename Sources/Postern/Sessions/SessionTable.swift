@@ -12,6 +12,38 @@ struct SessionTable: EventSourced {
     private(set) var greatestUser: User.ID = 0
     /// Which sessions are looked at next to see whether they are over.
     private var sweep = Sweep()
+    /// Of which sessions it is.
+    private let part: Part
+
+    enum Part {
+        case all
+        case of(User.ID)
+        case session(Session.ID)
+        /// Only the ids that were given or named.
+        case ids
+    }
+
+    static var whole: Part { .all }
+
+    init(_ part: Part) { self.part = part }
+
+    func covers(_ other: Part) -> Bool {
+        switch (part, other) {
+        case (.all, _), (_, .ids): true
+        case (.of(let user), .of(let other)): user == other
+        case (.session(let id), .session(let other)): id == other
+        default: false
+        }
+    }
+
+    private func isAsked(about id: Session.ID, of user: User.ID) -> Bool {
+        switch part {
+        case .all: true
+        case .of(let other): user == other
+        case .session(let other): id == other
+        case .ids: false
+        }
+    }
 
     subscript(digest: SecretDigest) -> Session? { byDigest[digest] }
 
@@ -70,14 +102,18 @@ struct SessionTable: EventSourced {
         var columns = EventReader(event)
         switch try columns.text() {
         case "started":
-            let session = try Self.session(&columns)
-            guard session.id < .max else { throw .malformed }
+            let id = try columns.integer()
+            guard id < .max else { throw .malformed }
+            let digest = try columns.column()
+            let user = try columns.integer()
+            lastID = max(lastID, id)
+            greatestUser = max(greatestUser, user)
+            guard isAsked(about: id, of: user) else { return }
+            let session = try Self.session(id, digest, user, &columns)
             // Before it is there: when it was used last may only come with the next line.
             for digest in byDigest.over(&sweep, where: { $1.ends <= event.time }) {
                 if let id = byDigest[digest]?.id { remove(id) }
             }
-            lastID = max(lastID, session.id)
-            greatestUser = max(greatestUser, session.user)
             byDigest[session.digest] = session
             digestByID[session.id] = session.digest
             idsByUser.change(session.user) { ids in
@@ -103,10 +139,14 @@ struct SessionTable: EventSourced {
         }
     }
 
-    private static func session(_ columns: inout EventReader) throws(EventError) -> Session {
-        let id = try columns.integer()
-        let digest = try columns.digest()
-        let user = try columns.integer()
+    /// - Parameter columns: What follows on the user.
+    private static func session(
+        _ id: Session.ID,
+        _ digest: UnsafeRawBufferPointer,
+        _ user: User.ID,
+        _ columns: inout EventReader
+    ) throws(EventError) -> Session {
+        guard let digest = SecretDigest(column: digest) else { throw .malformed }
         let epoch = try columns.integer()
         let started = try columns.time()
         let expires = try columns.time()

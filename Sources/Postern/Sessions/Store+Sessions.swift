@@ -9,6 +9,11 @@ extension Store {
     /// In the order in which they began; those that are over may be among them.
     public func allSessions() throws(StoreError) -> [Session] { try sessions.read { $0.all } }
 
+    /// Likewise those of a user.
+    public func sessions(of user: User.ID) throws(StoreError) -> [Session] {
+        try sessions.read(about: .of(user)) { $0.sessions(of: user) }
+    }
+
     /// - Parameters:
     ///   - lifetime: Seconds until it is over, whatever happens.
     ///   - idleLimit: Seconds without a use after which it is over.
@@ -53,13 +58,13 @@ extension Store {
     }
 
     public func endSession(_ id: Session.ID) throws(StoreError) {
-        try sessions.write { table throws(StoreError) in
+        try sessions.write(about: .session(id)) { table throws(StoreError) in
             guard table[id] != nil else { throw .noSuchSession }
             return [SessionTable.end(of: id)]
         }
     }
 
     public func endSessions(of user: User.ID) throws(StoreError) {
-        try sessions.write { table in table.sessions(of: user).map { SessionTable.end(of: $0.id) } }
+        try sessions.write(about: .of(user)) { table in table.sessions(of: user).map { SessionTable.end(of: $0.id) } }
     }
 }

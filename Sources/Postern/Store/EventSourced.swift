@@ -2,7 +2,17 @@ internal import Journal
 
 /// A state that is nothing but what the events of one journal add up to, from the first to the last.
 protocol EventSourced: Sendable {
-    init()
+    /// What of it somebody may ask about. A state of a part has only that, and what every state has: which ids and epochs were
+    /// given away.
+    associatedtype Part: Sendable = Whole
+
+    /// What the events add up to before the first one.
+    init(_ part: Part)
+
+    static var whole: Part { get }
+
+    /// Whether it says the same about this part as one of all that there is.
+    func covers(_ part: Part) -> Bool
 
     /// Whether it is saved beside a large journal, so that not everybody has to be told everything.
     static var isSaved: Bool { get }
@@ -39,7 +49,20 @@ protocol EventSourced: Sendable {
     ) throws(JournalError)
 }
 
+/// Of a state that is never of a part.
+enum Whole {
+    case whole
+}
+
+extension EventSourced where Part == Whole {
+    static var whole: Whole { .whole }
+
+    func covers(_ part: Whole) -> Bool { true }
+}
+
 extension EventSourced {
+    init() { self.init(Self.whole) }
+
     static var isSaved: Bool { false }
 
     static func resume(_ source: inout JournalSource) -> (state: Self, events: Int)? { nil }

@@ -11,12 +11,18 @@ final class Replica<State: EventSourced>: Sendable {
     private let journal: Journal
     private let told = Mutex(Told())
     private let care = Mutex<Care?>(nil)
+    /// Whether the state is, or becomes, one of all that there is.
+    private let isWhole: Atomic<Bool>
 
     /// While a file that took the place of another is told from the beginning, readers keep what was whole:
     /// half of its history may hold a token whose revocation has not been read yet.
     private struct Told {
+        /// What is told anew is told to this one.
+        var empty = State()
         var state = State()
         var next: State?
+        /// Whether a part was asked about.
+        var isBegun = false
         /// Events of the file until now.
         var count = 0
         /// Bytes of the file that were in the state that was saved, and until now.
@@ -48,16 +54,63 @@ final class Replica<State: EventSourced>: Sendable {
         let call: @Sendable (Need) -> Void
     }
 
-    init(of name: String, in folder: JournalFolder) throws(JournalError) {
+    /// - Parameter isWhole: Whether the state is one of all that there is from the beginning; otherwise of what is asked about
+    ///   first, as long as nothing else is. Such a replica is for a single thread.
+    init(of name: String, in folder: JournalFolder, isWhole: Bool = true) throws(JournalError) {
         journal = try Journal(opening: name, in: folder)
+        self.isWhole = Atomic(isWhole)
+    }
+
+    /// As ``Journal/glance(of:)``.
+    func glance(of others: [String]) throws(StoreError) {
+        do {
+            try journal.glance(of: others)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// Sees to it that the state is told all about a part of what there is.
+    private func cover(_ part: State.Part) {
+        guard !isWhole.load(ordering: .relaxed) else { return }
+        let isNew = told.withLock { told in
+            guard !told.isBegun || !told.state.covers(part) else { return false }
+            // After a first part everything is asked about, so that nothing is read a third time.
+            if told.isBegun {
+                told.empty = State()
+                isWhole.store(true, ordering: .relaxed)
+            } else {
+                told.empty = State(part)
+                told.state = told.empty
+                told.isBegun = true
+            }
+            return true
+        }
+        if isNew { journal.restart() }
+    }
+
+    private func follow(
+        about part: State.Part,
+        _ follow: () throws(JournalError) -> Void
+    ) throws(JournalError) {
+        cover(part)
+        try follow()
+        // Only what was read says whether that was enough.
+        guard !isWhole.load(ordering: .relaxed), told.withLock({ !$0.state.covers(part) }) else { return }
+        cover(part)
+        try follow()
     }
 
     /// Follows the journal, then lends the state. No system call when nothing was appended.
+    /// - Parameter part: All that `body` asks about.
     func read<Result: Sendable>(
+        about part: State.Part = State.whole,
         _ body: (borrowing State) throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
         do {
-            try journal.follow(reset: reset, apply: apply, told: finish)
+            try follow(about: part) { () throws(JournalError) in
+                try journal.follow(reset: reset, apply: apply, told: finish)
+            }
         } catch {
             throw StoreError(error)
         }
@@ -68,6 +121,7 @@ final class Replica<State: EventSourced>: Sendable {
 
     /// Reads what there is once more, by what the other journals say of it, too.
     func confirm() throws(StoreError) {
+        cover(State.whole)
         do {
             try journal.followAnew(reset: reset, apply: apply, told: finish)
         } catch {
@@ -100,11 +154,14 @@ final class Replica<State: EventSourced>: Sendable {
     /// As ``read(_:)``, when all that the state rests on is on disk: for what goes into another journal, or to somebody
     /// who may keep it.
     func readSynced<Result: Sendable>(
+        about part: State.Part = State.whole,
         _ body: (borrowing State) throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
         try rereading { () throws(StoreError) in
             do throws(JournalError) {
-                try journal.followSynced(reset: reset, apply: apply, told: finish)
+                try follow(about: part) { () throws(JournalError) in
+                    try journal.followSynced(reset: reset, apply: apply, told: finish)
+                }
             } catch {
                 throw StoreError(error)
             }
@@ -118,11 +175,14 @@ final class Replica<State: EventSourced>: Sendable {
     /// - Parameters:
     ///   - isAwaited: With false nothing is waited for, neither the lock nor the disk: for what may be lost.
     ///   - mayUseReserve: Whether events that only end something may be written with the last room on the disk.
+    ///   - part: All that `decide` asks about.
     func write(
+        about part: State.Part = State.whole,
         isAwaited: Bool = true,
         mayUseReserve: Bool = true,
         _ decide: (borrowing State) throws(StoreError) -> [Event]
     ) throws(StoreError) {
+        cover(part)
         // Who waits for nothing does not wait for the file to be read anew either.
         for isLast in [!isAwaited, true] {
             do throws(StoreError) {
@@ -246,6 +306,7 @@ final class Replica<State: EventSourced>: Sendable {
 
     /// Saves the state beside the journal, unless another process did just that, and goes on with what is saved.
     func save() throws(StoreError) {
+        cover(State.whole)
         do {
             var saved: Int64 = 0
             try journal.saving { source throws(JournalError) in saved = try State.save(source) }
@@ -259,10 +320,11 @@ final class Replica<State: EventSourced>: Sendable {
     /// Reads the file from its beginning, or from where it was saved, and goes on with what it adds up to. Others read and write
     /// meanwhile.
     func replay() throws(StoreError) {
+        cover(State.whole)
         var new = Told()
         do {
             _ = try journal.replay(
-                begin: { new = Self.beginning(&$0) },
+                begin: { new = Self.beginning(&$0, State()) },
                 step: { event throws(EventError) in try new.apply(event) },
                 reset: reset,
                 apply: apply,
@@ -306,6 +368,7 @@ final class Replica<State: EventSourced>: Sendable {
         _ more: (CompactedFile) throws(StoreError) -> Void,
         _ admits: (borrowing State) -> Bool
     ) throws(StoreError) -> Bool {
+        cover(State.whole)
         var refusal: StoreError?
         do {
             return try journal.compact(reset: reset, apply: apply, told: finish, saysMore: saysMore) {
@@ -347,7 +410,7 @@ final class Replica<State: EventSourced>: Sendable {
                 $0.isOfFormerFile = true
             }
         }
-        let beginning = Self.beginning(&source)
+        let beginning = Self.beginning(&source, told.withLock { $0.empty })
         told.withLock {
             $0.next = beginning.state
             $0.count = beginning.count
@@ -357,10 +420,10 @@ final class Replica<State: EventSourced>: Sendable {
         }
     }
 
-    private static func beginning(_ source: inout JournalSource) -> Told {
+    private static func beginning(_ source: inout JournalSource, _ empty: State) -> Told {
         let resumed = State.resume(&source)
         return Told(
-            state: resumed?.state ?? State(),
+            state: resumed?.state ?? empty,
             count: resumed?.events ?? 0,
             saved: resumed == nil ? 0 : source.offset,
             end: source.offset

@@ -77,14 +77,22 @@ public final class Store: Sendable {
         try self.init(opening: path, lookInterval: 10, progress: progress)
     }
 
+    /// Reads nothing of the journals yet but what each says of the others. Of the first part that is asked for the rest is passed
+    /// over: for a program that has a single question, on a single thread. Damage is found where it is asked about.
+    package convenience init(openingForFew path: String) throws(StoreError) {
+        try self.init(opening: path, readsAll: false)
+    }
+
     /// - Parameters:
     ///   - unsaved: See ``JournalFolder/init(opening:kind:version:patience:unsaved:lookInterval:)``.
     ///   - lookInterval: Likewise.
+    ///   - readsAll: Whether all of the journals is read now.
     package init(
         opening path: String,
         unsaved: Int64 = 1 << 20,
         lookInterval: Int64 = 10,
         system: any System = Linux(),
+        readsAll: Bool = true,
         progress: Progress = noProgress
     ) throws(StoreError) {
         do {
@@ -97,15 +105,24 @@ public final class Store: Sendable {
                 reserve: Self.reserve,
                 system: system
             )
-            users = try Replica(of: "users", in: folder)
-            tokens = try Replica(of: "tokens", in: folder)
-            sessions = try Replica(of: "sessions", in: folder)
-            revocations = try Replica(of: "revocations", in: folder)
+            users = try Replica(of: "users", in: folder, isWhole: readsAll)
+            tokens = try Replica(of: "tokens", in: folder, isWhole: readsAll)
+            sessions = try Replica(of: "sessions", in: folder, isWhole: readsAll)
+            revocations = try Replica(of: "revocations", in: folder, isWhole: readsAll)
             keys = try KeyFolder(in: folder)
         } catch {
             throw StoreError(error)
         }
         folder.whenNoticed { [weak self] text in self?.log.value?.warn(text) }
+        guard readsAll else {
+            // Before any of them is read.
+            try users.glance(of: Self.journals)
+            try tokens.glance(of: Self.journals)
+            try sessions.glance(of: Self.journals)
+            try revocations.glance(of: Self.journals)
+            folder.tellClock()
+            return
+        }
         try checkReadable(progress: progress)
         // Now that all have said how far the others were on disk.
         try users.confirm()

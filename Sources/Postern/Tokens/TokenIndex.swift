@@ -194,15 +194,15 @@ final class TokenIndex: Sendable {
     }
 
     private func token(at offset: Int64) throws(JournalError) -> Token {
-        try withLine(at: offset) { line throws(JournalError) in try renewed(try written(line)) }
+        var token: Token?
+        try withLine(at: offset) { line throws(JournalError) in token = try renewed(try written(line)) }
+        guard let token else { throw journal.damage(at: offset) }
+        return token
     }
 
-    private func withLine<Result>(
-        at offset: Int64,
-        _ body: (EventLine) throws(JournalError) -> Result
-    ) throws(JournalError) -> Result {
+    private func withLine(at offset: Int64, _ body: (EventLine) throws(JournalError) -> Void) throws(JournalError) {
         do throws(JournalError) {
-            return try journal.withLine(at: offset, body)
+            try journal.withLine(at: offset, body)
         } catch .damaged(let path, let line, let offset) {
             // The line is what it was, and the index leads to where it is not.
             try expectUnchanged()

@@ -22,7 +22,7 @@ struct TokenTable: EventSourced {
     private var revoked = Parted<Token.ID, Void>()
     private var renewed = Parted<Token.ID, Timestamp>()
 
-    init() { index = nil }
+    init(_: Whole) { index = nil }
 
     private init(_ index: TokenIndex) {
         self.index = index
@@ -58,15 +58,21 @@ struct TokenTable: EventSourced {
     var all: [Token] {
         get throws(StoreError) {
             var tokens: [Token] = []
-            do throws(JournalError) {
-                try index?.lend(without: isRevoked) { token, _, _ throws(JournalError) in
-                    if let token = now(token) { tokens.append(token) }
-                }
-            } catch {
-                throw StoreError(error)
-            }
-            return tokens + recent.values.sorted { $0.id < $1.id }
+            try each { tokens.append($0) }
+            return tokens
         }
+    }
+
+    /// Calls `body` with each, in the order in which they were issued.
+    func each(_ body: (Token) -> Void) throws(StoreError) {
+        do throws(JournalError) {
+            try index?.lend(without: isRevoked) { token, _, _ throws(JournalError) in
+                if let token = now(token) { body(token) }
+            }
+        } catch {
+            throw StoreError(error)
+        }
+        for token in recent.values.sorted(by: { $0.id < $1.id }) { body(token) }
     }
 
     /// The ids of a user's tokens, in the order in which they were issued; those that have ended are among them.

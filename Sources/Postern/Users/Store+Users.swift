@@ -1,15 +1,17 @@
 internal import Journal
 
 extension Store {
-    public func user(_ id: User.ID) throws(StoreError) -> User? { try users.read { $0[id] } }
+    public func user(_ id: User.ID) throws(StoreError) -> User? { try users.read(about: .user(id)) { $0[id] } }
 
-    public func user(named name: Username) throws(StoreError) -> User? { try users.read { $0[name] } }
+    public func user(named name: Username) throws(StoreError) -> User? {
+        try users.read(about: .named(name)) { $0[name] }
+    }
 
     /// Returns when what the caller has seen of a user is on disk: what is written down or handed out in their name rests on
     /// that.
     /// - Throws: ``StoreError/conflict`` when they are gone, or what was seen was lost with a failed sync.
     func confirm(_ user: User) throws(StoreError) {
-        guard let known = try users.readSynced({ $0[user.id] }), known.username == user.username,
+        guard let known = try users.readSynced(about: .user(user.id), { $0[user.id] }), known.username == user.username,
             known.epoch >= user.epoch
         else { throw .conflict }
     }
@@ -36,7 +38,7 @@ extension Store {
     ) throws(StoreError) -> User {
         let named = try greatestNamedUser()
         var added: User?
-        try users.write { table throws(StoreError) in
+        try users.write(about: .named(username)) { table throws(StoreError) in
             guard table[username] == nil else { throw .usernameTaken(username) }
             let user = User(
                 id: table.nextID(beyond: named),
@@ -66,7 +68,7 @@ extension Store {
         replacing old: String? = nil
     ) throws(StoreError) -> User {
         var changed: User?
-        try users.write { table throws(StoreError) in
+        try users.write(about: .user(id)) { table throws(StoreError) in
             guard var user = table[id] else { throw .noSuchUser }
             guard old == nil || user.passwordHash == old else { throw .conflict }
             user.passwordHash = hash
@@ -136,7 +138,7 @@ extension Store {
         addingPermissions: [PermissionName] = [],
         removingPermissions: [PermissionName] = []
     ) throws(StoreError) {
-        try users.write { table throws(StoreError) in
+        try users.write(about: .user(id)) { table throws(StoreError) in
             guard let old = table[id] else { throw .noSuchUser }
             for group in addingGroups + removingGroups where table.groups[group] == nil { throw .noSuchGroup(group) }
             var new = old
@@ -147,18 +149,20 @@ extension Store {
     }
 
     /// All groups with their permissions.
-    public func groups() throws(StoreError) -> [GroupName: Set<PermissionName>] { try users.read { $0.groups } }
+    public func groups() throws(StoreError) -> [GroupName: Set<PermissionName>] {
+        try users.read(about: .groups) { $0.groups }
+    }
 
     /// Makes a group, or gives the one of this name other permissions.
     public func setGroup(_ name: GroupName, permissions: Set<PermissionName>) throws(StoreError) {
-        try users.write { table throws(StoreError) in
+        try users.write(about: .groups) { table throws(StoreError) in
             table.groups[name] == permissions ? [] : [UserTable.group(name, permissions)]
         }
     }
 
     /// Deletes a group. Nobody is in it then, also when there is one of the same name later.
     public func deleteGroup(_ name: GroupName) throws(StoreError) {
-        try users.write { table throws(StoreError) in
+        try users.write(about: .groups) { table throws(StoreError) in
             guard table.groups[name] != nil else { throw .noSuchGroup(name) }
             return [UserTable.deletion(of: name)]
         }
@@ -166,7 +170,7 @@ extension Store {
 
     /// Deletes a user. Their tokens are dead with them.
     public func deleteUser(_ id: User.ID) throws(StoreError) {
-        try users.write { table throws(StoreError) in
+        try users.write(about: .user(id)) { table throws(StoreError) in
             guard table[id] != nil else { throw .noSuchUser }
             return [UserTable.deletion(of: id)]
         }
@@ -190,7 +194,7 @@ extension Store {
     func greatestNamedUser() throws(StoreError) -> User.ID {
         max(
             try tokens.read { table throws(StoreError) in try table.greatestUser },
-            try sessions.read { $0.greatestUser }
+            try sessions.read(about: .ids) { $0.greatestUser }
         )
     }
 
@@ -201,7 +205,7 @@ extension Store {
         mayUseReserve: Bool = true,
         _ body: (inout User, _ nextEpoch: Int64) -> Void
     ) throws(StoreError) {
-        try users.write(mayUseReserve: mayUseReserve) { table throws(StoreError) in
+        try users.write(about: .user(id), mayUseReserve: mayUseReserve) { table throws(StoreError) in
             guard let old = table[id] else { throw .noSuchUser }
             var new = old
             body(&new, nextEpoch(in: table))

@@ -19,6 +19,50 @@ struct UserTable: EventSourced {
     /// The greatest that a user has had.
     private(set) var lastEpoch: Int64 = 0
     private(set) var groups: [GroupName: Set<PermissionName>] = [:]
+    /// Of which users it is; it has all groups.
+    private let part: Part
+    /// Whether somebody got the name of whom it is who had another one: what was said of them before was passed over.
+    private var hasNamesake = false
+
+    enum Part {
+        case all
+        case named(Username)
+        case user(User.ID)
+        /// Only what was given away, and groups.
+        case groups
+    }
+
+    static var whole: Part { .all }
+
+    init(_ part: Part) { self.part = part }
+
+    func covers(_ other: Part) -> Bool {
+        switch (part, other) {
+        case (.all, _), (_, .groups): true
+        case _ where hasNamesake: false
+        case (.named(let name), .named(let other)): name == other
+        case (.user(let id), .user(let other)): id == other
+        case (_, .user(let id)): byID[id] != nil
+        default: false
+        }
+    }
+
+    /// - Parameter line: From the name on.
+    private func isAsked(about id: User.ID, _ line: EventReader) throws(EventError) -> Bool {
+        switch part {
+        case .all: return true
+        case .named(let other):
+            if byID.count > 0, byID[id] != nil { return true }
+            var line = line
+            let (start, name) = (line, try line.column())
+            // One that is longer may have escapes.
+            guard name.count > other.bytes.count else { return name.elementsEqual(other.bytes) }
+            line = start
+            return name.contains(UInt8(ascii: "\\")) ? try line.bytes() == other.bytes : false
+        case .user(let other): return id == other
+        case .groups: return false
+        }
+    }
 
     /// Why a record was written.
     enum Cause: String {
@@ -169,6 +213,13 @@ struct UserTable: EventSourced {
             return
         }
         guard Cause(rawValue: cause) != nil else { throw .unknown(cause) }
+        guard try isAsked(about: id, columns) else {
+            _ = try columns.column()
+            _ = try columns.column()
+            lastID = max(lastID, id)
+            lastEpoch = max(lastEpoch, try Self.epoch(&columns))
+            return
+        }
         var user = try Self.user(id, &columns)
         let known = byID[id]
         user.passwordEpoch =
@@ -182,7 +233,8 @@ struct UserTable: EventSourced {
         } else if let known {
             user.epochBegan = known.epoch == user.epoch ? known.epochBegan : event.time
         } else if cause != Cause.added.rawValue {
-            // The line that added them was lost.
+            hasNamesake = true
+            // The line that added them was lost, or passed over.
             user.epochBegan = event.time
         }
         if let old = known, old.username != user.username { idByName[old.username] = nil }
@@ -200,8 +252,7 @@ struct UserTable: EventSourced {
         guard let username = try? Username(name) else { throw .malformed }
         let flags = try elements(&columns)
         guard flags.allSatisfy({ Self.flags.contains(Array($0)) }) else { throw .malformed }
-        let epoch = try columns.integer()
-        guard epoch < .max - 1 << 40 else { throw .malformed }
+        let epoch = try epoch(&columns)
         let created = try columns.time()
         let hash = try columns.text()
         var user = User(
@@ -221,6 +272,12 @@ struct UserTable: EventSourced {
         }
         user.permissions = try permissions(&columns)
         return user
+    }
+
+    private static func epoch(_ columns: inout EventReader) throws(EventError) -> Int64 {
+        let epoch = try columns.integer()
+        guard epoch < .max - 1 << 40 else { throw .malformed }
+        return epoch
     }
 
     /// - Parameter permissions: nil: there is no such group any more.

@@ -17,7 +17,8 @@ extension CompletionKind {
     static let systemUser = CompletionKind.shellCommand("getent passwd | cut -d: -f1")
 
     private static func names(_ words: [String], _ list: (Store) throws -> [String]) -> [String] {
-        guard let path = storePath(words), let store = try? Store(opening: path), let names = try? list(store) else {
+        guard let path = storePath(words), let store = try? Store(openingForFew: path), let names = try? list(store)
+        else {
             return []
         }
         // A shell takes it for one word, and shows it.

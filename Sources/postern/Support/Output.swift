@@ -8,13 +8,36 @@ struct OutputOptions: ParsableArguments {
     @Flag(name: .long, help: "Print JSON.")
     var json = false
 
+    /// One member a column.
+    typealias Row = [(key: String, value: JSONValue)]
+
     /// One object a row in an array, or a table with a line of headings.
-    func print(_ rows: [[(key: String, value: JSONValue)]], headings: [String]) {
+    func print(_ rows: [Row], headings: [String]) {
+        print(headings: headings) { for row in rows { $0(row) } }
+    }
+
+    /// As ``print(_:headings:)``, of rows that need not be there all at once.
+    /// - Parameter eachRow: Hands over one row after the other; called twice for a table, whose columns are as wide as what is in
+    ///   them.
+    func print<Failure: Error>(headings: [String], eachRow: ((Row) -> Void) throws(Failure) -> Void) throws(Failure) {
+        var lines = Lines()
         if json {
-            StandardOutput.write(JSONValue.array(rows.map { .object($0.map { ($0.key, $0.value) }) }))
+            var isFirst = true
+            lines.add([UInt8(ascii: "[")])
+            try eachRow { row in
+                if !isFirst { lines.add([UInt8(ascii: ",")]) }
+                isFirst = false
+                lines.add(JSONWriter.bytes(of: .object(row.map { ($0.key, $0.value) })))
+            }
+            lines.add([UInt8(ascii: "]"), 0x0A])
         } else {
-            StandardOutput.write(table([headings] + rows.map { $0.map { text(of: $0.value) } }))
+            var widths = Widths()
+            widths.add(headings)
+            try eachRow { widths.add($0.map { text(of: $0.value) }) }
+            lines.add(widths.line(headings))
+            try eachRow { row in lines.add(widths.line(row.map { text(of: $0.value) })) }
         }
+        lines.flush()
     }
 
     /// One object, or a line for each of its members.
@@ -27,21 +50,9 @@ struct OutputOptions: ParsableArguments {
     }
 
     private func table(_ rows: [[String]]) -> String {
-        var widths: [Int] = []
-        for row in rows {
-            for (column, cell) in row.enumerated() {
-                if column == widths.count { widths.append(0) }
-                widths[column] = max(widths[column], cell.count)
-            }
-        }
-        return rows.map { row in
-            var line = ""
-            for (column, cell) in row.enumerated() {
-                line += cell
-                if column < row.count - 1 { line += String(repeating: " ", count: widths[column] - cell.count + 2) }
-            }
-            return line + "\n"
-        }.joined()
+        var widths = Widths()
+        for row in rows { widths.add(row) }
+        return String(decoding: rows.flatMap(widths.line), as: UTF8.self)
     }
 
     private func text(of value: JSONValue) -> String {
@@ -56,8 +67,53 @@ struct OutputOptions: ParsableArguments {
     }
 }
 
+/// How wide the columns of a table are.
+private struct Widths {
+    private var widths: [Int] = []
+
+    mutating func add(_ row: [String]) {
+        for (column, cell) in row.enumerated() {
+            if column == widths.count { widths.append(0) }
+            widths[column] = max(widths[column], Self.width(of: cell))
+        }
+    }
+
+    func line(_ row: [String]) -> [UInt8] {
+        var line: [UInt8] = []
+        for (column, cell) in row.enumerated() {
+            line += cell.utf8
+            if column < row.count - 1 {
+                line += repeatElement(0x20, count: max(0, widths[column] - Self.width(of: cell)) + 2)
+            }
+        }
+        return line + [0x0A]
+    }
+
+    /// What is counted as characters takes long, and is as many as bytes in ASCII.
+    private static func width(of cell: String) -> Int { isPlain(cell) ? cell.utf8.count : cell.count }
+}
+
+/// Printed in parts.
+private struct Lines {
+    private var bytes: [UInt8] = []
+
+    mutating func add(_ line: [UInt8]) {
+        bytes += line
+        if bytes.count >= 1 << 16 { flush() }
+    }
+
+    mutating func flush() {
+        StandardOutput.write(orFail: bytes)
+        bytes.removeAll(keepingCapacity: true)
+    }
+}
+
+/// Whether all of it is visible ASCII, as nearly every text is.
+private func isPlain(_ text: String) -> Bool { text.utf8.allSatisfy { (0x20..<0x7F).contains($0) } }
+
 /// Text as it may go to a terminal: no control, no formatting and no invisible character in it.
 func printable(_ text: String) -> String {
+    if isPlain(text) { return text }
     var result = ""
     for scalar in text.unicodeScalars {
         if isPrintable(scalar) {
@@ -96,8 +152,8 @@ enum StandardOutput {
         throw Failure(.inputOutput, "Standard output cannot be written: \(String(cString: strerror(number))).")
     }
 
-    private static func write(orFail bytes: [UInt8]) {
-        guard error.load(ordering: .relaxed) == 0 else { return }
+    fileprivate static func write(orFail bytes: [UInt8]) {
+        guard error.load(ordering: .relaxed) == 0, !bytes.isEmpty else { return }
         error.store(writeAll(bytes, to: STDOUT_FILENO), ordering: .relaxed)
     }
 }

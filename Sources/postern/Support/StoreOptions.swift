@@ -30,7 +30,8 @@ struct StoreOptions: ParsableArguments {
         "Name the store: --store PATH, the environment variable POSTERN_STORE, or store in \(SettingsFile.standardPath)."
     )
 
-    func open() throws -> Store { try Store(opening: try path()) }
+    /// For commands that are about little of what is in the store.
+    func open() throws -> Store { try Store(openingForFew: try path()) }
 
     /// For commands that are about all that is in the store.
     func openShowingProgress(_ verb: String) throws -> Store {

@@ -174,11 +174,11 @@ struct CommandContractTests {
         for command in [
             ["user", "delete", "ann"], ["group", "delete", "ops"], ["key", "retire", key],
         ] {
-            let before = try postern(["store", "stats"]).output
+            let before = try postern(["store", "check"]).output
             let refused = try postern(command)
             #expect(refused.code == 64 && refused.output.isEmpty && refused.error.contains("--yes"), "\(refused.error)")
             #expect(refused.error.split(separator: "\n").count == 1)
-            #expect(try postern(["store", "stats"]).output == before)
+            #expect(try postern(["store", "check"]).output == before)
             #expect(try keys().contains(key))
             try postern(command + ["--yes"]).expectSuccess()
         }

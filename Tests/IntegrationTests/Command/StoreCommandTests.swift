@@ -29,10 +29,32 @@ struct StoreCommandTests {
         #expect(tokens["oldest"] as? String == times.first && tokens["newest"] as? String == times.last)
         #expect(rows[2]["oldest"] is NSNull)
         let table = try run(["store", "stats"]).output.split(separator: "\n")
-        #expect(table.count == 5 && table[0].hasPrefix("JOURNAL") && table[0].hasSuffix("NEWEST"))
+        #expect(
+            table.count == 5 && table[0].hasPrefix("JOURNAL")
+                && table[0].hasSuffix("NEWEST                       CPU MS  MEMORY"),
+            "\(table[0])"
+        )
         _ = try run(["store", "compact"])
         let after = try JSONSerialization.jsonObject(with: Data(try run(["store", "stats", "--json"]).output.utf8))
         #expect(((after as? [[String: Any]])?[1]["dead_percent"] as? Int) == 0)
+    }
+
+    @Test("stats says what each journal costs whoever opens the store")
+    func costs() throws {
+        let site = try FaultySite()
+        defer { site.remove() }
+        let file = site.folder + "/htpasswd"
+        let lines = (0..<20_000).map { "user\($0):$apr1$12345678$1234567890123456789012\n" }
+        try lines.joined().write(toFile: file, atomically: false, encoding: .utf8)
+        try Child.run(Site.binary, ["import", "htpasswd", file, "--store", site.store]).expectSuccess()
+        let output = try Child.run(Site.binary, ["store", "stats", "--json", "--store", site.store]).output
+        let rows = try #require(try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [[String: Any]])
+        let (memory, times) = (rows.map { $0["memory_bytes"] as? Int ?? -1 }, rows.map { $0["cpu_ms"] as? Int ?? -1 })
+        // A hash of a password alone has more than 20 bytes.
+        #expect(
+            memory.count == 4 && memory[0] > 20_000 * 20 && memory[0] > 10 * memory[3] && memory.allSatisfy { $0 >= 0 }
+        )
+        #expect(times.allSatisfy { $0 >= 0 } && times[0] > 0)
     }
 
     /// Commands that read all there is, and the verb by which they say so.

@@ -49,6 +49,20 @@ struct ImportTests {
         return user.username.description
     }
 
+    @Test("Of many tokens most are in the index when the import is done, and none of them is lost")
+    func many() throws {
+        let count = 75_000
+        let keys = (0..<count).map { number in
+            let digits = String(number, radix: 16)
+            return String(repeating: "0", count: 40 - digits.count) + digits
+        }
+        let objects = [Self.user("7", "ann")] + keys.map { Self.token($0, of: "7") }
+        #expect(try importDjango(objects.joined(separator: "\n")).tokens.added == count)
+        let held = try store.tokens.read { $0.tokenCount - $0.indexedCount }
+        #expect(try store.tokenCount() == count && held < 10_000, "\(held)")
+        for key in [keys[0], keys[count / 2], keys[count - 1]] { #expect(try owner(of: key) == "ann") }
+    }
+
     @Test("Names are taken over as they are, and those that a new user could not have are counted")
     func names() throws {
         let names = ["ann", "e\u{301}mile", "\u{430}nn", "bob", "a\u{3164}", "e\u{301}ve"]
