@@ -122,15 +122,22 @@ final class Site: @unchecked Sendable {
 
     var log: String { (try? String(contentsOfFile: folder + "/postern.log", encoding: .utf8)) ?? "" }
 
-    /// The product that stands beside the test bundle.
-    static let binary: String = {
+    /// The folder of the products that are tested: the one of the test bundle.
+    static let products: String = {
         let bundle = ProcessInfo.processInfo.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
-        return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("postern").path
+        return URL(fileURLWithPath: bundle).deletingLastPathComponent().path
     }()
 
-    /// The folder of release builds of these sources, where `make test` has made them. A CGI program would take a variable whose
-    /// name begins as those of Postern do for a mistake.
-    static let releases = ProcessInfo.processInfo.environment["RELEASE_BUILDS"]
+    static let binary = products + "/postern"
+
+    /// Whether the products are optimized, as those of `make test` are. A debug build takes many times as long.
+    static var areReleased: Bool {
+        #if DEBUG
+            false
+        #else
+            true
+        #endif
+    }
 
     /// The folder of the package.
     static let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
