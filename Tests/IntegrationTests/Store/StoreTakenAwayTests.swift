@@ -156,7 +156,8 @@ struct StoreTakenAwayTests {
             let finished = try Child.run(Site.binary, command, environment: ["POSTERN_STORE": site.store])
             #expect(finished.code == wrong.code, "\(command): \(finished.error)")
             #expect(finished.error.contains(wrong.words), "\(command): \(finished.error)")
-            #expect(finished.error.hasPrefix("postern: ") && finished.error.count { $0 == "\n" } == 1)
+            #expect(finished.error.hasPrefix("postern: "))
+            #expect(finished.error.count { $0 == "\n" } == 1)
             #expect(finished.output == "")
         }
     }
