@@ -54,7 +54,7 @@ build: swift
 # One optimized build has all that the tests ask and start. It is in a folder of its own, because `make build` has other flags,
 # and each would build everything once more after the other.
 TESTING := -c release --scratch-path .build/testing
-RUN_TESTS := POSTERN_TESTABLE=1 swift test $(TESTING) --skip-build
+TESTS := .build/testing/release
 
 testing: swift
 	@./install-missing $(TO_BUILD)
@@ -63,22 +63,19 @@ testing: swift
 test: testing
 	@./install-missing $(TO_TEST)
 	@Tests/Fuzzing/run 10 >.build/fuzzing.log 2>&1 || { tail -40 .build/fuzzing.log; exit 1; }
-	@set -o pipefail; $(RUN_TESTS) 2>&1 | tee .build/test.log || \
-		{ echo; echo "What failed:"; grep -A 3 '✘ Test' .build/test.log; exit 1; }
-	@grep -a 'skipped' .build/test.log || true
+	@Tests/run $(TESTS) .build/test.log
 	@[ -z "$$POSTERN_LONG_TESTS" ] || $(MAKE) test-example
 
 # What starts no program and no web server.
 check-fast: lint testing
-	@set -o pipefail; $(RUN_TESTS) --skip '^IntegrationTests\.' 2>&1 | tee .build/test.log | grep -a '✘\|Test run' || \
-		{ tail -40 .build/test.log; exit 1; }
+	@Tests/run $(TESTS) .build/test.log --fast
 
 # Those suites whose figures POSTERN_LONG_TESTS changes.
 LONG := Crash|Compact|PowerCut|Fault|Damage|Contention|TokenIndex|Soak|StoreSimulation
 
 test-long: testing
 	@./install-missing $(TO_TEST)
-	POSTERN_LONG_TESTS=1 $(RUN_TESTS) --filter '$(LONG)'
+	POSTERN_LONG_TESTS=1 POSTERN_TESTABLE=1 swift test $(TESTING) --skip-build --filter '$(LONG)'
 
 # Its sources are a target of this package as well, which `make test` builds and asks.
 test-example: swift

@@ -130,6 +130,13 @@ final class Site: @unchecked Sendable {
 
     static let binary = products + "/postern"
 
+    /// Where the sources are of the packages that this one was built with: beside a folder in which the products are.
+    static let checkouts: String = {
+        var folder = URL(fileURLWithPath: products).resolvingSymlinksInPath()
+        while folder.path != "/", access(folder.path + "/checkouts", F_OK) != 0 { folder.deleteLastPathComponent() }
+        return folder.appendingPathComponent("checkouts").path
+    }()
+
     /// Whether the products are optimized, as those of `make test` are. A debug build takes many times as long.
     static var areReleased: Bool {
         #if DEBUG

@@ -51,7 +51,7 @@ final class InProcessSite: Sendable {
 
     @discardableResult
     func addUser(_ name: String, isStaff: Bool = false) throws -> User {
-        let user = try store.addUser(try Username(name.utf8), passwordHash: try Self.hash.get(), isStaff: isStaff)
+        let user = try store.addUser(Username(new: Array(name.utf8)), passwordHash: Self.hash.get(), isStaff: isStaff)
         accounts.signals.send(.userCreated(user), for: nil)
         return user
     }
