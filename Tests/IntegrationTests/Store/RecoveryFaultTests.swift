@@ -41,7 +41,7 @@ struct RecoveryFaultTests {
         }
         func happen(_: Int) throws { try first.happen(in: site) }
         var acknowledged: Set<Int64> = [try issue()]
-        let step = LongTests.step(8)
+        let step = LongTests.step(24)
         let command = ["token", "create", "ann"]
         try site.forEveryCall(command, fault, step: step, ofStoreOnly: true, prepare: happen) { finished in
             if finished.code == 0 { acknowledged.insert(try FaultySite.id(finished)) }
@@ -77,7 +77,7 @@ struct RecoveryFaultTests {
         try site.forEveryCall(
             ["store", "repair", "--yes"],
             fault,
-            step: LongTests.step(8),
+            step: LongTests.step(24),
             ofStoreOnly: areReads,
             prepare: damage
         ) { finished in
@@ -121,7 +121,7 @@ struct RecoveryFaultTests {
         try site.forEveryCall(
             { ["store"] + command + (isRestoring ? [backup, copy($0), "--revoke-all"] : [copy($0)]) },
             fault,
-            step: LongTests.step(8),
+            step: LongTests.step(24),
             ofStoreOnly: fault.call == "openat",
             more: { number in
                 // What is copied, and to where; what is restored has another name as long as it is not whole.

@@ -25,7 +25,7 @@ struct SystemFaultTests {
         let site = try FaultySite()
         defer { site.remove() }
         var acknowledged: Set<Int64> = []
-        try site.forEveryCall(["token", "create", "ann"], fault, step: LongTests.step(8), ofStoreOnly: true) {
+        try site.forEveryCall(["token", "create", "ann"], fault, step: LongTests.step(24), ofStoreOnly: true) {
             finished in
             if finished.code == 0 {
                 #expect(finished.output.hasPrefix("pst_"))
@@ -47,7 +47,7 @@ struct SystemFaultTests {
         let site = try FaultySite()
         defer { site.remove() }
         let fault = SystemFault(call: call, what: "error=EINTR")
-        try site.forEveryCall(["token", "create", "ann"], fault, step: LongTests.step(8), ofStoreOnly: true) {
+        try site.forEveryCall(["token", "create", "ann"], fault, step: LongTests.step(24), ofStoreOnly: true) {
             #expect($0.code == 0, "\($0.error)")
         }
     }
@@ -63,7 +63,7 @@ struct SystemFaultTests {
         defer { site.remove() }
         let accounts = Accounts(store: try Store(opening: site.store))
         var alive: [Int64] = []
-        try site.forEveryCall(["store", "compact"], fault, step: LongTests.step(8), ofStoreOnly: false) { _ in
+        try site.forEveryCall(["store", "compact"], fault, step: LongTests.step(24), ofStoreOnly: false) { _ in
             #expect(try site.tokens() == alive.sorted())
             for _ in 0..<3 { alive.append(try accounts.issueToken(for: site.ann).0.id) }
             try accounts.revokeToken(alive.remove(at: Int.random(in: alive.indices, using: &seeded)))
