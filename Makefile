@@ -17,7 +17,7 @@ TO_TEST_PACKAGE := debootstrap
 TO_BENCH := binutils gcc libssl-dev nginx openssl php-fpm php-sqlite3 python3 python3-venv strace \
 	uwsgi-core uwsgi-plugin-python3 wrk
 
-.PHONY: help run build test test-long test-example fuzz lint docs bench bench-store clean install-dependencies swift
+.PHONY: help run build testing test check-fast test-long test-example fuzz lint docs bench bench-store clean install-dependencies swift
 .PHONY: install uninstall deb test-deb image release
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make image    make a container's image without a container engine, .build/image/postern-*.tar"
 	@echo "make release VERSION=1.2.3    make a release; DRY_RUN=1 changes nothing here; see docs/versions.md"
 	@echo "make test     build and run all tests"
+	@echo "make check-fast   check the formatting, and run the tests that start no other program: a minute, once built"
 	@echo "make test-long    crashes, power cuts, faults and contention in large numbers, for hours"
 	@echo "make test-example build the package in Tests/Example as its own, and everything that it needs once more"
 	@echo "make docs     make web pages of the libraries' documentation, in .build/documentation"
@@ -50,26 +51,31 @@ build: swift
 	@./install-missing $(TO_BUILD)
 	swift build -c release --static-swift-stdlib --product postern
 
-test: swift
-	@./install-missing $(TO_BUILD) $(TO_TEST)
-	swift build -c release --static-swift-stdlib --product postern
-	swift build -c release --static-swift-stdlib --product parser-cost
-	swift build -c release --static-swift-stdlib --product store-simulation
-	swift build --build-tests
-	@Tests/Fuzzing/run 30 >.build/fuzzing.log 2>&1 || { tail -40 .build/fuzzing.log; exit 1; }
-	@set -o pipefail; RELEASE_BUILDS=$$PWD/.build/release swift test --skip-build 2>&1 | tee .build/test.log || \
-		{ echo; echo "What failed:"; grep -A 3 '✘ Test' .build/test.log; exit 1; }
+# One optimized build has all that the tests ask and start. It is in a folder of its own, because `make build` has other flags,
+# and each would build everything once more after the other.
+TESTING := -c release --scratch-path .build/testing
+TESTS := .build/testing/release
+
+testing: swift
+	@./install-missing $(TO_BUILD)
+	POSTERN_TESTABLE=1 swift build $(TESTING) --build-tests
+
+test: testing
+	@./install-missing $(TO_TEST)
+	@Tests/Fuzzing/run 10 >.build/fuzzing.log 2>&1 || { tail -40 .build/fuzzing.log; exit 1; }
+	@Tests/run $(TESTS) .build/test.log
 	@[ -z "$$POSTERN_LONG_TESTS" ] || $(MAKE) test-example
+
+# What starts no program and no web server.
+check-fast: lint testing
+	@Tests/run $(TESTS) .build/test.log --fast
 
 # Those suites whose figures POSTERN_LONG_TESTS changes.
 LONG := Crash|Compact|PowerCut|Fault|Damage|Contention|TokenIndex|Soak|StoreSimulation
 
-test-long: swift
-	@./install-missing $(TO_BUILD) $(TO_TEST)
-	swift build -c release --static-swift-stdlib --product postern
-	swift build -c release --static-swift-stdlib --product store-simulation
-	swift build --build-tests
-	POSTERN_LONG_TESTS=1 RELEASE_BUILDS=$$PWD/.build/release swift test --skip-build --filter '$(LONG)'
+test-long: testing
+	@./install-missing $(TO_TEST)
+	POSTERN_LONG_TESTS=1 POSTERN_TESTABLE=1 swift test $(TESTING) --skip-build --filter '$(LONG)'
 
 # Its sources are a target of this package as well, which `make test` builds and asks.
 test-example: swift
@@ -160,6 +166,7 @@ install-dependencies:
 
 clean:
 	swift package clean
+	rm -rf .build/testing .build/fuzzing
 
 # What the toolchain itself needs comes first: without it, it cannot even say its version.
 swift:

@@ -1,11 +1,19 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let settings: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-]
+// The suite runs on a release build whose internals it sees: `make test` says so. Tests themselves are not worth optimizing.
+let isTestable = Context.environment["POSTERN_TESTABLE"] == "1"
+// In continuous integration a warning is a failure.
+let isStrict = Context.environment["POSTERN_CI"] == "1"
+let features: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + (isStrict ? [.treatAllWarnings(as: .error)] : [])
+let strictC: [CSetting] = isStrict ? [.treatAllWarnings(as: .error)] : []
+let settings = features + (isTestable ? [.unsafeFlags(["-enable-testing"])] : [])
+let testSettings = features + (isTestable ? [.unsafeFlags(["-Onone"])] : [])
 
 let package = Package(
     name: "postern",
@@ -24,8 +32,8 @@ let package = Package(
         .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
-        .target(name: "CLinux"),
-        .target(name: "CUnicode", exclude: ["make-tables"]),
+        .target(name: "CLinux", cSettings: strictC),
+        .target(name: "CUnicode", exclude: ["make-tables"], cSettings: strictC),
         .target(
             name: "FastCGI",
             dependencies: ["CFastCGI", "CLinux"],
@@ -63,18 +71,31 @@ let package = Package(
             path: "Benchmarks/Store",
             swiftSettings: settings
         ),
-        .testTarget(name: "FastCGITests", dependencies: ["CLinux", "FastCGI"], swiftSettings: settings),
+        // What tests of all targets have in common.
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: testSettings),
+        .testTarget(
+            name: "FastCGITests",
+            dependencies: ["CLinux", "FastCGI", "TestSupport"],
+            swiftSettings: testSettings
+        ),
         .testTarget(
             name: "WebServerConfigurationTests",
-            dependencies: ["WebServerConfiguration"],
-            swiftSettings: settings
+            dependencies: ["TestSupport", "WebServerConfiguration"],
+            swiftSettings: testSettings
         ),
-        .testTarget(name: "JournalTests", dependencies: ["CLinux", "Journal"], swiftSettings: settings),
+        .testTarget(
+            name: "JournalTests",
+            dependencies: ["CLinux", "Journal", "TestSupport"],
+            swiftSettings: testSettings
+        ),
         .testTarget(
             name: "PosternTests",
-            dependencies: ["CUnicode", "FastCGI", "Postern", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CUnicode", "FastCGI", "Journal", "Postern", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             exclude: ["Vectors"],
-            swiftSettings: settings
+            swiftSettings: testSettings
         ),
         .executableTarget(
             name: "store-exerciser",
@@ -104,11 +125,11 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "Hello", "Journal", "Postern", "PosternCommand", "WebServerConfiguration", "parser-cost",
+                "Hello", "Journal", "Postern", "PosternCommand", "TestSupport", "WebServerConfiguration", "parser-cost",
                 "store-exerciser", "store-simulation",
             ],
             exclude: ["Serving/Peer"],
-            swiftSettings: settings
+            swiftSettings: testSettings
         ),
     ],
     swiftLanguageModes: [.v6]

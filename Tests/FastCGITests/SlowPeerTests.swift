@@ -124,17 +124,22 @@ struct SlowPeerTests {
         connection.setRestOfLent(bytes(300))
         #expect(!connection.isIdle)
         #expect(connection.setOutput(bytes(500), sent: 0, closesAfterwards: false))
-        #expect(budget.hasRoom(200) && !budget.hasRoom(201))
+        #expect(budget.hasRoom(200))
+        #expect(!budget.hasRoom(201))
         #expect(connection.setRest(bytes(400)))
-        #expect(budget.hasRoom(100) && !budget.hasRoom(101))
+        #expect(budget.hasRoom(100))
+        #expect(!budget.hasRoom(101))
         #expect(!Connection(-1, loop).setPending(bytes(101)))
         // What came behind is all that is left of it, and no place to stop at.
         connection.finish()
-        #expect(budget.hasRoom(1000) && !connection.isIdle)
+        #expect(budget.hasRoom(1000))
+        #expect(!connection.isIdle)
         #expect(connection.takeUpRest())
-        #expect(budget.hasRoom(600) && !budget.hasRoom(601))
+        #expect(budget.hasRoom(600))
+        #expect(!budget.hasRoom(601))
         connection.finish()
-        #expect(budget.hasRoom(1000) && connection.isIdle)
+        #expect(budget.hasRoom(1000))
+        #expect(connection.isIdle)
 
         let head = RecordScanner.Head(id: 1, role: .responder, keepsConnection: true, length: 0, body: .follows)
         func incoming(_ headCount: Int, _ bodyCount: Int) -> Connection.IncomingRequest {
@@ -144,7 +149,8 @@ struct SlowPeerTests {
             return Connection.IncomingRequest(head: head, bytes: bytes(headCount), body: body)
         }
         #expect(connection.setIncoming(incoming(300, 800)))
-        #expect(budget.hasRoom(700) && !budget.hasRoom(701))
+        #expect(budget.hasRoom(700))
+        #expect(!budget.hasRoom(701))
         #expect(throws: BodyError.noRoom) { _ = try connection.incoming?.body.received.bytes(announced: nil) }
         let other = Connection(-1, loop)
         #expect(!other.setIncoming(incoming(800, 10)))

@@ -1,9 +1,10 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Journal
 
-@Suite("Torn tails and damage")
+@Suite("Torn tails and damage", .randomized)
 struct DamageTests {
     private let folder: TemporaryFolder
 
@@ -104,7 +105,7 @@ struct DamageTests {
         let one = try folder.open()
         try one.append(["a"])
         let whole = try folder.bytes()
-        var generator = SystemRandomNumberGenerator()
+        var generator = seeded
         for tail in [
             [UInt8](repeating: 0, count: length), (0..<length).map { _ in generator.next() },
             [UInt8](repeating: 0x23, count: length),

@@ -128,7 +128,8 @@ struct JournalTests {
         try writer.append(["b"])
         #expect(try one.read() == ["a", "b"])
         #expect(try writer.compact { $0 })
-        #expect(try one.read() == ["a", "b"] && one.resets == 1)
+        #expect(try one.read() == ["a", "b"])
+        #expect(one.resets == 1)
 
         rename(folder.journalPath, folder.path + "/events.old")
         #expect(try one.read() == ["a", "b"])
@@ -206,7 +207,8 @@ struct JournalTests {
                 found.withLock { $0.append(opened?.changes.identity) }
             }
             let all = found.withLock { $0 }
-            #expect(all.count == 8 && all.allSatisfy { $0 != nil && $0 == all[0] })
+            try #require(all.count == 8)
+            #expect(all.allSatisfy { $0 != nil && $0 == all[0] })
         }
     }
 

@@ -1,10 +1,11 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Journal
 
-@Suite("Repairing a journal")
+@Suite("Repairing a journal", .randomized)
 struct RepairTests {
     private let folder: TemporaryFolder
 
@@ -25,7 +26,9 @@ struct RepairTests {
         try folder.open().append(["a", "b"])
         let before = try folder.bytes()
         let result = try repair()
-        #expect(result.events == 2 && result.dropped == 0 && result.sideFile == nil)
+        #expect(result.events == 2)
+        #expect(result.dropped == 0)
+        #expect(result.sideFile == nil)
         #expect(try folder.bytes() == before)
     }
 
@@ -33,7 +36,7 @@ struct RepairTests {
         "Whatever is damaged, what is kept was there, in its order; what is not damaged is kept; then it can be used again"
     )
     func damage() throws {
-        var generator = SystemRandomNumberGenerator()
+        var generator = seeded
         for round in 0..<60 {
             let reader = try folder.open()
             let texts = (0..<40).map { "r\(round)-\($0)" }
@@ -78,7 +81,8 @@ struct RepairTests {
         let good = try folder.bytes()
         try folder.setBytes(good + Array("nonsense\nmore".utf8))
         let result = try repair()
-        #expect(result.events == 2 && result.dropped == 13)
+        #expect(result.events == 2)
+        #expect(result.dropped == 13)
         let side = try String(contentsOfFile: try #require(result.sideFile), encoding: .utf8)
         #expect(side == "nonsense\nmore")
         #expect(
@@ -117,7 +121,9 @@ struct RepairTests {
             try folder.setBytes(bytes)
             #expect(throws: JournalError.foreignFile(path: folder.journalPath)) { try folder.open().read() }
             let result = try repair()
-            #expect(result.events == 2 && result.dropped == 0 && !result.wasWhole)
+            #expect(result.events == 2)
+            #expect(result.dropped == 0)
+            #expect(!result.wasWhole)
             #expect(try folder.open().read() == ["a", "b"])
         }
     }
@@ -137,13 +143,15 @@ struct RepairTests {
         for text in ["a", "b", "c", "d", "e"] { try folder.open().append([text]) }
         let lines = try folder.bytes().split(separator: 0x0A).map { Array($0) + [0x0A] }
         let groups = stride(from: 1, to: lines.count, by: 2).map { lines[$0] + lines[$0 + 1] }
-        var generator = SystemRandomNumberGenerator()
+        let generator = seeded
         for _ in 0..<20 {
             let order = groups.indices.map { ($0, generator.next()) }.sorted { $0.1 < $1.1 }.map(\.0)
             let doubled = order + order.prefix(2)
             try folder.setBytes(lines[0] + doubled.flatMap { groups[$0] })
             let result = try repair()
-            #expect(result.events == 5 && result.missingGroups == 0 && result.dropped == 0, "\(doubled)")
+            #expect(result.events == 5, "\(doubled)")
+            #expect(result.missingGroups == 0, "\(doubled)")
+            #expect(result.dropped == 0, "\(doubled)")
             #expect(try folder.open().read() == ["a", "b", "c", "d", "e"], "\(doubled)")
         }
     }
@@ -157,8 +165,11 @@ struct RepairTests {
         try folder.setBytes(bytes)
         let open = try JournalFolder(opening: folder.path, kind: "test", version: 1)
         let result = try #require(try open.repair(["events"], isDryRun: true).first)
-        #expect(result.events == 2 && result.sideFile == nil && !result.wasWhole)
-        #expect(result.droppedLines.count == 1 && result.droppedLines[0].suffix(2) == Array("\tx".utf8))
+        #expect(result.events == 2)
+        #expect(result.sideFile == nil)
+        #expect(!result.wasWhole)
+        try #require(result.droppedLines.count == 1)
+        #expect(result.droppedLines[0].suffix(2) == Array("\tx".utf8))
         #expect(try folder.bytes() == bytes)
     }
 
@@ -174,7 +185,10 @@ struct RepairTests {
             try folder.setBytes(bytes, sameBoot: true)
             #expect(throws: JournalError.self) { try folder.open().read() }
             let result = try repair()
-            #expect(!result.wasWhole && result.events == kept.count && result.dropped == 0 && result.sideFile == nil)
+            #expect(!result.wasWhole)
+            #expect(result.events == kept.count)
+            #expect(result.dropped == 0)
+            #expect(result.sideFile == nil)
             #expect(result.hasLostEnd)
             #expect(result.missingGroups == (kept.last == "d" ? 1 : 0))
             #expect(try folder.open().read() == kept)

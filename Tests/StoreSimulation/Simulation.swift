@@ -275,6 +275,10 @@ final class Simulation {
             try actor.take(.issue(model.accounts.count - 1, seconds: nil))
             for step in [Plan.Step.compact, .look(0)] { try actor.take(step) }
             try lookAtAll(store)
+            // What was killed or failed has left nothing: whoever opens the store removes it.
+            for name in machine.disk.names(in: Self.store) where name.contains(".new") {
+                model.violated("\(name) is left over")
+            }
         } catch {
             model.violated("a store that is whole cannot be used: \(error)")
         }

@@ -59,10 +59,8 @@ struct LintTests {
         let guarded = configuration.servers.flatMap(\.posternLocations).filter { $0.gate != nil }
         #expect(guarded.map(\.location.text) == ["/app/"])
         let policy = try #require(guarded.first).policy(in: configuration)
-        #expect(
-            policy.map(\.name) == ["POSTERN_VIEW", "POSTERN_PERMISSION"]
-                && policy.map(\.value) == ["gate", "IsAuthenticated"]
-        )
+        #expect(policy.map(\.name) == ["POSTERN_VIEW", "POSTERN_PERMISSION"])
+        #expect(policy.map(\.value) == ["gate", "IsAuthenticated"])
     }
 
     /// What is added to the good one in `http {}`, in `server {}` or in the guarded location, and what is found.
@@ -211,7 +209,8 @@ struct LintTests {
     )
     func unenforced(location: String) throws {
         let findings = try Self.findings(try Self.dump(server: location))
-        #expect(findings.map(\.rule) == ["policy-without-guard"] && findings.first?.severity == .error, "\(findings)")
+        #expect(findings.map(\.rule) == ["policy-without-guard"], "\(findings)")
+        #expect(findings.first?.severity == .error, "\(findings)")
     }
 
     @Test("A policy of a whole server that none of its locations enforces")
@@ -231,9 +230,8 @@ struct LintTests {
     func rawPath(target: String, isFound: Bool) throws {
         let dump = try Self.dump(app: "set $postern_path raw;").replacing("http://127.0.0.1:9000;", with: target + ";")
         let findings = try Self.findings(dump)
-        #expect(
-            findings.map(\.rule) == (isFound ? ["raw-path"] : []) && findings.allSatisfy { $0.severity == .warning }
-        )
+        #expect(findings.map(\.rule) == (isFound ? ["raw-path"] : []))
+        #expect(findings.allSatisfy { $0.severity == .warning })
     }
 
     @Test("A gate has to be told what the client typed")

@@ -69,7 +69,8 @@ extension JSONReader {
                     to += Self.put(unit, to)
                 } else if unit >= 0xDC00, half.end == from {
                     // The first half was taken for one without the other.
-                    to += Self.put(0x10000 &+ half.bits &+ unit & 0x3FF, to - 3) - 3
+                    Self.putPair(0x10000 &+ half.bits &+ unit & 0x3FF, to - 3)
+                    to += 1
                     surrogate = half.surrogateBefore
                 } else {
                     if unit < 0xDC00 {
@@ -135,7 +136,7 @@ extension JSONReader {
             return UnsafePointer(classes)
         }()
 
-        /// Writes UTF-8 (RFC 3629, section 3) of a character above U+007F.
+        /// Writes UTF-8 (RFC 3629, section 3) of a character from U+0080 to U+FFFF.
         /// - Returns: Its bytes.
         @inline(__always)
         private static func put(_ codePoint: UInt32, _ room: UnsafeMutablePointer<UInt8>) -> Int {
@@ -147,17 +148,19 @@ extension JSONReader {
                 room[1] = byte(0x80, 0)
                 return 2
             }
-            if codePoint < 0x10000 {
-                room[0] = byte(0xE0, 12, 0x0F)
-                room[1] = byte(0x80, 6)
-                room[2] = byte(0x80, 0)
-                return 3
-            }
-            room[0] = byte(0xF0, 18, 0x07)
-            room[1] = byte(0x80, 12)
-            room[2] = byte(0x80, 6)
-            room[3] = byte(0x80, 0)
-            return 4
+            room[0] = byte(0xE0, 12, 0x0F)
+            room[1] = byte(0x80, 6)
+            room[2] = byte(0x80, 0)
+            return 3
+        }
+
+        /// Writes UTF-8 of a character above U+FFFF, which has four bytes, at once: byte by byte, Swift 6.3.1 leaves the first
+        /// store out when it optimizes, because it takes the one before it for that (its pass dead-store-elimination).
+        @inline(__always)
+        private static func putPair(_ codePoint: UInt32, _ room: UnsafeMutablePointer<UInt8>) {
+            let later = (codePoint >> 12 & 0x3F) << 8 | (codePoint >> 6 & 0x3F) << 16 | (codePoint & 0x3F) << 24
+            let word = 0x8080_80F0 | codePoint >> 18 | later
+            UnsafeMutableRawPointer(room).storeBytes(of: word.littleEndian, as: UInt32.self)
         }
     }
 }

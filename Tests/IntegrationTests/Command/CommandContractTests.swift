@@ -57,16 +57,21 @@ struct CommandContractTests {
     func badStores(command: [String]) throws {
         defer { remove() }
         let missing = try postern(command, store: folder + "/none")
-        #expect(missing.code == 66 && missing.error.contains(folder + "/none"), "\(missing.error)")
+        #expect(missing.code == 66, "\(missing.error)")
+        #expect(missing.error.contains(folder + "/none"), "\(missing.error)")
         try "postern 2\n".write(toFile: store + "/VERSION", atomically: false, encoding: .utf8)
         let newer = try postern(command)
-        #expect(newer.code == 78 && newer.error.contains("upgrade the program"), "\(newer.error)")
+        #expect(newer.code == 78, "\(newer.error)")
+        #expect(newer.error.contains("upgrade the program"), "\(newer.error)")
         try "postern 1\n".write(toFile: store + "/VERSION", atomically: false, encoding: .utf8)
         chmod(store, 0o755)
         let open = try postern(command)
-        #expect(open.code == 78 && open.error.contains("chmod 700"), "\(open.error)")
+        #expect(open.code == 78, "\(open.error)")
+        #expect(open.error.contains("chmod 700"), "\(open.error)")
         for result in [missing, newer, open] {
-            #expect(result.output.isEmpty && result.error.hasPrefix("postern: ") && result.error.hasSuffix("\n"))
+            #expect(result.output.isEmpty)
+            #expect(result.error.hasPrefix("postern: "))
+            #expect(result.error.hasSuffix("\n"))
             #expect(result.error.split(separator: "\n").count == 1, "\(result.error)")
         }
     }
@@ -76,7 +81,9 @@ struct CommandContractTests {
         defer { remove() }
         for arguments in Self.onStore.map({ $0 + ["--bogus"] }) + [["store", "list"], ["bogus"], ["user", "show"]] {
             let refused = try postern(arguments)
-            #expect(refused.code == 64 && refused.output.isEmpty && !refused.error.isEmpty, "\(arguments)")
+            #expect(refused.code == 64, "\(arguments)")
+            #expect(refused.output.isEmpty, "\(arguments)")
+            #expect(!refused.error.isEmpty, "\(arguments)")
         }
     }
 
@@ -105,19 +112,22 @@ struct CommandContractTests {
         }
         let refused = try postern(arguments)
         #expect(refused.code == code, "\(refused.error)")
-        #expect(refused.output.isEmpty && refused.error.split(separator: "\n").count == 1, "\(refused.error)")
+        #expect(refused.output.isEmpty, "\(refused.error)")
+        #expect(refused.error.split(separator: "\n").count == 1, "\(refused.error)")
     }
 
     @Test("A file that is damaged, one that may not be read, and a full disk where the answer goes")
     func files() throws {
         defer { remove() }
         let full = try Child.run("/bin/sh", ["-c", "\"\(Site.binary)\" user list --store \(store) >/dev/full"])
-        #expect(full.code == 74 && full.error.contains("No space left"), "\(full.error)")
+        #expect(full.code == 74, "\(full.error)")
+        #expect(full.error.contains("No space left"), "\(full.error)")
         let closed = try Child.run(
             "/bin/bash",
             ["-c", "\"\(Site.binary)\" user list --store \(store) | :; exit $PIPESTATUS"]
         )
-        #expect(closed.code == 0 && closed.error.isEmpty, "\(closed.error)")
+        #expect(closed.code == 0, "\(closed.error)")
+        #expect(closed.error.isEmpty, "\(closed.error)")
         let users = store + "/users"
         var bytes = try Data(contentsOf: URL(fileURLWithPath: users))
         bytes[bytes.count / 2] ^= 1
@@ -144,7 +154,8 @@ struct CommandContractTests {
             let result = try postern(command + ["--json"])
             #expect(result.code == (command == ["doctor"] ? 1 : 0), "\(command): \(result.error)")
             let object = try? JSONSerialization.jsonObject(with: Data(result.output.utf8))
-            #expect(object != nil && result.output.split(separator: "\n").count == 1, "\(command): \(result.output)")
+            #expect(object != nil, "\(command): \(result.output)")
+            #expect(result.output.split(separator: "\n").count == 1, "\(command): \(result.output)")
         }
         // This one prints nothing else.
         #expect(
@@ -163,7 +174,8 @@ struct CommandContractTests {
                 ["-qec", arguments, "/dev/null"],
                 environment: ["POSTERN_STORE": store, "TERM": "xterm-256color", "CLICOLOR_FORCE": "1"]
             )
-            #expect(!shown.output.isEmpty && !shown.output.contains("\u{1B}"), "\(command)")
+            #expect(!shown.output.isEmpty, "\(command)")
+            #expect(!shown.output.contains("\u{1B}"), "\(command)")
         }
     }
 
@@ -176,7 +188,9 @@ struct CommandContractTests {
         ] {
             let before = try postern(["store", "check"]).output
             let refused = try postern(command)
-            #expect(refused.code == 64 && refused.output.isEmpty && refused.error.contains("--yes"), "\(refused.error)")
+            #expect(refused.code == 64, "\(refused.error)")
+            #expect(refused.output.isEmpty, "\(refused.error)")
+            #expect(refused.error.contains("--yes"), "\(refused.error)")
             #expect(refused.error.split(separator: "\n").count == 1)
             #expect(try postern(["store", "check"]).output == before)
             #expect(try keys().contains(key))

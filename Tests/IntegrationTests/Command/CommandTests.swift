@@ -27,7 +27,9 @@ struct CommandTests {
         let added = try postern(["user", "add", "ann", "--json", "--with-token"], input: Site.password + "\n")
         try added.expectSuccess()
         let row = try #require(try object(added.output) as? [String: Any])
-        #expect(row["username"] as? String == "ann" && row["id"] as? Int == 1 && row["is_staff"] as? Bool == false)
+        #expect(row["username"] as? String == "ann")
+        #expect(row["id"] as? Int == 1)
+        #expect(row["is_staff"] as? Bool == false)
         #expect((row["token"] as? String)?.hasPrefix("pst_") == true)
         #expect(try postern(["user", "add", "bot", "--no-password", "--staff"]).output.isEmpty)
         let table = try postern(["user", "list"]).output.split(separator: "\n").map {
@@ -39,7 +41,8 @@ struct CommandTests {
         try postern(["user", "grant", "ann", "--superuser"]).expectSuccess()
         try postern(["user", "disable", "ann"]).expectSuccess()
         let shown = try #require(try object(try postern(["user", "show", "ann", "--json"]).output) as? [String: Any])
-        #expect(shown["is_superuser"] as? Bool == true && shown["is_active"] as? Bool == false)
+        #expect(shown["is_superuser"] as? Bool == true)
+        #expect(shown["is_active"] as? Bool == false)
         #expect(try postern(["user", "delete", "ann"]).code == 64)
         try postern(["user", "delete", "ann", "--yes"]).expectSuccess()
         #expect(try postern(["user", "show", "ann"]).code == 67)
@@ -54,7 +57,8 @@ struct CommandTests {
         let row = try #require(try object(composed.output) as? [String: Any])
         #expect((row["username"] as? String)?.unicodeScalars.count == 5)
         let refused = try postern(["user", "add", "\u{430}dmin", "--no-password"])
-        #expect(refused.code == 65 && refused.output.isEmpty)
+        #expect(refused.code == 65)
+        #expect(refused.output.isEmpty)
         #expect(
             refused.error
                 == "postern: A username cannot mix scripts, and the character U+0430 is of another one than others: write the name in one script.\n"
@@ -86,7 +90,8 @@ struct CommandTests {
         #expect(try postern(["group", "list"]).output == "NAME  PERMISSIONS\nops   shop.add_thing shop.change_thing\n")
         try postern(["user", "grant", "ann", "--group", "ops", "--permission", "a.b"]).expectSuccess()
         let shown = try #require(try object(try postern(["user", "show", "ann", "--json"]).output) as? [String: Any])
-        #expect(shown["groups"] as? [String] == ["ops"] && shown["permissions"] as? [String] == ["a.b"])
+        #expect(shown["groups"] as? [String] == ["ops"])
+        #expect(shown["permissions"] as? [String] == ["a.b"])
         for (arguments, code) in [
             (["user", "grant", "ann", "--group", "nobodys"], Int32(65)),
             (["user", "grant", "ann", "--permission", "ab"], 65),
@@ -95,14 +100,19 @@ struct CommandTests {
         ] {
             let refused = try postern(arguments)
             #expect(
-                refused.code == code && refused.error.split(separator: "\n").first?.isEmpty == false,
+                refused.code == code,
+                "\(arguments)"
+            )
+            #expect(
+                refused.error.split(separator: "\n").first?.isEmpty == false,
                 "\(arguments)"
             )
         }
         try postern(["user", "grant", "ann", "--no-group", "ops", "--no-permission", "a.b"]).expectSuccess()
         try postern(["group", "delete", "ops", "--yes"]).expectSuccess()
         let after = try #require(try object(try postern(["user", "show", "ann", "--json"]).output) as? [String: Any])
-        #expect(after["groups"] as? [String] == [] && after["permissions"] as? [String] == [])
+        #expect(after["groups"] as? [String] == [])
+        #expect(after["permissions"] as? [String] == [])
         #expect(try postern(["group", "list", "--json"]).output == "[]\n")
     }
 
@@ -116,15 +126,14 @@ struct CommandTests {
             "10.0.0.0/8",
         ]).expectSuccess()
         let rows = try #require(try object(try postern(["token", "list", "--json"]).output) as? [[String: Any]])
-        #expect(
-            rows.first?["scopes"] as? [String] == ["read", "stats"] && rows.first?["methods"] as? [String] == ["GET"]
-        )
-        #expect(
-            rows.first?["paths"] as? [String] == ["/api/"] && rows.first?["networks"] as? [String] == ["10.0.0.0/8"]
-        )
+        #expect(rows.first?["scopes"] as? [String] == ["read", "stats"])
+        #expect(rows.first?["methods"] as? [String] == ["GET"])
+        #expect(rows.first?["paths"] as? [String] == ["/api/"])
+        #expect(rows.first?["networks"] as? [String] == ["10.0.0.0/8"])
         for arguments in [["--path", "api"], ["--method", "G T"], ["--network", "10.0.0.1/8"], ["--scope", "a b"]] {
             let refused = try postern(["token", "create", "ann"] + arguments)
-            #expect(refused.code == 64 && refused.error.hasPrefix("postern: \""), "\(arguments)")
+            #expect(refused.code == 64, "\(arguments)")
+            #expect(refused.error.hasPrefix("postern: \""), "\(arguments)")
         }
         #expect(try (object(try postern(["token", "list", "--json"]).output) as? [Any])?.count == 1)
     }
@@ -136,7 +145,8 @@ struct CommandTests {
         for _ in 0..<3 { try postern(["token", "create", "ann"]).expectSuccess() }
         try postern(["token", "revoke", "1", "2"]).expectSuccess()
         let checked = try #require(try object(try postern(["store", "check", "--json"]).output) as? [[String: Any]])
-        #expect(checked.map { $0["events"] as? Int } == [1, 5, 0, 0] && checked[1]["needed"] as? Int == 2)
+        #expect(checked.map { $0["events"] as? Int } == [1, 5, 0, 0])
+        #expect(checked[1]["needed"] as? Int == 2)
         let (copy, anew) = (folder + "/copy", folder + "/anew")
         try postern(["store", "backup", copy]).expectSuccess()
         #expect(try postern(["store", "backup", copy]).code == 73)
@@ -144,12 +154,14 @@ struct CommandTests {
         #expect(try postern(["store", "check"]).output.contains("tokens       2       2"))
         try postern(["token", "revoke", "3"]).expectSuccess()
         let restored = try postern(["store", "restore", copy, anew])
-        #expect(restored.code == 0 && restored.error.contains("is good again"))
+        #expect(restored.code == 0)
+        #expect(restored.error.contains("is good again"))
         func tokens(_ store: String) throws -> Int {
             let list = try Child.run(Site.binary, ["token", "list", "--json", "--store", store])
             return try (object(list.output) as? [Any])?.count ?? -1
         }
-        #expect(try tokens(store) == 0 && tokens(anew) == 1)
+        #expect(try tokens(store) == 0)
+        #expect(try tokens(anew) == 1)
         try postern(["store", "restore", copy, anew + "2", "--revoke-all"]).expectSuccess()
         let users = try Child.run(Site.binary, ["user", "list", "--store", anew + "2"])
         #expect(users.output.contains("ann"))
@@ -171,12 +183,21 @@ struct CommandTests {
         try text.write(toFile: path, atomically: false, encoding: .utf8)
         let checked = try postern(["store", "check"])
         #expect(
-            checked.code == 65 && checked.error.contains("store/tokens") && checked.error.contains("line \(third)"),
+            checked.code == 65,
+            "\(checked.error)"
+        )
+        #expect(
+            checked.error.contains("store/tokens"),
+            "\(checked.error)"
+        )
+        #expect(
+            checked.error.contains("line \(third)"),
             "\(checked.error)"
         )
         let repaired = try postern(["store", "repair", "--yes", "--json"])
         let rows = try #require(try object(repaired.output) as? [[String: Any]])
-        #expect(rows[1]["events"] as? Int == 4 && rows[1]["dropped"] as? Int == lines[third].utf8.count + 1)
+        #expect(rows[1]["events"] as? Int == 4)
+        #expect(rows[1]["dropped"] as? Int == lines[third].utf8.count + 1)
         #expect(repaired.error.contains("postern user revoke-all"))
         let side = try #require(rows[1]["side_file"] as? String)
         #expect(try String(contentsOfFile: side, encoding: .utf8).contains("\tisSued\t3\t"))
@@ -190,12 +211,16 @@ struct CommandTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try postern(["user", "add", "ann", "--no-password"]).expectSuccess()
         let created = try postern(["token", "create", "ann", "--label", "two words\u{1B}[31m"])
-        #expect(created.output.count == 41 && created.output.hasPrefix("pst_"))
+        #expect(created.output.count == 41)
+        #expect(created.output.hasPrefix("pst_"))
         let listed = try postern(["token", "list"])
-        #expect(listed.output.contains("two words\\u{1b}[31m") && !listed.output.contains("\u{1B}"))
+        #expect(listed.output.contains("two words\\u{1b}[31m"))
+        #expect(!listed.output.contains("\u{1B}"))
         #expect(!listed.output.contains(created.output.dropLast()))
         let rows = try #require(try object(try postern(["token", "list", "--json"]).output) as? [[String: Any]])
-        #expect(rows.count == 1 && rows[0]["user"] as? String == "ann" && rows[0]["expires"] is String)
+        try #require(rows.count == 1)
+        #expect(rows[0]["user"] as? String == "ann")
+        #expect(rows[0]["expires"] is String)
         try postern(["token", "create", "ann", "--expires", "never"]).expectSuccess()
         let never = try #require(
             try object(try postern(["token", "list", "ann", "--json"]).output) as? [[String: Any]]
@@ -235,7 +260,8 @@ struct CommandTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         #expect(try postern(["user", "add", "ann"], input: "").code == 66)
         let short = try postern(["user", "add", "ann"], input: "fourteen chars\n")
-        #expect(short.code == 65 && short.error.contains("15"))
+        #expect(short.code == 65)
+        #expect(short.error.contains("15"))
         #expect(try postern(["user", "add", "ann"], input: String(repeating: "x", count: 1025) + "\n").code == 65)
         #expect(try postern(["user", "list", "--json"]).output == "[]\n")
         try postern(["user", "add", "ann"], input: "fifteen glyphs!\nand more").expectSuccess()
@@ -275,10 +301,9 @@ struct CommandTests {
         }
         let good = try type("correct horsx\u{7F}e battery staple\r|correct horse battery staple\r", "add ann")
         #expect(good.code == 0, "\(good.output)")
-        #expect(
-            good.output.contains("Password for ann: ") && good.output.contains("Once more: ")
-                && !good.output.contains("horse")
-        )
+        #expect(good.output.contains("Password for ann: "))
+        #expect(good.output.contains("Once more: "))
+        #expect(!good.output.contains("horse"))
         #expect(try type("correct horse battery staple\r|correct horse battery stable\r", "add ben").code == 65)
         #expect(try type("half a word\u{3}|", "add ben").code == 75)
         #expect(try postern(["user", "list", "--json"]).output.components(separatedBy: "\"username\"").count == 2)

@@ -26,11 +26,14 @@ struct KeyCommandTests {
     func keysOfAStore() throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let first = try #require(try keys().first)
-        #expect(try keys().count == 1 && first["algorithm"] as? String == "HS256" && first["signs"] as? Bool == true)
+        #expect(try keys().count == 1)
+        #expect(first["algorithm"] as? String == "HS256")
+        #expect(first["signs"] as? Bool == true)
         #expect(try postern(["key", "jwks"]).output == "{\"keys\":[]}\n")
         let made = try postern(["key", "generate", "--algorithm", "EdDSA"])
         let id = made.output.trimmingCharacters(in: .newlines)
-        #expect(made.code == 0 && id.utf8.count == 16)
+        #expect(made.code == 0)
+        #expect(id.utf8.count == 16)
         let rotated = try postern(["key", "rotate"]).output.trimmingCharacters(in: .newlines)
         let later = try postern(["key", "rotate", "--after", "1h"]).output.trimmingCharacters(in: .newlines)
         let list = try keys()
@@ -38,14 +41,18 @@ struct KeyCommandTests {
         #expect(list.filter { $0["signs"] as? Bool == true }.map { $0["id"] as? String } == [rotated])
         #expect(list.last?["id"] as? String == later)
         let published = try postern(["key", "jwks"]).output
-        #expect(published.contains(id) && published.contains(rotated) && published.contains(later))
-        #expect(!published.contains("\"d\"") && !published.contains("\"k\""))
+        #expect(published.contains(id))
+        #expect(published.contains(rotated))
+        #expect(published.contains(later))
+        #expect(!published.contains("\"d\""))
+        #expect(!published.contains("\"k\""))
         for file in try FileManager.default.contentsOfDirectory(atPath: store + "/keys") {
             let attributes = try FileManager.default.attributesOfItem(atPath: store + "/keys/" + file)
             #expect(attributes[.posixPermissions] as? Int == 0o600)
         }
         let used = try postern(["key", "retire", rotated, "--yes"])
-        #expect(used.code == 65 && used.error.contains("rotate first"))
+        #expect(used.code == 65)
+        #expect(used.error.contains("rotate first"))
         try postern(["key", "retire", id, "--yes"]).expectSuccess()
         #expect(try postern(["key", "retire", id, "--yes"]).code == 65)
         #expect(try postern(["key", "retire", "../users", "--yes"]).code == 65)
@@ -70,7 +77,9 @@ struct KeyCommandTests {
             ("eyJhbGciOiJub25lIn0.e30.", "Token is invalid."),
         ] {
             let result = try postern(verify + [store + "/keys"], input: token)
-            #expect(result.code == 65 && result.error == "postern: \(reason)\n" && result.output.isEmpty)
+            #expect(result.code == 65)
+            #expect(result.error == "postern: \(reason)\n")
+            #expect(result.output.isEmpty)
         }
         #expect(try postern(verify + [store + "/keys"]).code == 66)
         for (path, text) in [
@@ -78,7 +87,8 @@ struct KeyCommandTests {
             (store + "/keys/" + name, name),
         ] {
             let result = try postern(verify + [path], input: "a.b.c")
-            #expect(result.code == 66 && result.error.contains(text), "\(result.error)")
+            #expect(result.code == 66, "\(result.error)")
+            #expect(result.error.contains(text), "\(result.error)")
             #expect(result.error.split(separator: "\n").count == 1)
         }
         #expect(try postern(verify + [store + "/keys", "--leeway", "1w"], input: "a.b.c").code == 64)
@@ -93,7 +103,8 @@ struct KeyCommandTests {
         for (keys, code) in [("\(odd),\(good)", Int32(65)), (odd, 66)] {
             try "{\"keys\":[\(keys)]}".write(toFile: folder + "/set", atomically: true, encoding: .utf8)
             let result = try postern(["jwt", "verify", "--keys", folder + "/set"], input: "a.b.c")
-            #expect(result.code == code && result.error.contains("key 1 \"o\" lets others sign, too"))
+            #expect(result.code == code)
+            #expect(result.error.contains("key 1 \"o\" lets others sign, too"))
         }
     }
 
@@ -106,10 +117,13 @@ struct KeyCommandTests {
         }
         try forgetJournals(but: 3)
         let before = try postern(["user", "list"])
-        #expect(before.code == 66 && before.error.contains("sessions"))
+        #expect(before.code == 66)
+        #expect(before.error.contains("sessions"))
         let upgraded = try postern(["store", "upgrade"])
         let made = upgraded.output.split(separator: "\n").map(String.init)
-        #expect(made.prefix(3) == ["keys", "sessions", "revocations"] && made.count == 4 && made[3].hasPrefix("keys/"))
+        try #require(made.count == 4)
+        #expect(made.prefix(3) == ["keys", "sessions", "revocations"])
+        #expect(made[3].hasPrefix("keys/"))
         #expect(try postern(["user", "list"]).output.contains("ann"))
         #expect(try postern(["store", "upgrade"]).output.isEmpty)
         #expect(try postern(["store", "upgrade", "--store", folder]).code != 0)
@@ -134,7 +148,8 @@ struct KeyCommandTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try FileManager.default.removeItem(atPath: store + "/tokens")
         let lost = try postern(["store", "upgrade"])
-        #expect(lost.code == 66 && lost.error.contains("tokens"), "\(lost.error)")
+        #expect(lost.code == 66, "\(lost.error)")
+        #expect(lost.error.contains("tokens"), "\(lost.error)")
         #expect(!FileManager.default.fileExists(atPath: store + "/tokens"))
 
         let older = folder + "/older"
@@ -143,7 +158,8 @@ struct KeyCommandTests {
             try FileManager.default.removeItem(atPath: older + "/keys/" + key)
         }
         let upgraded = try postern(["store", "upgrade", "--store", older])
-        #expect(upgraded.code == 0 && upgraded.output.isEmpty)
+        #expect(upgraded.code == 0)
+        #expect(upgraded.output.isEmpty)
     }
 
     @Test("A secret is all of standard input: no line that another program prints before it becomes the key")
@@ -164,7 +180,8 @@ struct KeyCommandTests {
         ] {
             let result = try postern(["key", "import"], input: input)
             #expect(result.code == 65 || result.code == 66, "\(input)")
-            #expect(result.error.contains(text) && !result.error.contains(secret), "\(result.error)")
+            #expect(result.error.contains(text), "\(result.error)")
+            #expect(!result.error.contains(secret), "\(result.error)")
         }
         #expect(try postern(["key", "list", "--json"]).output.components(separatedBy: "\"id\"").count == 3)
     }

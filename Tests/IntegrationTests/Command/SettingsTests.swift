@@ -64,9 +64,11 @@ struct SettingsTests {
         // What is said can be taken back.
         try write("with-token = on\nlog-file = /var/log/x\n")
         let other = try self.table(try settings(["--json", "--no-with-token", "--log-file", "stderr"]))
-        #expect(other["with-token"]?["value"] as? String == "off" && other["log-file"]?["value"] as? String == "stderr")
+        #expect(other["with-token"]?["value"] as? String == "off")
+        #expect(other["log-file"]?["value"] as? String == "stderr")
         let text = try settings().output
-        #expect(text.hasPrefix("SETTING ") && text.split(separator: "\n").count == table.count + 1)
+        #expect(text.hasPrefix("SETTING "))
+        #expect(text.split(separator: "\n").count == table.count + 1)
     }
 
     @Test("Every setting has a flag, and a variable that is no parameter of a location")
@@ -104,9 +106,11 @@ struct SettingsTests {
         try write(text)
         for command in ["settings", "serve"] {
             let result = try Child.run(Site.binary, [command, "--config", file, "--store", folder + "/store"])
-            #expect(result.code == 78 && result.output == "", "\(result)")
+            #expect(result.code == 78, "\(result)")
+            #expect(result.output == "", "\(result)")
             #expect(result.error.hasPrefix("postern: \(file):\(line): "), "\(result.error)")
-            #expect(result.error.contains(reason) && result.error.count { $0 == "\n" } == 1, "\(result.error)")
+            #expect(result.error.contains(reason), "\(result.error)")
+            #expect(result.error.count { $0 == "\n" } == 1, "\(result.error)")
         }
     }
 
@@ -115,9 +119,8 @@ struct SettingsTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try write("\u{FEFF}log-level = debug\r\n\r\n# a comment\r\nlog-format = json\r\n")
         let table = try table(try settings(["--json"]))
-        #expect(
-            table["log-level"]?["value"] as? String == "debug" && table["log-format"]?["value"] as? String == "json"
-        )
+        #expect(table["log-level"]?["value"] as? String == "debug")
+        #expect(table["log-format"]?["value"] as? String == "json")
     }
 
     @Test("A file that is missing, too large, no text or others' to write is refused; so is a variable that is none")
@@ -125,7 +128,8 @@ struct SettingsTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         func expect(_ code: Int32, _ reason: String, _ environment: [String: String] = [:]) throws {
             let result = try settings(environment: environment)
-            #expect(result.code == code && result.error.contains(reason), "\(result)")
+            #expect(result.code == code, "\(result)")
+            #expect(result.error.contains(reason), "\(result)")
             #expect(result.error.count { $0 == "\n" } == 1)
         }
         try expect(66, "no such file")
@@ -145,7 +149,8 @@ struct SettingsTests {
         try expect(78, "POSTERN_SERVE_LOG_LEVLE", ["POSTERN_SERVE_LOG_LEVLE": "debug"])
         try expect(78, "POSTERN_SERVE_LOG_LEVEL loud is not a log level", ["POSTERN_SERVE_LOG_LEVEL": "loud"])
         let flag = try settings(["--log-level", "loud"])
-        #expect(flag.code == 64 && flag.error.contains("--log-level loud is not a log level"))
+        #expect(flag.code == 64)
+        #expect(flag.error.contains("--log-level loud is not a log level"))
     }
 
     @Test("The server goes by the file; as a CGI program it takes no setting for a parameter of the location")
@@ -169,9 +174,11 @@ struct SettingsTests {
             ]
         )
         #expect(answer.output.hasPrefix("Status: 200 OK\r\n"), "\(answer)")
-        #expect(answer.error.hasPrefix(#"{"time":""#) && answer.error.contains("GET answered 200"))
+        #expect(answer.error.hasPrefix(#"{"time":""#))
+        #expect(answer.error.contains("GET answered 200"))
         // A log that cannot be made is no reason to go without.
         let refused = try Child.run(Site.binary, ["serve", "--config", file, "--audit-file", folder + "/none/audit"])
-        #expect(refused.code == 73 && refused.error.contains("/none/audit"))
+        #expect(refused.code == 73)
+        #expect(refused.error.contains("/none/audit"))
     }
 }

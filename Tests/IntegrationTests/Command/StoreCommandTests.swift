@@ -26,14 +26,13 @@ struct StoreCommandTests {
         let text = try String(contentsOfFile: site.store + "/tokens", encoding: .utf8)
         #expect(tokens["bytes"] as? Int == text.utf8.count)
         let times = text.split(separator: "\n").filter { $0.hasPrefix("2") }.map { String($0.prefix { $0 != "\t" }) }
-        #expect(tokens["oldest"] as? String == times.first && tokens["newest"] as? String == times.last)
+        #expect(tokens["oldest"] as? String == times.first)
+        #expect(tokens["newest"] as? String == times.last)
         #expect(rows[2]["oldest"] is NSNull)
         let table = try run(["store", "stats"]).output.split(separator: "\n")
-        #expect(
-            table.count == 5 && table[0].hasPrefix("JOURNAL")
-                && table[0].hasSuffix("NEWEST                       CPU MS  MEMORY"),
-            "\(table[0])"
-        )
+        try #require(table.count == 5)
+        #expect(table[0].hasPrefix("JOURNAL"))
+        #expect(table[0].hasSuffix("NEWEST                       CPU MS  MEMORY"))
         _ = try run(["store", "compact"])
         let after = try JSONSerialization.jsonObject(with: Data(try run(["store", "stats", "--json"]).output.utf8))
         #expect(((after as? [[String: Any]])?[1]["dead_percent"] as? Int) == 0)
@@ -105,7 +104,8 @@ struct StoreCommandTests {
         let drawn = finished.output.split(separator: "\r").map(String.init).filter { $0.contains("[") }
         #expect(drawn.contains { $0.wholeMatch(of: /\w+ \w+ +\[#*-*\] +\d+%/) != nil }, "\(drawn)")
         #expect(drawn.contains { $0.hasPrefix(verb + " ") }, "\(drawn)")
-        #expect(drawn.allSatisfy { $0.count < 80 } && !finished.output.contains("\u{1B}"))
+        #expect(drawn.allSatisfy { $0.count < 80 })
+        #expect(!finished.output.contains("\u{1B}"))
         // Erased, so that what is printed then begins on an empty line.
         #expect(finished.output.firstMatch(of: /\r +\r/) != nil)
     }
@@ -116,7 +116,8 @@ struct StoreCommandTests {
         defer { site.remove() }
         let finished = try slowly(command, in: site, onTerminal: false)
         #expect(finished.code == 0, "\(finished.error)")
-        #expect(!finished.output.contains("%:") && !finished.output.contains(verb))
+        #expect(!finished.output.contains("%:"))
+        #expect(!finished.output.contains(verb))
         let lines = finished.error.split(separator: "\n").filter { $0.contains("%") }
         #expect(lines.contains { $0.hasPrefix(verb + " ") }, "\(finished.error)")
         for line in lines { #expect(line.wholeMatch(of: /\w+ \w+: \d+%/) != nil, "\(line)") }
@@ -132,7 +133,8 @@ struct StoreCommandTests {
         let finished = try Child.run(Site.binary, ["store"] + arguments, environment: ["POSTERN_STORE": site.store])
         // A machine that is busy may not have been quick.
         guard ContinuousClock.now - started < .milliseconds(400) else { return }
-        #expect(finished.code == 0 && !finished.error.contains("%"), "\(finished.error)")
+        #expect(finished.code == 0, "\(finished.error)")
+        #expect(!finished.error.contains("%"), "\(finished.error)")
     }
 
     @Test("Files and folders have their modes whatever the umask", arguments: ["000", "777"])
@@ -144,7 +146,8 @@ struct StoreCommandTests {
         func mode(_ path: String) throws -> Int? {
             try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
         }
-        #expect(try mode(store) == 0o700 && mode(store + "/keys") == 0o700)
+        #expect(try mode(store) == 0o700)
+        #expect(try mode(store + "/keys") == 0o700)
         let names = try FileManager.default.subpathsOfDirectory(atPath: store).filter { $0 != "keys" }
         #expect(names.count > 6)
         for name in names { #expect(try mode(store + "/" + name) == 0o600, "\(name)") }

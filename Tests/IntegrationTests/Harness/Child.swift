@@ -79,7 +79,9 @@ final class Child: Sendable {
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0.key)=\($0.value)" }
+        // A CGI program would take those that are for the tests for mistakes.
+        let inheritable = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("POSTERN_") }
+        let variables = inheritable.merging(environment) { $1 }.map { "\($0.key)=\($0.value)" }
         var argv = ([path] + arguments).map { strdup($0) } + [nil]
         var envp = variables.map { strdup($0) } + [nil]
         defer { for text in argv + envp { free(text) } }

@@ -48,13 +48,10 @@ final class ContainerImage: Sendable {
         return geteuid() == 0 && (try? Child.run("/usr/bin/unshare", namespaces + ["/bin/true"]).code) == 0
     }()
 
-    /// The build that the image is made of. A debug build has the libraries of the toolchain in it.
-    static let binary = Site.releases.map { $0 + "/postern" } ?? Site.binary
-
     static func make(in folder: String, environment: [String: String] = [:]) throws -> String {
         let made = try Child.run(
             Site.sources + "/container/make-image",
-            [binary, folder],
+            [Site.binary, folder],
             environment: environment
         )
         try made.expectSuccess()
@@ -103,7 +100,8 @@ final class ContainerImage: Sendable {
         let index = try read(layout + "/index.json", as: Index.self)
         let manifest = try read(blob(try #require(index.manifests.first)), as: Manifest.self)
         let image = try read(blob(manifest.config), as: Image.self)
-        try #require(image.os == "linux" && image.rootfs.identities.count == manifest.layers.count)
+        try #require(image.os == "linux")
+        try #require(image.rootfs.identities.count == manifest.layers.count)
         configuration = image.config
         for (layer, identity) in zip(manifest.layers, image.rootfs.identities) {
             let path = try blob(layer)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A folder as the disk may hold it after a power cut, made from the system calls that strace(1) recorded.
 ///
@@ -160,7 +161,11 @@ struct DiskModel {
             if state.count < size { states.append(state + [UInt8](repeating: 0, count: size - state.count)) }
             for number in inode.writes.indices where isThere(number) {
                 guard let bytes = inode.writes[number].bytes else { continue }
-                for length in stride(from: step == 1 ? 1 : Int.random(in: 1...step), to: bytes.count, by: step) {
+                for length in stride(
+                    from: step == 1 ? 1 : Int.random(in: 1...step, using: &seeded),
+                    to: bytes.count,
+                    by: step
+                ) {
                     var torn = inode
                     torn.writes[number] = Write(offset: inode.writes[number].offset, bytes: Array(bytes[..<length]))
                     states.append(contents(of: torn, having: isThere))

@@ -13,8 +13,7 @@ struct Exercise {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
     }
 
-    private static let binary = URL(fileURLWithPath: Site.binary).deletingLastPathComponent()
-        .appendingPathComponent("store-exerciser").path
+    private static let binary = Site.products + "/store-exerciser"
 
     /// - Parameters:
     ///   - seconds: How long it goes on; 0: until it is killed.

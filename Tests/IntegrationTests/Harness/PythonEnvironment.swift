@@ -13,6 +13,10 @@ enum PythonEnvironment {
         let stamp = folder + "/requirements.txt"
         let wanted = try String(contentsOfFile: requirements, encoding: .utf8)
         let python = folder + "/bin/python"
+        // Other processes want it at the same time.
+        let lock = open(folder + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        defer { close(lock) }
+        try #require(flock(lock, LOCK_EX) == 0)
         if (try? String(contentsOfFile: stamp, encoding: .utf8)) == wanted { return python }
         try? FileManager.default.removeItem(atPath: folder)
         try Child.run("/usr/bin/env", ["python3", "-m", "venv", folder]).expectSuccess()

@@ -122,15 +122,29 @@ final class Site: @unchecked Sendable {
 
     var log: String { (try? String(contentsOfFile: folder + "/postern.log", encoding: .utf8)) ?? "" }
 
-    /// The product that stands beside the test bundle.
-    static let binary: String = {
+    /// The folder of the products that are tested: the one of the test bundle.
+    static let products: String = {
         let bundle = ProcessInfo.processInfo.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
-        return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("postern").path
+        return URL(fileURLWithPath: bundle).deletingLastPathComponent().path
     }()
 
-    /// The folder of release builds of these sources, where `make test` has made them. A CGI program would take a variable whose
-    /// name begins as those of Postern do for a mistake.
-    static let releases = ProcessInfo.processInfo.environment["RELEASE_BUILDS"]
+    static let binary = products + "/postern"
+
+    /// Where the sources are of the packages that this one was built with: beside a folder in which the products are.
+    static let checkouts: String = {
+        var folder = URL(fileURLWithPath: products).resolvingSymlinksInPath()
+        while folder.path != "/", access(folder.path + "/checkouts", F_OK) != 0 { folder.deleteLastPathComponent() }
+        return folder.appendingPathComponent("checkouts").path
+    }()
+
+    /// Whether the products are optimized, as those of `make test` are. A debug build takes many times as long.
+    static var areReleased: Bool {
+        #if DEBUG
+            false
+        #else
+            true
+        #endif
+    }
 
     /// The folder of the package.
     static let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

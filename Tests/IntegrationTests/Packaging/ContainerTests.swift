@@ -99,7 +99,8 @@ struct ContainerTests {
         #expect(user.output.contains("\"ann\""))
 
         let health = try image.health()
-        #expect(health.code == 0 && health.output == "{\"status\":\"ok\"}\n", "\(health.error)")
+        #expect(health.code == 0, "\(health.error)")
+        #expect(health.output == "{\"status\":\"ok\"}\n", "\(health.error)")
         #expect(try image.run(["health", "--live"]).code == 0)
         // The second server that starts on a store, as after an upgrade.
         try image.run(["store", "init", "--or-upgrade", "/var/lib/postern/store"]).expectSuccess()
@@ -107,7 +108,8 @@ struct ContainerTests {
 
         // It is nobody's but the user's, and the socket the group's.
         let owner = try FileManager.default.attributesOfItem(atPath: image.store + "/store/users")
-        #expect(owner[.ownerAccountID] as? Int == 10001 && owner[.posixPermissions] as? Int == 0o600)
+        #expect(owner[.ownerAccountID] as? Int == 10001)
+        #expect(owner[.posixPermissions] as? Int == 0o600)
         let socket = try FileManager.default.attributesOfItem(atPath: image.socketFolder + "/postern.sock")
         #expect(socket[.groupOwnerAccountID] as? UInt32 == getgrnam("www-data").pointee.gr_gid)
         #expect(socket[.posixPermissions] as? Int == 0o660)
@@ -115,13 +117,15 @@ struct ContainerTests {
         chmod(image.store + "/store/users", 0o644)
         try eventually("the health is bad") { try image.health().code == 69 }
         let bad = try image.health()
-        #expect(bad.error.contains("cannot answer requests: {") && bad.error.contains("The store cannot be read."))
+        #expect(bad.error.contains("cannot answer requests: {"))
+        #expect(bad.error.contains("The store cannot be read."))
         #expect(try image.run(["health", "--live"]).code == 0)
         chmod(image.store + "/store/users", 0o600)
         try eventually("the health is good again") { try image.health().code == 0 }
         site.end()
         let ended = try image.health()
-        #expect(ended.code == 69 && ended.error.contains("Nobody answers on /run/postern/postern.sock"))
+        #expect(ended.code == 69)
+        #expect(ended.error.contains("Nobody answers on /run/postern/postern.sock"))
     }
 
     @Test(
@@ -132,7 +136,8 @@ struct ContainerTests {
         let image = try ContainerImage()
         let owner = try #require(image.configuration.user.split(separator: ":").last.flatMap { gid_t($0) })
         // As `OnRootMismatch` leaves it from the first start on.
-        #expect(chown(image.store, 0, owner) == 0 && chmod(image.store, 0o2775) == 0)
+        #expect(chown(image.store, 0, owner) == 0)
+        #expect(chmod(image.store, 0o2775) == 0)
         for _ in 0..<2 {
             try image.run(["store", "init", "--or-upgrade", "/var/lib/postern/store"]).expectSuccess()
         }
@@ -156,8 +161,10 @@ struct ContainerTests {
         let text = try Child.run("/usr/bin/tar", ["-xOf", archives[0], config]).output
         let image = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
         let said = try #require(image["config"] as? [String: Any])
-        #expect(said["User"] as? String == "10001:10001" && said["WorkingDir"] as? String == "/var/lib/postern")
-        #expect(said["Entrypoint"] as? [String] == ["/usr/bin/postern"] && said["Cmd"] as? [String] == ["serve"])
+        #expect(said["User"] as? String == "10001:10001")
+        #expect(said["WorkingDir"] as? String == "/var/lib/postern")
+        #expect(said["Entrypoint"] as? [String] == ["/usr/bin/postern"])
+        #expect(said["Cmd"] as? [String] == ["serve"])
         #expect((said["Volumes"] as? [String: Any])?.keys.sorted() == ["/var/lib/postern"])
         let health = said["Healthcheck"] as? [String: Any]
         #expect(health?["Test"] as? [String] == ["CMD", "/usr/bin/postern", "health"])
@@ -168,7 +175,8 @@ struct ContainerTests {
             try files.expectSuccess()
             for line in files.output.split(separator: "\n") {
                 let words = line.split(separator: " ", omittingEmptySubsequences: true)
-                #expect(["0/0", "10001/10001"].contains(words[1]) && !words[0].contains("s"), "\(line)")
+                #expect(["0/0", "10001/10001"].contains(words[1]), "\(line)")
+                #expect(!words[0].contains("s"), "\(line)")
                 #expect(!["sh", "bash", "busybox"].contains(URL(fileURLWithPath: String(words[5])).lastPathComponent))
             }
         }

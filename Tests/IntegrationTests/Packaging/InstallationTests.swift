@@ -75,7 +75,9 @@ struct InstallationTests {
             analyze,
             ["verify", "--man=no", units + "/postern.service", units + "/postern.socket"]
         )
-        #expect(verified.code == 0 && verified.error.isEmpty && verified.output.isEmpty, "\(verified.error)")
+        #expect(verified.code == 0, "\(verified.error)")
+        #expect(verified.error.isEmpty, "\(verified.error)")
+        #expect(verified.output.isEmpty, "\(verified.error)")
         // Tenths of the exposure, of which 100 is the worst.
         let safety = try Child.run(
             analyze,
@@ -110,7 +112,8 @@ struct InstallationTests {
             ("/run/postern", 0o755, 0), ("/var/lib/postern", 0o700, id), ("/var/log/postern", 0o750, id),
         ] {
             let attributes = try FileManager.default.attributesOfItem(atPath: root + path)
-            #expect(attributes[.posixPermissions] as? Int == mode && attributes[.ownerAccountID] as? Int == owner)
+            #expect(attributes[.posixPermissions] as? Int == mode)
+            #expect(attributes[.ownerAccountID] as? Int == owner)
         }
     }
 
@@ -129,10 +132,12 @@ struct InstallationTests {
         chmod(file, 0o644)
         try "a line\n".write(toFile: folder + "/audit.log", atomically: false, encoding: .utf8)
         let rotated = try Child.run("/usr/sbin/logrotate", ["--force", "--state", state, file])
-        #expect(rotated.code == 0 && rotated.error.isEmpty, "\(rotated.error)")
+        #expect(rotated.code == 0, "\(rotated.error)")
+        #expect(rotated.error.isEmpty, "\(rotated.error)")
         #expect(try String(contentsOfFile: folder + "/audit.log.1", encoding: .utf8) == "a line\n")
         let attributes = try FileManager.default.attributesOfItem(atPath: folder + "/audit.log")
-        #expect(attributes[.posixPermissions] as? Int == 0o600 && attributes[.size] as? Int == 0)
+        #expect(attributes[.posixPermissions] as? Int == 0o600)
+        #expect(attributes[.size] as? Int == 0)
     }
 
     @Test("The manual page is what the commands say of themselves, and no formatter finds fault with it")
@@ -144,7 +149,8 @@ struct InstallationTests {
             ("/usr/bin/groff", ["-man", "-ww", "-Tutf8", "-z", page]),
         ] {
             let shown = try Child.run(formatter, arguments, environment: ["MANPAGER": "cat", "LC_ALL": "C.UTF-8"])
-            #expect(shown.code == 0 && shown.error.isEmpty, "\(formatter): \(shown.error)")
+            #expect(shown.code == 0, "\(formatter): \(shown.error)")
+            #expect(shown.error.isEmpty, "\(formatter): \(shown.error)")
             #expect(formatter != "/usr/bin/mandoc" || shown.output.isEmpty, "\(shown.output)")
         }
         let text = try String(contentsOfFile: page, encoding: .utf8).replacingOccurrences(of: "\\-", with: "-")
@@ -231,16 +237,20 @@ struct InstallationTests {
         func isThere(_ path: String) -> Bool { (try? FileManager.default.attributesOfItem(atPath: path)) != nil }
 
         let removed = try run("postrm", "remove", root: root)
-        #expect(removed.code == 0 && removed.error.isEmpty, "\(removed.error)")
-        #expect(isThere(enabled + "50-postern.conf") && isThere(root + "/var/lib/postern/store"))
+        #expect(removed.code == 0, "\(removed.error)")
+        #expect(removed.error.isEmpty, "\(removed.error)")
+        #expect(isThere(enabled + "50-postern.conf"))
+        #expect(isThere(root + "/var/lib/postern/store"))
         #expect(!isThere(root + "/run/postern"))
 
         // dpkg takes the settings before it calls the script.
         try FileManager.default.removeItem(atPath: available)
         let purged = try run("postrm", "purge", root: root)
         #expect(purged.code == 0)
-        #expect(!isThere(enabled + "50-postern.conf") && isThere(enabled + "10-proxy.conf"))
-        #expect(!isThere(root + "/var/lib/postern") && !isThere(root + "/var/log/postern"))
+        #expect(!isThere(enabled + "50-postern.conf"))
+        #expect(isThere(enabled + "10-proxy.conf"))
+        #expect(!isThere(root + "/var/lib/postern"))
+        #expect(!isThere(root + "/var/log/postern"))
         let named = purged.error.split(separator: "\n").map { $0.split(separator: " ")[1] }
         #expect(named == ["/etc/nginx/sites-enabled/site", "/etc/lighttpd/site.conf"], "\(purged.error)")
     }

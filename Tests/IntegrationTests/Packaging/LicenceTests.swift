@@ -30,14 +30,17 @@ struct LicenceTests {
         let notice = try Self.text("NOTICE")
         for pin in pins {
             #expect(contents.contains(pin.identity), "\(pin.identity) is not in debian/copyright")
-            let folder = ".build/checkouts/" + pin.identity
-            #expect(try Self.text(folder + "/LICENSE.txt").contains("Apache License"), "\(pin.identity)")
-            guard let its = try? Self.text(folder + "/NOTICE.txt") else { continue }
+            let folder = Site.checkouts + "/" + pin.identity
+            #expect(
+                try String(contentsOfFile: folder + "/LICENSE.txt", encoding: .utf8).contains("Apache License"),
+                "\(pin.identity)"
+            )
+            guard let its = try? String(contentsOfFile: folder + "/NOTICE.txt", encoding: .utf8) else { continue }
             #expect(notice.contains(its), "The notice of \(pin.identity) has changed: copy it to NOTICE.")
         }
         // Parts of those packages that are others' work.
         for name in try FileManager.default.contentsOfDirectory(
-            atPath: Site.sources + "/.build/checkouts/swift-crypto/Sources"
+            atPath: Site.checkouts + "/swift-crypto/Sources"
         ) where name.hasPrefix("C") && !name.hasPrefix("Crypto") && !name.hasSuffix("Shims") && !name.contains(".") {
             let known = ["CCryptoBoringSSL": "BoringSSL", "CXKCP": "XKCP"][name]
             #expect(known.map(contents.contains) == true, "swift-crypto contains \(name): say whose it is")

@@ -68,10 +68,7 @@ struct ParserCostTests {
         "JSON of a list": 11.3, "JSON user": 13.5, "form user": 9.5,
     ]
 
-    private static var binary: String {
-        Site.releases.map { $0 + "/parser-cost" }
-            ?? URL(fileURLWithPath: Site.binary).deletingLastPathComponent().appendingPathComponent("parser-cost").path
-    }
+    private static let binary = Site.products + "/parser-cost"
 
     private struct Cost {
         let input: String
@@ -86,7 +83,7 @@ struct ParserCostTests {
 
     @Test("Every parser is linear, and takes few instructions a byte")
     func costs() throws {
-        let bounds: Bounds = Site.releases == nil ? .debug : .released
+        let bounds: Bounds = Site.areReleased ? .released : .debug
         let costs = try Self.measure(sizes: bounds.sizes)
         #expect(costs.count > 150)
         for pair in stride(from: 1, to: costs.count, by: 2).map({ (small: costs[$0 - 1], large: costs[$0]) }) {

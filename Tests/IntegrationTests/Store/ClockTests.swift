@@ -1,13 +1,14 @@
 import Foundation
 import Journal
 import Postern
+import TestSupport
 import Testing
 
 /// Of libfaketime, which gives processes another clock.
 private let library = ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/faketime/libfaketimeMT.so.1" }
     .first { FileManager.default.fileExists(atPath: $0) }
 
-@Suite("Clocks that go wrong", .serialized, .enabled(if: library != nil, "libfaketime is not installed"))
+@Suite("Clocks that go wrong", .serialized, .needs("libfaketime", library != nil))
 struct ClockTests {
     /// A clock for the processes that are started with its environment, which can be set while they run.
     private struct Clock {

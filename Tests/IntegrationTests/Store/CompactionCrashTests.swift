@@ -1,8 +1,9 @@
 import Foundation
 import Postern
+import TestSupport
 import Testing
 
-@Suite("Compaction, killed and raced")
+@Suite("Compaction, killed and raced", .randomized)
 struct CompactionCrashTests {
     @Test("Compactions that are killed at any moment, while others write, lose nothing and revive nothing")
     func kills() throws {
@@ -22,10 +23,10 @@ struct CompactionCrashTests {
         let latest = UInt32(2 * max(5, whole / .milliseconds(1))) * 1000
         for round in 0..<LongTests.times(60, long: 1000) {
             let command = try compact()
-            let deadline = ContinuousClock.now + .microseconds(Int64.random(in: 0..<Int64(latest)))
+            let deadline = ContinuousClock.now + .microseconds(Int64.random(in: 0..<Int64(latest), using: &seeded))
             repeat {
                 alive.append(try accounts.issueToken(for: ann).0.id)
-                let victim = alive.remove(at: Int.random(in: alive.indices))
+                let victim = alive.remove(at: Int.random(in: alive.indices, using: &seeded))
                 try accounts.revokeToken(victim)
             } while ContinuousClock.now < deadline
             command.end(with: SIGKILL)

@@ -1,9 +1,10 @@
 import Foundation
 import Postern
+import TestSupport
 import Testing
 
 /// Real processes with threads, and a history that is judged afterwards.
-@Suite("Contention of processes", .serialized, .timeLimit(.minutes(240)))
+@Suite("Contention of processes", .randomized, .serialized, .timeLimit(.minutes(240)))
 struct ProcessContentionTests {
     @Test("Tokens and names in eight processes of eight threads are as if everything happened in one, one by one")
     func linearizable() throws {
@@ -68,8 +69,8 @@ struct ProcessContentionTests {
         for number in 0..<kills {
             // One at a time, and now and then all of them, so that nobody is left who knows anything.
             let isAll = number % 16 == 0
-            usleep(UInt32.random(in: 0..<UInt32(LongTests.times(60_000, long: 200_000))))
-            let victims = isAll ? Array(running.indices) : [Int.random(in: running.indices)]
+            usleep(UInt32.random(in: 0..<UInt32(LongTests.times(60_000, long: 200_000)), using: &seeded))
+            let victims = isAll ? Array(running.indices) : [Int.random(in: running.indices, using: &seeded)]
             for victim in victims {
                 running[victim].end(with: SIGKILL)
                 if !isAll { running[victim] = try start(number + 3) }

@@ -2,10 +2,11 @@ import Foundation
 import Journal
 import Postern
 import Synchronization
+import TestSupport
 import Testing
 
 /// Files of a store that their owner changes under a running server, in every way that a shell has.
-@Suite("A store whose files are changed in place")
+@Suite("A store whose files are changed in place", .randomized)
 struct StoreChangedInPlaceTests {
     enum Act: String, CaseIterable {
         /// `cp` of an older copy, `cp` of the same file, `> file`, `truncate -s half`, `dd` of zeros, `rm`.
@@ -188,7 +189,7 @@ struct StoreChangedInPlaceTests {
     private static func fill(_ store: String, _ count: Int) throws {
         let folder = try JournalFolder(opening: store, kind: "postern", version: 1)
         let journal = try Journal(opening: "tokens", in: folder)
-        var random = SystemRandomNumberGenerator()
+        let random = seeded
         func hexadecimal() -> String {
             (0..<4).map { _ in
                 let text = String(random.next() as UInt64, radix: 16)

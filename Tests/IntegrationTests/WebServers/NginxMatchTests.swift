@@ -1,13 +1,14 @@
 import Foundation
+import TestSupport
 import Testing
 import WebServerConfiguration
 
 /// Our choice of a location against nginx's own.
-@Suite("Which location nginx chooses")
+@Suite("Which location nginx chooses", .randomized)
 struct NginxMatchTests {
     @Test("For thousands of paths among random locations, the same as nginx")
     func choice() throws {
-        var generator = SystemRandomNumberGenerator()
+        var generator = seeded
         let folder = try Site.temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let ports = try (0..<6).map { _ in try freePort() }
@@ -42,12 +43,12 @@ struct NginxMatchTests {
         }
     }
 
-    private static func piece(_ generator: inout SystemRandomNumberGenerator) -> String {
+    private static func piece(_ generator: inout SeededGenerator) -> String {
         ["a", "b", "/", "a/", ".php", "B"].randomElement(using: &generator) ?? "a"
     }
 
     /// Locations that answer with a number of their own.
-    private static func locations(_ generator: inout SystemRandomNumberGenerator, depth: Int, within prefix: String)
+    private static func locations(_ generator: inout SeededGenerator, depth: Int, within prefix: String)
         -> String
     {
         var text = ""

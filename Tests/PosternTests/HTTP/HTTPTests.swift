@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Postern
 
-@Suite("Bodies, fields and what they mean")
+@Suite("Bodies, fields and what they mean", .randomized)
 struct HTTPTests {
     @Test(
         "Base64 is read as Python reads it",
@@ -90,7 +91,7 @@ struct HTTPTests {
 
     @Test("Any bytes are some cookies, some URL, some path: never a crash")
     func noise() {
-        var generator = SystemRandomNumberGenerator()
+        var generator = seeded
         let letters = Array("sessionid=;, \"\\/:?#[]@%.*htps\0\r\n\u{E9}".utf8)
         for _ in 0..<20_000 {
             let count = Int.random(in: 0..<40, using: &generator)
@@ -151,7 +152,8 @@ struct HTTPTests {
         let form = "application/x-www-form-urlencoded; charset=\(name)"
         let escaped = letter.map { "%" + String($0, radix: 16) }.joined()
         let fields = try parsed(Array("a=\(escaped)+&b=".utf8) + letter, form)
-        #expect(fields.string("a") == "é " && fields.string("b") == "é")
+        #expect(fields.string("a") == "é ")
+        #expect(fields.string("b") == "é")
     }
 
     @Test(

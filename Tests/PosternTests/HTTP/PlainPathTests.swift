@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Postern
 
-@Suite("Targets that can be read in one way alone")
+@Suite("Targets that can be read in one way alone", .randomized)
 struct PlainPathTests {
     private func isPlain(_ target: String) -> Bool { JudgedPath.isPlain(Array(target.utf8)[...]) }
 
@@ -85,7 +86,7 @@ struct PlainPathTests {
 
     @Test("Whatever is plain, all kinds of applications read as the same path")
     func readers() {
-        let seed = UInt64.random(in: .min ... .max)
+        let seed = Randomized.seed
         var random = Seeded(seed: seed)
         let parts = [
             "a", "b", "ann", ".", "..", "/", "/", "/", "%2f", "%2F", "%2e", "%2E", "\\", "%5c", ";", ";x=y", "%3b",

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Postern
 
-@Suite("JSON")
+@Suite("JSON", .randomized)
 struct JSONTests {
     private func read(_ text: String) throws -> String {
         String(decoding: JSONWriter.bytes(of: try JSONReader.read(Array(text.utf8))), as: UTF8.self)
@@ -14,11 +15,14 @@ struct JSONTests {
     )
     func bytes(text: String) {
         #expect(text.hasSameBytes(as: String(decoding: Array(text.utf8), as: UTF8.self)))
-        #expect(!text.hasSameBytes(as: text + "a") && !(text + "a").hasSameBytes(as: text + "b"))
+        #expect(!text.hasSameBytes(as: text + "a"))
+        #expect(!(text + "a").hasSameBytes(as: text + "b"))
         let (composed, decomposed) = (text + "\u{E9}", text + "e\u{301}")
-        #expect(composed == decomposed && !composed.hasSameBytes(as: decomposed))
+        #expect(composed == decomposed)
+        #expect(!composed.hasSameBytes(as: decomposed))
         let (one, other) = (text + "a\u{323}\u{307}", text + "a\u{307}\u{323}")
-        #expect(one == other && !one.hasSameBytes(as: other))
+        #expect(one == other)
+        #expect(!one.hasSameBytes(as: other))
     }
 
     @Test(
@@ -78,7 +82,7 @@ struct JSONTests {
     @Test("No mutation of a text is a crash")
     func mutations() {
         let text = Array(#"{"a":[1,-2.5e3,true,null,"\u00e9\ud83d\ude00x"],"b":{"c":"é"}}"#.utf8)
-        var generator = SystemRandomNumberGenerator()
+        var generator = seeded
         for _ in 0..<20_000 {
             var bytes = text
             for _ in 0..<Int.random(in: 1...4, using: &generator) {

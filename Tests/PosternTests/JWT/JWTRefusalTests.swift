@@ -1,11 +1,12 @@
 import FastCGI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Postern
 
 /// RFC 8725 and the attacks that are known by name: each token would be good but for one thing.
-@Suite("JSON Web Tokens that are refused")
+@Suite("JSON Web Tokens that are refused", .randomized)
 struct JWTRefusalTests {
     private let site: InProcessSite
     private let userID: String
@@ -276,7 +277,7 @@ struct JWTRefusalTests {
             let good = Array(try token(header, signedBy: key(algorithm)).utf8)
             let tokens = JSONWebTokens(store: site.store, settings: try JWTSettings(PolicySettings(Parameters())))
             #expect(throws: Never.self) { try tokens.verify(good[...]) }
-            var generator = SystemRandomNumberGenerator()
+            var generator = seeded
             for _ in 0..<4000 {
                 var bytes = good
                 for _ in 0..<Int.random(in: 1...3, using: &generator) {
@@ -314,7 +315,8 @@ struct JWTRefusalTests {
             borrow = difference < 0 ? 1 : 0
         }
         let other = parts[0] + "." + parts[1] + "." + Self.encoded(signature[..<32] + digits.map { UInt8($0) })
-        #expect(isAccepted(access) && isAccepted(other))
+        #expect(isAccepted(access))
+        #expect(isAccepted(other))
         let revoked = site.ask(
             "oauth.revoke",
             ["AUTHENTICATION": "Basic"],
@@ -323,6 +325,7 @@ struct JWTRefusalTests {
             type: "application/x-www-form-urlencoded"
         )
         #expect(revoked.status == 200)
-        #expect(!isAccepted(access) && !isAccepted(other))
+        #expect(!isAccepted(access))
+        #expect(!isAccepted(other))
     }
 }

@@ -16,7 +16,8 @@ struct DigestTableTests {
     @Test("A digest is that of the same parts in the same order under the same key, and of no others")
     func digests() {
         let long = String(repeating: "x", count: 3000)
-        #expect(digest("ann", "secret") == digest("ann", "secret") && digest(long) == digest(long))
+        #expect(digest("ann", "secret") == digest("ann", "secret"))
+        #expect(digest(long) == digest(long))
         let others = [
             digest("annsecret"), digest("anns", "ecret"), digest("secret", "ann"), digest("ann", "secret", ""),
             digest("", "ann", "secret"), digest("ann", "secret\0"), digest("ann", "secret", number: 0),
@@ -27,13 +28,15 @@ struct DigestTableTests {
             // Of no parts there is nothing to be digested.
             #expect(others[..<place].allSatisfy { $0 != other || other == .none })
         }
-        #expect(digest(long) != digest(long.dropLast() + "y") && digest(long) != digest("y" + long.dropFirst()))
+        #expect(digest(long) != digest(long.dropLast() + "y"))
+        #expect(digest(long) != digest("y" + long.dropFirst()))
     }
 
     @Test("It holds what was put there last, and never more than it may")
     func capacity() {
         let table = DigestTable<Int>(capacity: 1024)
-        #expect(table.capacity == 1024 && table[digest("0")] == nil)
+        #expect(table.capacity == 1024)
+        #expect(table[digest("0")] == nil)
         for number in 0..<5000 {
             table.put(number, at: digest("\(number)"))
             #expect(table[digest("\(number)")] == number)
@@ -44,7 +47,8 @@ struct DigestTableTests {
         // Those that went were mostly the oldest.
         #expect(known.reduce(0, +) / known.count > 3500)
         table.put(-1, at: digest("4999"))
-        #expect(table[digest("4999")] == -1 && table.count == table.capacity)
+        #expect(table[digest("4999")] == -1)
+        #expect(table.count == table.capacity)
     }
 
     @Test("What is over goes before what is not")
@@ -53,6 +57,7 @@ struct DigestTableTests {
         for number in 0..<4000 { table.put(number % 2, at: digest("\(number)")) { $0 == 0 } }
         // Of a full set one place at most is left to what is over: the next one takes it.
         let over = (0..<4000).filter { $0 % 2 == 0 && table[digest("\($0)")] != nil }
-        #expect(table.count == table.capacity && over.count <= 64)
+        #expect(table.count == table.capacity)
+        #expect(over.count <= 64)
     }
 }

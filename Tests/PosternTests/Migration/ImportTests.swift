@@ -79,7 +79,8 @@ struct ImportTests {
         for name in names { #expect(try store.user(named: try Username(name.utf8)) != nil) }
         // Who is here already needs no other word.
         let again = try importDjango(dump)
-        #expect(again.uncomposedNames.count == 0 && again.doubtfulNames.count == 0)
+        #expect(again.uncomposedNames.count == 0)
+        #expect(again.doubtfulNames.count == 0)
     }
 
     @Test("Users keep ids, flags, groups, permissions and when they came; a second import changes nothing")
@@ -94,10 +95,14 @@ struct ImportTests {
             {"model":"shop.thing","pk":1,"fields":{"a":"]}{\\""}}]
             """
         let imported = try importDjango(dump)
-        #expect(imported.users == Store.Counts(added: 1, kept: 0) && imported.groups.added == 1)
+        #expect(imported.users == Store.Counts(added: 1, kept: 0))
+        #expect(imported.groups.added == 1)
         #expect(imported.usersWithoutPassword == 1)
         let ann = try #require(try store.user(42))
-        #expect(ann.username.description == "ann" && ann.isStaff && !ann.isActive && !ann.isSuperuser)
+        #expect(ann.username.description == "ann")
+        #expect(ann.isStaff)
+        #expect(!ann.isActive)
+        #expect(!ann.isSuperuser)
         #expect(ann.groups.map(\.description) == ["ops"])
         #expect(ann.permissions.map(\.description) == ["shop.add_thing"])
         #expect(ann.created.rfc3339 == "2020-01-02T03:04:05.000000Z")
@@ -107,7 +112,8 @@ struct ImportTests {
         try store.grant(42, staff: false)
         let before = try temporary.contents(of: "users")
         let again = try importDjango(dump)
-        #expect(again.users == Store.Counts(added: 0, kept: 1) && again.groups == Store.Counts(added: 0, kept: 1))
+        #expect(again.users == Store.Counts(added: 0, kept: 1))
+        #expect(again.groups == Store.Counts(added: 0, kept: 1))
         #expect(try temporary.contents(of: "users") == before)
         // Others who have the store open see the same.
         #expect(try temporary.reopened().user(42) == store.user(42))
@@ -119,7 +125,8 @@ struct ImportTests {
         let before = try temporary.contents(of: "users")
         let dump = "[\(Self.user("1", "ann")),\(Self.token(Self.key, of: "1"))]"
         let imported = try importDjango(dump, isDryRun: true)
-        #expect(imported.users.added == 1 && imported.tokens.added == 1)
+        #expect(imported.users.added == 1)
+        #expect(imported.tokens.added == 1)
         #expect(try temporary.contents(of: "users") == before)
         #expect(try store.allTokens() == [])
     }
@@ -171,7 +178,8 @@ struct ImportTests {
             usernameField: "email",
             activeField: "none"
         )
-        #expect(imported.users.added == 1 && imported.tokens.added == 1)
+        #expect(imported.users.added == 1)
+        #expect(imported.tokens.added == 1)
         #expect(try owner(of: Self.key) == "ann@example.org")
     }
 
@@ -196,7 +204,8 @@ struct ImportTests {
                 )
             } catch ImportError.refused(_, let problems) {
                 #expect(problems[0].description.hasPrefix("object "), "\(problems)")
-                #expect(try fresh.store.allUsers().isEmpty && fresh.store.allTokens().isEmpty)
+                #expect(try fresh.store.allUsers().isEmpty)
+                #expect(try fresh.store.allTokens().isEmpty)
                 return nil
             }
             let ann = try #require(try fresh.store.user(1))
@@ -367,7 +376,8 @@ struct ImportTests {
         let dump = Self.user("1", "ann") + (keys + keys.prefix(2)).map { Self.token($0, of: "1") }.joined()
         _ = try importDjango(dump)
         #expect(try store.allTokens().count == 5000)
-        #expect(try owner(of: keys[0]) == "ann" && owner(of: keys[4999]) == "ann")
+        #expect(try owner(of: keys[0]) == "ann")
+        #expect(try owner(of: keys[4999]) == "ann")
     }
 
     @Test("The same import after one that was interrupted brings everything")
@@ -417,14 +427,19 @@ struct ImportTests {
         try store.grant(5, addingGroups: [ops])
         var text = ""
         try store.export { text += String(decoding: $0, as: UTF8.self) }
-        #expect(!text.contains("salt") && !text.contains("sha256") && !text.contains(Self.key))
+        #expect(!text.contains("salt"))
+        #expect(!text.contains("sha256"))
+        #expect(!text.contains(Self.key))
         #expect(try store.importExport(try file(text)).users == Store.Counts(added: 0, kept: 1))
         let other = try TemporaryStore()
         let imported = try other.store.importExport(try file(text))
-        #expect(imported.users.added == 1 && imported.groups.added == 1)
+        #expect(imported.users.added == 1)
+        #expect(imported.groups.added == 1)
         #expect(imported.leftOut == ["tokens, whose secrets are in no export": 1])
         let bob = try #require(try other.store.user(5))
-        #expect(bob.isStaff && bob.groups == [ops] && bob.passwordHash == nil)
+        #expect(bob.isStaff)
+        #expect(bob.groups == [ops])
+        #expect(bob.passwordHash == nil)
         #expect(bob.has(try PermissionName("shop.delete_thing".utf8)))
     }
 
@@ -440,7 +455,8 @@ struct ImportTests {
                 _ = try store.importHtpasswd(try file(line))
                 Issue.record("taken: \(line)")
             } catch ImportError.refused(_, let problems) {
-                #expect(problems.count == 1 && !problems[0].description.contains("secret"))
+                try #require(problems.count == 1)
+                #expect(!problems[0].description.contains("secret"))
             }
         }
     }

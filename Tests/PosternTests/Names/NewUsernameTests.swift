@@ -125,7 +125,9 @@ struct NewUsernameTests {
             .openEnd("\u{3164}"),
         ] as [UsernameError] {
             let text = error.description
-            #expect(text.contains("U+3164") && text.hasSuffix(".") && !text.dropLast().contains(". "), "\(text)")
+            #expect(text.contains("U+3164"), "\(text)")
+            #expect(text.hasSuffix("."), "\(text)")
+            #expect(!text.dropLast().contains(". "), "\(text)")
         }
     }
 }

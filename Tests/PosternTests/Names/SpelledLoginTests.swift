@@ -92,7 +92,8 @@ struct SpelledLoginTests {
             site.administer("POST", "/api/users/", #"{"username":"\#(name)"}"#, root)
         }
         let made = create("e\u{301}mile")
-        #expect(made.status == 201 && Array(made["username"].utf8) == Array("émile".utf8))
+        #expect(made.status == 201)
+        #expect(Array(made["username"].utf8) == Array("émile".utf8))
         #expect(create("émile").body == #"{"username":["A user with that username already exists."]}"#)
         #expect(create("ａｎｎ").status == 400)
         let refused = create("\u{430}nn")

@@ -12,7 +12,8 @@ struct OpenAPITests {
     init() throws {
         site = try InProcessSite()
         let answer = site.ask("openapi", method: "GET")
-        #expect(answer.status == 200 && answer.values("Content-Type") == ["application/json"])
+        #expect(answer.status == 200)
+        #expect(answer.values("Content-Type") == ["application/json"])
         document = try #require(
             try JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [String: Any]
         )
@@ -27,7 +28,8 @@ struct OpenAPITests {
         let names = Set(ViewRegistry(accounts: site.accounts).names)
         let described = Set(Endpoint.all.map(\.view))
         #expect(names.subtracting(described).subtracting(Endpoint.viewsApart) == [])
-        #expect(described.isSubset(of: names) && described.isDisjoint(with: Endpoint.viewsApart))
+        #expect(described.isSubset(of: names))
+        #expect(described.isDisjoint(with: Endpoint.viewsApart))
         #expect(Set(try paths().keys) == Set(Endpoint.all.map(\.path)))
     }
 
@@ -95,6 +97,7 @@ struct OpenAPITests {
         for name in ["username", "password", "is_active", "is_staff", "is_superuser", "groups", "user_permissions"] {
             #expect(text.contains("\"\(name)\""))
         }
-        #expect(text.contains(#""required":["username"]"#) && !text.contains("date_joined"))
+        #expect(text.contains(#""required":["username"]"#))
+        #expect(!text.contains("date_joined"))
     }
 }

@@ -14,7 +14,8 @@ struct AuthorizationWordsTests {
                 text[place] = byte
                 let words = AuthorizationWords((Array("Token ".utf8) + text)[...])
                 let parts = text.split { whiteSpace.contains($0) }
-                #expect(words.scheme == Array("Token".utf8)[...] && words.count == 1 + parts.count)
+                #expect(words.scheme == Array("Token".utf8)[...])
+                #expect(words.count == 1 + parts.count)
                 #expect(words.second == parts[0])
             }
         }

@@ -179,9 +179,11 @@ struct CSRFTests {
                 "csrfmiddlewaretoken=\(secret)&password=x&username=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&next=/%22onload=x",
             type: "application/x-www-form-urlencoded"
         )
-        #expect(answer.status == 200 && answer.body.contains("Please enter a correct username and password."))
+        #expect(answer.status == 200)
+        #expect(answer.body.contains("Please enter a correct username and password."))
         #expect(answer.body.contains(#"value="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;""#))
-        #expect(!answer.body.contains("<script") && !answer.body.contains("\"onload"))
+        #expect(!answer.body.contains("<script"))
+        #expect(!answer.body.contains("\"onload"))
         #expect(answer.body.contains(#"type="password" autocomplete="current-password""#))
         #expect(answer.body.contains(#"autocomplete="username""#))
         let policy = try #require(answer.values("Content-Security-Policy").first)
@@ -192,9 +194,7 @@ struct CSRFTests {
             #expect(policy.contains(part))
         }
         #expect(answer.values("Cache-Control").first?.contains("no-store") ?? false)
-        #expect(
-            answer.values("X-Content-Type-Options") == ["nosniff"]
-                && answer.values("Referrer-Policy") == ["same-origin"]
-        )
+        #expect(answer.values("X-Content-Type-Options") == ["nosniff"])
+        #expect(answer.values("Referrer-Policy") == ["same-origin"])
     }
 }

@@ -23,7 +23,8 @@ struct BackupTests {
         _ = site.pair()
         try site.store.backUp(to: copy)
         let other = try Store(opening: copy)
-        #expect(try other.allUsers() == site.store.allUsers() && other.allTokens() == [token])
+        #expect(try other.allUsers() == site.store.allUsers())
+        #expect(try other.allTokens() == [token])
         #expect(try other.keyRing().keys.map(\.id) == site.store.keyRing().keys.map(\.id))
         try site.store.revokeToken(token.id)
         #expect(try other.token(token.digest) == token)
@@ -69,7 +70,8 @@ struct BackupTests {
             let path = copy + "\(number)"
             try store.backUp(to: path)
             let copied = try Store(opening: path).allTokens().map(\.id)
-            #expect(copied.starts(with: before) && copied == Array(copied.indices).map { Int64($0 + 1) })
+            #expect(copied.starts(with: before))
+            #expect(copied == Array(copied.indices).map { Int64($0 + 1) })
         }
         isDone.store(true, ordering: .relaxed)
         try await writer

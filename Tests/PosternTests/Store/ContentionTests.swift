@@ -1,10 +1,11 @@
 import Dispatch
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Postern
 
-@Suite("Contention", .timeLimit(.minutes(15)))
+@Suite("Contention", .randomized, .timeLimit(.minutes(15)))
 struct ContentionTests {
     /// A token and what has been done about it, so that every look at it can be judged.
     private final class Life: Sendable {
@@ -42,8 +43,8 @@ struct ContentionTests {
         let revocations = Atomic(0)
 
         @Sendable func step(_ store: Store) throws {
-            let life = lives.withLock { $0.randomElement() }
-            switch (Int.random(in: 0..<10), life) {
+            let life = lives.withLock { $0.randomElement(using: &seeded) }
+            switch (Int.random(in: 0..<10, using: &seeded), life) {
             case (0..<2, _), (_, nil):
                 let life = Life(try Accounts(store: store).issueToken(for: ann).0)
                 lives.withLock { $0.append(life) }

@@ -19,7 +19,7 @@ final class InProcessSite: Sendable {
     ///   - throttlesFailures: Whether a location that does not say throttles what is refused, as it really does.
     ///   - audit: Gets what is refused, and what happens to the users.
     ///   - logger: nil: nobody reads what is logged.
-    ///   - hasUsers: Whether there are `ann` and `stella`, whose passwords have to be hashed.
+    ///   - hasUsers: Whether there are `ann` and `stella`, both with ``password``.
     init(
         throttlesFailures: Bool = false,
         audit: AuditLog? = nil,
@@ -46,9 +46,14 @@ final class InProcessSite: Sendable {
 
     private static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
+    /// Of ``password``: one for all sites, for making it takes long.
+    private static let hash = Result { try PasswordHasher().hash(Array(password.utf8)) }
+
     @discardableResult
     func addUser(_ name: String, isStaff: Bool = false) throws -> User {
-        try accounts.addUser(try Username(name.utf8), password: Array(Self.password.utf8), isStaff: isStaff).0
+        let user = try store.addUser(Username(new: Array(name.utf8)), passwordHash: Self.hash.get(), isStaff: isStaff)
+        accounts.signals.send(.userCreated(user), for: nil)
+        return user
     }
 
     func user(_ name: String) throws -> User {

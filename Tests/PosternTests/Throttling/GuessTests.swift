@@ -154,7 +154,8 @@ struct GuessTests {
             let password = number == 10_000 || number == 19_999 ? Self.right : "wrong\(number)"
             return target.ask(.basic, password, number, rates, from: "192.0.2.1")
         }
-        #expect(statuses.count { $0 == 401 } == 5 && statuses.count { $0 == 429 } == 19_995)
+        #expect(statuses.count { $0 == 401 } == 5)
+        #expect(statuses.count { $0 == 429 } == 19_995)
     }
 
     @Test("A right password that is remembered is right many times at once, and counts for nothing")

@@ -28,7 +28,8 @@ struct ThrottleTests {
 
     @Test("429 with DRF's body and Retry-After")
     func body() throws {
-        #expect(ask("anon=2/min").status == 200 && ask("anon=2/min").status == 200)
+        #expect(ask("anon=2/min").status == 200)
+        #expect(ask("anon=2/min").status == 200)
         let answer = ask("anon=2/min")
         #expect(answer.status == 429)
         let seconds = try #require(answer.values("Retry-After").first.flatMap(Int.init))
@@ -79,9 +80,11 @@ struct ThrottleTests {
     func several() {
         #expect(ask("anon=1/min scope:x=2/hour").status == 200)
         let first = ask("anon=1/min scope:x=2/hour")
-        #expect(first.status == 429 && first.values("Retry-After").first.flatMap(Int.init) ?? 0 <= 60)
+        #expect(first.status == 429)
+        #expect(first.values("Retry-After").first.flatMap(Int.init) ?? 0 <= 60)
         let second = ask("anon=1/min scope:x=2/hour")
-        #expect(second.status == 429 && second.values("Retry-After").first.flatMap(Int.init) ?? 0 > 3000)
+        #expect(second.status == 429)
+        #expect(second.values("Retry-After").first.flatMap(Int.init) ?? 0 > 3000)
     }
 
     @Test("What is refused before is not counted, what is refused after is")

@@ -27,7 +27,7 @@ final class SoakServer {
             ["user", "add", "stella", "--with-token", "--staff", "--superuser", "--no-password"]
         )
         server = try Child(
-            Site.releases.map { $0 + "/postern" } ?? Site.binary,
+            Site.binary,
             [
                 "serve", "--store", store, "--listen", socket, "--log-file", folder + "/log", "--audit-file",
                 folder + "/audit",

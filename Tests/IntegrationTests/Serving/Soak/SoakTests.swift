@@ -1,16 +1,17 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// One server for a hundred thousand requests of all kinds, and a million in the long mode. What it takes is the same at the
 /// end as at the beginning. `make test` has a release build of it; a debug build gets fewer.
-@Suite("A server that lives long")
+@Suite("A server that lives long", .randomized)
 struct SoakTests {
     @Test("Memory, threads, descriptors and processor time are the same from the first tenth to the last")
     func soak() throws {
         let server = try SoakServer()
         defer { server.remove() }
-        let seed = UInt64.random(in: .min ... .max)
+        let seed = Randomized.seed
         var random = SeededGenerator(seed)
         let client = try FastCGIConnection(server.socket)
         let acts = SoakAct.all(server)
@@ -34,7 +35,7 @@ struct SoakTests {
         do {
             // All that is made once is made: each policy that is remembered, each thread's stack, each page of shared memory.
             for number in 0..<1100 { try server.askOfNewPolicy(client, -1 - number) }
-            let total = LongTests.times(Site.releases == nil ? 50_000 : 100_000, long: 1_000_000)
+            let total = LongTests.times(Site.areReleased ? 100_000 : 50_000, long: 1_000_000)
             _ = try run(total / 10)
             var figures = [try ProcessFigures(server.pid)]
             var times: [Double] = []
@@ -72,20 +73,5 @@ struct SoakTests {
             return (sums.0 + distance * (value.element - mean), sums.1 + distance * distance)
         }
         return above / below
-    }
-}
-
-/// SplitMix64.
-private struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
     }
 }
