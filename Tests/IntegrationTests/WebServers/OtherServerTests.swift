@@ -149,6 +149,37 @@ struct OtherServerTests {
         #expect(requests[1].bodyLength == 3)
     }
 
+    @Test(
+        "A client takes nothing away from what the upstream is told, and names no other path or method to it",
+        arguments: ["caddy", "apache"]
+    )
+    func hopByHop(server: String) throws {
+        let front = try Front(server == "caddy" ? Self.caddy : Self.apache)
+        let taken = [
+            "X-Postern-User", "x-postern-user, X-POSTERN-USER-ID, X-Postern-Scheme", "close, X-Postern-User",
+            "X-Postern-User\r\nConnection: X-Postern-User-Id",
+        ]
+        for connection in taken {
+            let fields = [("Connection", connection), ("X-Original-URL", "/adm"), ("X-Rewrite-URL", "/adm")]
+            #expect(try front.send("GET", "/application/ann", fields, withToken: true).status == 200)
+            let request = try #require(front.upstream.requests.last)
+            #expect(request.values("X-Postern-User") == ["ann"], "\(connection)")
+            #expect(request.values("X-Postern-User-Id") == ["1"], "\(connection)")
+            #expect(request.values("X-Postern-Scheme") == ["Token"], "\(connection)")
+            #expect(!request.fields.contains { $0.value == "/adm" })
+        }
+        for name in ["X_HTTP_METHOD_OVERRIDE", "X-HTTP_Method-Override", "X_HTTP_Method", "X-Method_Override"] {
+            let count = front.upstream.requests.count
+            let status = try front.send("GET", "/application/nobody", [(name, "DELETE")]).status
+            guard status == 200 else {
+                #expect(status == 401, "\(name)")
+                continue
+            }
+            try #require(front.upstream.requests.count == count + 1)
+            #expect(!front.upstream.requests[count].fields.contains { $0.value == "DELETE" }, "\(name)")
+        }
+    }
+
     @Test("Postern's own endpoints answer", arguments: ["caddy", "apache"])
     func endpoints(server: String) throws {
         let front = try Front(server == "caddy" ? Self.caddy : Self.apache)
