@@ -79,7 +79,8 @@ struct GateTests {
         let marker = marker()
         let forged = [
             "X-Postern-User", "x-postern-user-id", "X-POSTERN-GROUPS", "X-Postern-Scopes", "X-Postern-Scheme",
-            "X-Postern-Identity", "X_Postern_User", "X-Postern_User", "X-Postern-User",
+            "X-Postern-Identity", "X_Postern_User", "X-Postern_User", "X-Postern-User", "X-Original-URL",
+            "X-Rewrite-URL",
         ].map { ($0, "root") }
         _ = try send(site.nginxPort, "GET", "/app/" + marker, forged, as: "stella")
         _ = try send(site.nginxPort, "GET", "/open/" + marker, forged)
@@ -98,7 +99,8 @@ struct GateTests {
         let marker = marker()
         let forged = [
             ("X-Postern-User", "root"), ("x-postern-user-id", "root"), ("X-Postern-Groups", "root"),
-            ("Forwarded", "remote_user=root"), ("X-Postern-Identity", "root"),
+            ("Forwarded", "remote_user=root"), ("X-Postern-Identity", "root"), ("X-Original-URL", "root"),
+            ("X-Rewrite-URL", "root"),
         ]
         _ = try send(site.lighttpdPort, "GET", "/app/" + marker, forged, as: "stella")
         _ = try send(site.lighttpdPort, "GET", "/open/" + marker, forged)
@@ -280,6 +282,15 @@ struct GateTests {
             }
         }
         #expect(count() == before + 10)
+    }
+
+    @Test("What nginx remembers of a request that asks for another method answers none that asks for two")
+    func cachedOverride() throws {
+        let path = "/cached/" + marker()
+        let override = ("X-HTTP-Method-Override", "GET")
+        for _ in 0..<2 { #expect(try send(site.nginxPort, "GET", path, [override], as: "ann").status == 200) }
+        let more = [override, ("X-HTTP-Method-Override", "DELETE")]
+        #expect(try send(site.nginxPort, "GET", path, more, as: "ann").status == 400)
     }
 
     @Test("A path that the upstream may read otherwise is refused by every web server, and reaches nobody")
